@@ -1,0 +1,37 @@
+//! What xcrane knows: tables, noderanges, definitions, inheritance, journal. Knows no hardware.
+
+mod addresses;
+pub mod criterion;
+pub mod csv;
+pub mod definitions;
+mod edit;
+mod error;
+pub mod expression;
+#[cfg(test)]
+mod faults;
+mod inherit;
+pub mod journal;
+pub mod lists;
+mod node;
+pub mod noderange;
+pub mod objects;
+pub mod pattern;
+mod resolve;
+mod row;
+pub mod schema;
+pub mod stanza;
+mod store;
+pub mod suggest;
+mod tables;
+pub mod templates;
+mod world;
+
+pub use addresses::Shared;
+pub use edit::Edit;
+pub use error::{Error, Result};
+pub use inherit::{Given, Place, Value};
+pub use journal::Origin;
+pub use node::Node;
+pub use resolve::Explained;
+pub use row::{Row, Select};
+pub use tables::Tables;

@@ -1,0 +1,445 @@
+//! The database file behind a narrow interface; SQL is written here and in the journal only.
+//!
+//! WAL with `synchronous=NORMAL`: a killed process loses nothing that was committed, a power cut may lose the last
+//! commits but never tears one or corrupts the file.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params_from_iter};
+
+use crate::lists::words;
+use crate::noderange::Name;
+use crate::row::{Rows, is_true};
+use crate::schema::{self, Table};
+use crate::{Error, Result, Row, Select};
+
+/// How long a command waits for another one that holds the database.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Forward only: a migration is never changed once released. The database's `user_version` counts those it has had.
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_xcat_tables.sql"),
+    include_str!("migrations/0002_journal.sql"),
+    include_str!("migrations/0003_groups_index.sql"),
+];
+
+/// From this many keys on a table is read through instead of looked up key by key.
+const MANY_KEYS: usize = 500;
+
+/// Up to so many different lists of groups are looked at one by one, which costs some 2 µs each; beyond that reading every
+/// node is no slower.
+pub(crate) const FEW_LISTS: usize = 4000;
+
+/// An open database. Not shared between threads.
+pub(crate) struct Store {
+    path: PathBuf,
+    pub(crate) db: Connection,
+    statements: RefCell<HashMap<&'static str, Arc<Statements>>>,
+}
+
+/// A row with SQLite's number of it, which gives the storage order.
+pub(crate) struct Stored {
+    pub(crate) rowid: i64,
+    pub(crate) row: Row,
+}
+
+/// The SQL of a table, written once per connection.
+struct Statements {
+    select: String,
+    insert: String,
+    /// Changes the cells that are no key.
+    update: String,
+    /// Changes every cell: keys cost the update of an index.
+    rekey: String,
+    delete: String,
+}
+
+impl Store {
+    /// Opens `xcrane.db` under that directory, making and migrating it where needed.
+    pub(crate) fn open(home: &Path, patience: Duration) -> Result<Self> {
+        let path = home.join("xcrane.db");
+        if !path.exists() {
+            create(home, &path)?;
+        }
+        let store = Self::connect(&path, patience)?;
+        store.bring_up_to_date()?;
+        Ok(store)
+    }
+
+    /// An empty database of today's form in memory, which reports errors in the name of `path`.
+    pub(crate) fn in_memory(path: &Path) -> Result<Self> {
+        let db = Connection::open_in_memory().map_err(|source| failed(path, source))?;
+        let store = Self::with_connection(path, db);
+        store.bring_up_to_date()?;
+        Ok(store)
+    }
+
+    fn connect(path: &Path, patience: Duration) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags).map_err(|source| failed(path, source))?;
+        let store = Self::with_connection(path, db);
+        store.run(|db| db.busy_timeout(patience))?;
+        store.run(|db| db.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384"))?;
+        Ok(store)
+    }
+
+    fn with_connection(path: &Path, db: Connection) -> Self {
+        db.set_prepared_statement_cache_capacity(256);
+        Self { path: path.to_owned(), db, statements: RefCell::default() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Asks SQLite something, naming the database where that fails.
+    pub(crate) fn run<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        ask(&self.db).map_err(|source| failed(&self.path, source))
+    }
+
+    /// Runs a change in one transaction that holds the write lock from its start; an error or a panic undoes it all.
+    pub(crate) fn write<T>(&self, change: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.try_write(change)
+    }
+
+    /// As [`Self::write`], for changes with errors of their own.
+    pub(crate) fn try_write<T, E: From<Error>>(&self, change: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        self.transaction(TransactionBehavior::Immediate, change)
+    }
+
+    /// Runs reads that all see the same state, whatever others commit meanwhile.
+    pub(crate) fn read<T>(&self, ask: impl FnOnce() -> Result<T>) -> Result<T> {
+        if !self.db.is_autocommit() {
+            return ask();
+        }
+        self.transaction(TransactionBehavior::Deferred, ask)
+    }
+
+    fn transaction<T, E: From<Error>>(
+        &self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        // Rolls back when dropped, which is what an early return or a panic does.
+        let transaction =
+            Transaction::new_unchecked(&self.db, behavior).map_err(|source| failed(&self.path, source))?;
+        let answer = work()?;
+        transaction.commit().map_err(|source| failed(&self.path, source))?;
+        Ok(answer)
+    }
+
+    fn bring_up_to_date(&self) -> Result<()> {
+        let known = MIGRATIONS.len() as i64;
+        match self.version()? {
+            found if found == known => Ok(()),
+            found if found > known => Err(Error::TooNew { path: self.path.clone(), found, known }),
+            _ => self.migrate(),
+        }
+    }
+
+    fn version(&self) -> Result<i64> {
+        self.run(|db| db.query_row("PRAGMA user_version", [], |row| row.get(0)))
+    }
+
+    fn migrate(&self) -> Result<()> {
+        self.run(|db| db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())))?;
+        self.write(|| {
+            // Asked again now that no other process can be migrating.
+            let done = usize::try_from(self.version()?).unwrap_or_default();
+            for migration in MIGRATIONS.iter().skip(done) {
+                self.run(|db| db.execute_batch(migration))?;
+            }
+            self.run(|db| db.pragma_update(None, "user_version", MIGRATIONS.len() as i64))
+        })
+    }
+
+    /// The chosen rows in storage order.
+    pub(crate) fn rows(&self, table: &'static Table, select: Select<'_>) -> Result<Vec<Row>> {
+        let mut rows = self.stored(table, select)?;
+        if !matches!(select, Select::Stored) {
+            rows.retain(|stored| !stored.row.is_disabled());
+        }
+        Ok(rows.into_iter().map(|stored| stored.row).collect())
+    }
+
+    /// The chosen rows in storage order, disabled ones too.
+    pub(crate) fn stored(&self, table: &'static Table, select: Select<'_>) -> Result<Vec<Stored>> {
+        match select {
+            Select::All | Select::Stored => self.query(table, "ORDER BY rowid", &[]),
+            Select::Where(cells) => self.stored_where(table, cells),
+            Select::Keys(keys) if keys.len() >= MANY_KEYS => self.stored_among(table, keys),
+            Select::Keys(keys) => self.stored_by_key(table, keys),
+        }
+    }
+
+    fn stored_where(&self, table: &'static Table, cells: &[(&str, &str)]) -> Result<Vec<Stored>> {
+        let mut clause = String::new();
+        for (number, (column, value)) in cells.iter().enumerate() {
+            let column = quoted(column_name(table, column)?);
+            clause.push_str(if number == 0 { "WHERE " } else { " AND " });
+            // The plain comparison is the one that an index serves.
+            clause.push_str(&if value.is_empty() {
+                format!("COALESCE({column}, '') = ?")
+            } else {
+                format!("{column} = ?")
+            });
+        }
+        clause.push_str(" ORDER BY rowid");
+        let values: Vec<&str> = cells.iter().map(|(_, value)| *value).collect();
+        self.query(table, &clause, &values)
+    }
+
+    fn stored_by_key(&self, table: &'static Table, keys: &[&str]) -> Result<Vec<Stored>> {
+        let clause = format!("WHERE {} = ?", quoted(first_key(table)));
+        let mut found = Vec::new();
+        for key in keys {
+            found.append(&mut self.query(table, &clause, &[key])?);
+        }
+        found.sort_unstable_by_key(|stored| stored.rowid);
+        found.dedup_by_key(|stored| stored.rowid);
+        Ok(found)
+    }
+
+    fn stored_among(&self, table: &'static Table, keys: &[&str]) -> Result<Vec<Stored>> {
+        let wanted: HashSet<&str> = keys.iter().copied().collect();
+        let column = table.column(first_key(table));
+        let mut found = self.query(table, "ORDER BY rowid", &[])?;
+        found
+            .retain(|stored| column.and_then(|column| stored.row.cell(column)).is_some_and(|key| wanted.contains(key)));
+        Ok(found)
+    }
+
+    fn query(&self, table: &'static Table, clause: &str, values: &[&str]) -> Result<Vec<Stored>> {
+        let sql = format!("{} {clause}", self.statements(table).select);
+        let (mut rowids, mut rows) = (Vec::<i64>::new(), Rows::new(table));
+        self.run(|db| {
+            let mut statement = db.prepare_cached(&sql)?;
+            let mut found = statement.query(params_from_iter(values))?;
+            while let Some(row) = found.next()? {
+                rowids.push(row.get(0)?);
+                rows.add((1..=table.columns.len()).map(|column| text(row.get_ref_unwrap(column))));
+            }
+            Ok(())
+        })?;
+        Ok(rowids.into_iter().zip(rows.finish()).map(|(rowid, row)| Stored { rowid, row }).collect())
+    }
+
+    /// The name of every node, sorted.
+    pub(crate) fn node_names(&self) -> Result<Vec<Name>> {
+        let hidden = "SELECT node, disable FROM nodelist WHERE disable <> ''";
+        let disabled = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, is_true(&row.get::<_, String>(1)?)));
+        let hidden: Vec<(String, bool)> =
+            self.run(|db| db.prepare_cached(hidden)?.query_map([], disabled)?.collect())?;
+        let hidden: HashSet<String> = hidden.into_iter().filter_map(|(node, hidden)| hidden.then_some(node)).collect();
+        let name = |row: &rusqlite::Row<'_>| Ok(Name::from(text(row.get_ref(0)?)));
+        let all = "SELECT node FROM nodelist ORDER BY node";
+        let mut names: Vec<Name> = self.run(|db| db.prepare_cached(all)?.query_map([], name)?.collect())?;
+        if !hidden.is_empty() {
+            names.retain(|name| !hidden.contains(&**name));
+        }
+        Ok(names)
+    }
+
+    /// The nodes that have this group in their own list, in no order. What it costs goes by the number of members and of
+    /// different lists, not by that of nodes.
+    pub(crate) fn members(&self, group: &str) -> Result<Vec<Name>> {
+        let lists = self.group_lists()?;
+        let mut members = Vec::new();
+        if lists.len() > FEW_LISTS {
+            self.each_membership(Some(group), &mut |node, in_group| {
+                if in_group == group {
+                    members.push(Name::from(node));
+                }
+            })?;
+            return Ok(members);
+        }
+        let sql = "SELECT node, disable FROM nodelist WHERE groups = ?";
+        for list in lists.iter().filter(|list| words(list).any(|word| word == group)) {
+            self.run(|db| {
+                let mut statement = db.prepare_cached(sql)?;
+                let mut rows = statement.query([list])?;
+                while let Some(row) = rows.next()? {
+                    if !is_true(&text(row.get_ref(1)?)) {
+                        members.push(Name::from(text(row.get_ref(0)?)));
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Ok(members)
+    }
+
+    /// The different texts of column `groups`, no more of them than show that they are many.
+    fn group_lists(&self) -> Result<Vec<String>> {
+        let sql = "WITH RECURSIVE list(text) AS (SELECT min(groups) FROM nodelist UNION ALL \
+                   SELECT (SELECT min(groups) FROM nodelist WHERE groups > list.text) FROM list \
+                   WHERE list.text IS NOT NULL) SELECT text FROM list WHERE text IS NOT NULL LIMIT ?";
+        self.run(|db| db.prepare_cached(sql)?.query_map([FEW_LISTS as i64 + 1], |row| row.get(0))?.collect())
+    }
+
+    /// Calls `visit` with every node and every group that it is in; nodes that cannot be in group `only` may be left out.
+    pub(crate) fn each_membership(&self, only: Option<&str>, visit: &mut dyn FnMut(&str, &str)) -> Result<()> {
+        let sql = "SELECT node, groups, disable FROM nodelist WHERE instr(groups, ?) ORDER BY rowid";
+        self.run(|db| {
+            let mut statement = db.prepare_cached(sql)?;
+            let mut rows = statement.query([only.unwrap_or_default()])?;
+            while let Some(row) = rows.next()? {
+                let [node, groups, disable] = [0, 1, 2].map(|column| text(row.get_ref_unwrap(column)));
+                if !is_true(&disable) {
+                    words(&groups).for_each(|group| visit(&node, group));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Now, as xCAT writes it: local time, `11-21-2026 05:12:00`.
+    pub(crate) fn local_time(&self) -> Result<String> {
+        self.run(|db| db.query_row("SELECT strftime('%m-%d-%Y %H:%M:%S', 'now', 'localtime')", [], |row| row.get(0)))
+    }
+
+    /// Adds a row, which must not be there.
+    pub(crate) fn insert(&self, row: &Row) -> Result<()> {
+        let statements = self.statements(row.table());
+        self.change(row, &statements.insert, None)
+    }
+
+    /// Gives the row of that number the cells of `new`.
+    pub(crate) fn update(&self, old: &Stored, new: &Row) -> Result<()> {
+        let statements = self.statements(new.table());
+        let sql = if old.row.key() == new.key() { &statements.update } else { &statements.rekey };
+        self.change(new, sql, Some(old.rowid))
+    }
+
+    pub(crate) fn delete(&self, old: &Stored) -> Result<()> {
+        let statements = self.statements(old.row.table());
+        self.run(|db| db.prepare_cached(&statements.delete)?.execute([old.rowid]))?;
+        Ok(())
+    }
+
+    fn change(&self, row: &Row, sql: &str, rowid: Option<i64>) -> Result<()> {
+        let changed = self.db.prepare_cached(sql).and_then(|mut statement| {
+            for (column, (definition, cell)) in row.table().columns.iter().zip(row.cells()).enumerate() {
+                // Keys are never NULL, else SQLite would take two of them for different.
+                let cell = if definition.key { Some(cell.unwrap_or_default()) } else { cell };
+                statement.raw_bind_parameter(column + 1, cell)?;
+            }
+            if let Some(rowid) = rowid {
+                statement.raw_bind_parameter(row.cells().len() + 1, rowid)?;
+            }
+            statement.raw_execute()
+        });
+        match changed {
+            Ok(_) => Ok(()),
+            Err(source) if source.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                Err(Error::KeyTaken { table: row.table().name.to_owned(), key: row.key().join(",") })
+            }
+            Err(source) => Err(failed(&self.path, source)),
+        }
+    }
+
+    fn statements(&self, table: &'static Table) -> Arc<Statements> {
+        self.statements.borrow_mut().entry(table.name).or_insert_with(|| Arc::new(Statements::new(table))).clone()
+    }
+
+    /// Copies every table of the database file into this one, as of one moment.
+    pub(crate) fn copy_from(&self, path: &Path) -> Result<()> {
+        self.run(|db| db.execute("ATTACH ?1 AS origin", [path.to_string_lossy()]))?;
+        self.write(|| {
+            for table in
+                schema::ALL.iter().map(|table| quoted(table.name)).chain(["journal".into(), "journal_change".into()])
+            {
+                let copy = format!("INSERT INTO main.{table} SELECT * FROM origin.{table} ORDER BY rowid");
+                self.run(|db| db.execute(&copy, []))?;
+            }
+            Ok(())
+        })?;
+        self.run(|db| db.execute_batch("DETACH origin"))
+    }
+}
+
+impl Statements {
+    fn new(table: &'static Table) -> Self {
+        let name = quoted(table.name);
+        let last = table.columns.len() + 1;
+        let columns: Vec<String> = table.columns.iter().map(|column| quoted(column.name)).collect();
+        let places: Vec<String> = (1..last).map(|place| format!("?{place}")).collect();
+        let sets = |keys: bool| {
+            let columns = table.columns.iter().zip(&columns).zip(&places);
+            let wanted = columns.filter(|((column, _), _)| keys || !column.key);
+            wanted.map(|((_, column), place)| format!("{column} = {place}")).collect::<Vec<_>>().join(", ")
+        };
+        Self {
+            select: format!("SELECT rowid, {} FROM {name}", columns.join(", ")),
+            insert: format!("INSERT INTO {name} ({}) VALUES ({})", columns.join(", "), places.join(", ")),
+            update: format!("UPDATE {name} SET {} WHERE rowid = ?{last}", sets(false)),
+            rekey: format!("UPDATE {name} SET {} WHERE rowid = ?{last}", sets(true)),
+            delete: format!("DELETE FROM {name} WHERE rowid = ?"),
+        }
+    }
+}
+
+/// Makes the database under a name of its own and links it into place, so that nobody ever meets half of one.
+fn create(home: &Path, path: &Path) -> Result<()> {
+    let fail = |doing| move |source| Error::File { doing, path: path.to_owned(), source };
+    fs::create_dir_all(home).map_err(|source| Error::File { doing: "create", path: home.to_owned(), source })?;
+    let draft = home.join(format!("xcrane.db.{}.{:?}", std::process::id(), std::thread::current().id()));
+    let options = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).clone();
+    options.open(&draft).map_err(fail("create database"))?;
+    let made = Store::connect(&draft, PATIENCE).and_then(|store| store.bring_up_to_date());
+    let placed = made.and_then(|()| match fs::hard_link(&draft, path) {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(fail("create database")(source)),
+        _ => Ok(()),
+    });
+    fs::remove_file(&draft).map_err(|source| Error::File { doing: "remove", path: draft, source })?;
+    placed
+}
+
+/// What a failure of SQLite means to the user.
+fn failed(path: &Path, source: rusqlite::Error) -> Error {
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Locked { path },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Corrupt { path, source },
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            Error::Unwritable { path, source }
+        }
+        Some(ErrorCode::DiskFull) => Error::DiskFull { path, source },
+        _ => Error::Database { path, source },
+    }
+}
+
+fn text(value: ValueRef<'_>) -> Cow<'_, str> {
+    match value {
+        ValueRef::Null => Cow::Borrowed(""),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(bytes),
+        },
+        ValueRef::Integer(number) => Cow::Owned(number.to_string()),
+        ValueRef::Real(number) => Cow::Owned(number.to_string()),
+    }
+}
+
+/// The first key column, by which rows are looked up.
+pub(crate) fn first_key(table: &Table) -> &'static str {
+    table.keys().next().expect("the schema's tests see to it that every table has a key").name
+}
+
+fn column_name(table: &'static Table, name: &str) -> Result<&'static str> {
+    let column = table.columns.iter().find(|column| column.name == name).map(|column| column.name);
+    column.ok_or_else(|| Error::UnknownColumn { table: table.name.to_owned(), column: name.to_owned() })
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{name}\"")
+}

@@ -1,0 +1,291 @@
+//! The tables as the program uses them: ask for nodes, read rows, change rows, look back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use crate::criterion::Criterion;
+use crate::journal::{self, Entry, Filter, Origin};
+use crate::noderange::{Expansion, Unknown};
+use crate::schema::{self, Table};
+use crate::store::{self, Store};
+use crate::{Edit, Error, Explained, Node, Result, Row, Select, Value, resolve, world};
+
+/// The open database. May be shared between threads; they take turns.
+pub struct Tables {
+    store: Mutex<Store>,
+    /// Whether this is how the tables were at some time in the past.
+    past: bool,
+}
+
+impl Tables {
+    /// Opens the database under that directory, making it on first use and migrating it where it is older.
+    pub fn open(home: &Path) -> Result<Self> {
+        Ok(Self { store: Mutex::new(Store::open(home, store::PATIENCE)?), past: false })
+    }
+
+    /// The nodes of a range in plain string order, without those that `site.excludenodes` names.
+    ///
+    /// A name that is neither node nor group refuses the whole range. No names is an answer: an empty group, say.
+    pub fn expand(&self, range: &str) -> Result<Vec<String>> {
+        expand(&self.store(), range)
+    }
+
+    /// As [`Self::expand`], but unknown names are listed or taken for new nodes.
+    pub fn expand_with(&self, range: &str, unknown: Unknown) -> Result<Expansion> {
+        world::expand(&self.store(), range, unknown)
+    }
+
+    /// The nodes of a range with all their attributes; a range without nodes is refused.
+    pub fn nodes(&self, range: &str) -> Result<Vec<Node>> {
+        let store = self.store();
+        store.read(|| {
+            let names = expand(&store, range)?;
+            if names.is_empty() {
+                return Err(Error::EmptyRange { range: range.to_owned() });
+            }
+            resolve::nodes(&store, &texts(&names))
+        })
+    }
+
+    /// The nodes of these names in this order with all their attributes; names that are no nodes are refused.
+    pub fn resolve(&self, names: &[String]) -> Result<Vec<Node>> {
+        resolve::nodes(&self.store(), &texts(names))
+    }
+
+    /// For each of the nodes its attributes by name, with every cell that supplies the value or would.
+    pub fn explain(&self, names: &[String]) -> Result<Vec<Vec<Explained>>> {
+        resolve::explain(&self.store(), &texts(names))
+    }
+
+    /// For each of the nodes the inherited values of these columns of node-keyed tables, in the order asked for.
+    pub fn cells(&self, names: &[String], columns: &[(&'static Table, &str)]) -> Result<Vec<Vec<Value>>> {
+        resolve::cells(&self.store(), &texts(names), columns)
+    }
+
+    /// The nodes that meet all criteria, sorted. Keys are attributes of nodes or `table.column`.
+    pub fn select(&self, criteria: &[Criterion]) -> Result<Vec<String>> {
+        let store = self.store();
+        Ok(store.read(|| world::select(&store, criteria))?.iter().map(|name| name.to_string()).collect())
+    }
+
+    /// The names of all nodes in plain string order.
+    pub fn node_names(&self) -> Result<Vec<String>> {
+        Ok(self.store().node_names()?.iter().map(|name| name.to_string()).collect())
+    }
+
+    /// The names that attribute `vmhost` of any node has.
+    pub fn guest_hosts(&self) -> Result<BTreeSet<String>> {
+        let store = self.store();
+        store.read(|| {
+            let names = store.node_names()?;
+            let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+            let hosts = resolve::cells(&store, &names, &[(table("vm"), "host")])?;
+            Ok(hosts.into_iter().flatten().filter_map(|host| host.text).collect())
+        })
+    }
+
+    /// At most so many names of nodes and groups that begin so, sorted.
+    pub fn names_starting(&self, beginning: &str, most: usize) -> Result<Vec<String>> {
+        let store = self.store();
+        let mut names: BTreeSet<String> = store.node_names()?.iter().map(|name| name.to_string()).collect();
+        store.each_membership(None, &mut |_, group| {
+            if group.starts_with(beginning) && !names.contains(group) {
+                names.insert(group.to_owned());
+            }
+        })?;
+        let defined = store.rows(table("nodegroup"), Select::All)?;
+        names.extend(defined.iter().filter_map(|row| row.get("groupname")).map(str::to_owned));
+        let from = names.range(beginning.to_owned()..);
+        Ok(from.take_while(|name| name.starts_with(beginning)).take(most).cloned().collect())
+    }
+
+    /// The value of a setting of table site.
+    pub fn site(&self, key: &str) -> Result<Option<String>> {
+        site(&self.store(), key)
+    }
+
+    /// The chosen rows in storage order.
+    pub fn rows(&self, table: &'static Table, select: Select<'_>) -> Result<Vec<Row>> {
+        self.store().rows(table, select)
+    }
+
+    /// Changes rows in one transaction, written to the journal with its origin; an error or a panic changes nothing.
+    ///
+    /// Other commands wait meanwhile, so the closure must not wait for anything. What it wants to read it reads
+    /// through the [`Edit`]: asking these `Tables` from inside would wait for itself.
+    pub fn edit<T>(&self, origin: &Origin, change: impl FnOnce(&mut Edit<'_>) -> Result<T>) -> Result<T> {
+        self.try_edit(origin, change)
+    }
+
+    /// As [`Self::edit`], for changes that may be refused for reasons of the caller's own.
+    pub fn try_edit<T, E: From<Error>>(
+        &self,
+        origin: &Origin,
+        change: impl FnOnce(&mut Edit<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        if self.past {
+            return Err(Error::Past.into());
+        }
+        let store = self.store();
+        store.try_write(|| {
+            let mut edit = Edit::new(&store);
+            let answer = change(&mut edit)?;
+            edit.finish(origin)?;
+            Ok(answer)
+        })
+    }
+
+    /// Writes `nodelist.status` and when it was; nodes that are no more are passed over.
+    ///
+    /// A status is what a node does, not how it is defined: the journal does not hold it.
+    pub fn record_statuses(&self, statuses: &BTreeMap<String, &'static str>) -> Result<()> {
+        if self.past {
+            return Err(Error::Past);
+        }
+        let store = self.store();
+        store.write(|| {
+            let now = store.local_time()?;
+            let mut edit = Edit::new(&store);
+            for (node, status) in statuses {
+                if edit.row(table("nodelist"), &[node])?.is_some() {
+                    edit.set(table("nodelist"), &[node], &[("status", status), ("statustime", &now)])?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The entries of the journal that the filter lets through, oldest first.
+    pub fn journal(&self, filter: &Filter<'_>) -> Result<Vec<Entry>> {
+        journal::read(&self.store(), filter)
+    }
+
+    /// Takes back what those entries changed, as a new entry; refuses, naming the rows, where one has changed since.
+    ///
+    /// Returns the numbers of the entries taken back, oldest first.
+    pub fn undo(&self, filter: &Filter<'_>, origin: &Origin) -> Result<Vec<i64>> {
+        self.edit(origin, |edit| journal::undo(edit, filter))
+    }
+
+    /// The tables as they were at that time, to read only.
+    pub fn at(&self, time: SystemTime) -> Result<Self> {
+        let past = journal::as_of(&self.store(), time)?;
+        Ok(Self { store: Mutex::new(past), past: true })
+    }
+
+    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
+        // A panic in an edit has rolled its transaction back: the store is as good as before.
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) fn expand(store: &Store, range: &str) -> Result<Vec<String>> {
+    let expansion = world::expand(store, range, Unknown::Refuse)?;
+    Ok(expansion.names.iter().map(|name| name.to_string()).collect())
+}
+
+fn texts(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+fn table(name: &str) -> &'static Table {
+    schema::find(name).expect("the schema has the tables that say what a node is")
+}
+
+pub(crate) fn site(store: &Store, key: &str) -> Result<Option<String>> {
+    let rows = store.rows(table("site"), Select::Keys(&[key]))?;
+    Ok(rows.first().and_then(|row| row.get("value")).map(str::to_owned))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::ops::Deref;
+
+    use super::*;
+    use crate::noderange;
+
+    /// Tables in a directory that goes with them.
+    pub(crate) struct Scratch {
+        tables: Tables,
+        pub(crate) home: tempfile::TempDir,
+    }
+
+    impl Deref for Scratch {
+        type Target = Tables;
+
+        fn deref(&self) -> &Tables {
+            &self.tables
+        }
+    }
+
+    pub(crate) fn scratch() -> Scratch {
+        let home = tempfile::tempdir().unwrap();
+        Scratch { tables: Tables::open(home.path()).unwrap(), home }
+    }
+
+    /// The same tables through another connection that hardly waits.
+    pub(crate) fn impatient(home: &Path) -> Tables {
+        let store = Store::open(home, std::time::Duration::from_millis(50)).unwrap();
+        Tables { store: Mutex::new(store), past: false }
+    }
+
+    impl Tables {
+        pub(crate) fn with_store(&self, work: impl FnOnce(&Store)) {
+            work(&self.store());
+        }
+    }
+
+    pub(crate) fn origin(command: &str) -> Origin {
+        Origin { user: "root".into(), command: command.into(), reason: None }
+    }
+
+    /// Tables with rows such as `nodelist n[1-3] groups=a|b; switch n1,sw1,7 vlan=5`: a `|` within a value stands for
+    /// a comma unless the value begins with one or has a port's, and cells are separated by commas.
+    pub(crate) fn filled(rows: &str) -> Scratch {
+        let tables = scratch();
+        let fill = |edit: &mut Edit<'_>| rows.split(';').try_for_each(|row| fill(edit, row.trim()));
+        tables.edit(&origin("test"), fill).unwrap();
+        tables
+    }
+
+    fn fill(edit: &mut Edit<'_>, row: &str) -> Result<()> {
+        let mut parts = row.splitn(3, ' ');
+        let [name, key] = [(); 2].map(|()| parts.next().unwrap());
+        let (first, rest) = key.split_once(',').unwrap_or((key, ""));
+        let cells = cells(parts.next().unwrap_or_default().trim());
+        let cells: Vec<(&str, &str)> = cells.iter().map(|(column, value)| (*column, value.as_str())).collect();
+        let options = noderange::Options { unknown: Unknown::Accept, ..noderange::Options::default() };
+        for first in noderange::expand(first, &noderange::Index::default(), &options).unwrap().names {
+            let key: Vec<&str> = [&*first].into_iter().chain(rest.split(',').filter(|key| !key.is_empty())).collect();
+            edit.set(table(name), &key, &cells)?;
+        }
+        Ok(())
+    }
+
+    fn cells(text: &str) -> Vec<(&str, String)> {
+        let mut cells: Vec<(&str, String)> = Vec::new();
+        for part in text.split(',').filter(|part| !part.is_empty()) {
+            match (part.split_once('=').filter(|(column, _)| column.chars().all(char::is_alphabetic)), cells.last_mut())
+            {
+                (Some((column, value)), _) => cells.push((column, value.to_owned())),
+                (None, Some((_, value))) => *value += &format!(",{part}"),
+                (None, None) => panic!("no column in {text}"),
+            }
+        }
+        for (_, value) in cells.iter_mut().filter(|(_, value)| !value.starts_with('|') && !value.contains("!|")) {
+            *value = value.replace('|', ",");
+        }
+        cells
+    }
+
+    #[test]
+    fn site_reads_settings() {
+        let tables = scratch();
+        let site = schema::find("site").unwrap();
+        tables.edit(&origin("chdef"), |edit| edit.set(site, &["domain"], &[("value", "cluster.org")])).unwrap();
+        assert_eq!(tables.site("domain").unwrap().as_deref(), Some("cluster.org"));
+        assert_eq!(tables.site("master").unwrap(), None);
+    }
+}
