@@ -1,0 +1,169 @@
+#!/bin/bash
+# A lab and its hosts as the kernel sees them. Every namespace of a lab belongs to one process, the keeper, which is the first
+# of its pid namespace: when it dies the kernel ends every process of the lab, and with them go networks and mounts.
+#
+#   watch             start the keeper, wait until it ends (stdin ended, or it was killed), then sweep
+#   keep              be the keeper: the management network
+#   power NAME I      give host NAME (address 10.77.0.I) power; runs inside the keeper's namespaces
+#   init NAME I       first process of a host: joins its control groups
+#   boot NAME I       the same process, now that its groups look like the roots of all groups
+#   registry          an image registry on the management network, with $LAB/registry as its storage
+#   sweep             remove what outlives a dead lab: control groups and its directory
+#
+# LAB is the lab's directory, TAG the name of its control groups, ROOT the read-only root of all hosts.
+set -eu
+NET=10.77.0
+
+watch() {
+    cd /
+    unshare --pid --fork --kill-child --net --mount bash "$LAB/host.sh" keep || :
+    sweep
+}
+
+keep() {
+    local me # as the machine outside counts: /proc stays the machine's until a host mounts its own
+    read -r me _ </proc/self/stat
+    ip link set lo up
+    ip link add br0 type bridge forward_delay 0
+    ip addr add $NET.254/24 dev br0
+    ip link set br0 up
+    echo "$me" >"$LAB/keeper.new"
+    mv "$LAB/keeper.new" "$LAB/keeper"
+    if [ "$OWNED" = yes ]; then while read -r _; do :; done; else while :; do sleep infinity; done; fi
+}
+
+groups() { find /sys/fs/cgroup -depth -type d \( -path "*/$TAG.$1" -o -path "*/$TAG.$1/*" \) "${@:2}" 2>/dev/null; }
+
+# Killed processes leave their groups a moment after they are gone, so a first rmdir may find one busy.
+sweep() {
+    local try
+    for try in {1..100}; do
+        groups '*' -exec rmdir {} + || :
+        [ -n "$(groups '*')" ] || break
+        sleep 0.05
+    done
+    rm -rf --one-file-system "$LAB"
+}
+
+power() {
+    local status
+    while :; do
+        status=0
+        unshare --net --mount --uts --ipc --pid --fork --kill-child bash "$LAB/host.sh" init "$1" "$2" || status=$?
+        rm -f "$LAB/$1/pid"
+        [ $status = 129 ] || break # SIGHUP: the host asked for a restart by reboot(2)
+    done
+}
+
+init() {
+    enter_groups "$TAG.$1"
+    exec unshare --cgroup bash "$LAB/host.sh" boot "$1" "$2"
+}
+
+# Nobody but the host's own processes may be in its groups: version 2 hands no controllers on from a group with processes.
+enter_groups() {
+    local top=/sys/fs/cgroup group
+    if [ -f $top/cgroup.controllers ]; then
+        for group in $(<$top/cgroup.controllers); do echo "+$group" >$top/cgroup.subtree_control || :; done
+        mkdir -p "$top/$1"
+        echo 0 >"$top/$1/cgroup.procs"
+        return
+    fi
+    for group in $top/*/; do
+        [ -f "${group}cgroup.procs" ] || continue
+        mkdir -p "$group$1"
+        if [ -f "${group}cpuset.cpus" ]; then
+            cat "${group}cpuset.cpus" >"$group$1/cpuset.cpus"
+            cat "${group}cpuset.mems" >"$group$1/cpuset.mems"
+        fi
+        echo 0 >"$group$1/cgroup.procs"
+    done
+}
+
+boot() {
+    local me root=$LAB/$1/root keeper
+    read -r me _ </proc/self/stat
+    keeper=$(<"$LAB/keeper")
+    join_network "$1" "$2" "$me" "/proc/$keeper/ns/net"
+    mount --make-rprivate /
+    mount -t overlay "$1" -o "lowerdir=$ROOT,upperdir=$LAB/$1/upper,workdir=$LAB/$1/work" "$root"
+    mkdir -p "$root/var/lib/docker"
+    mount --bind "$LAB/$1/docker" "$root/var/lib/docker" # the engine's overlays cannot stand on an overlay
+    mount_kernel "$root"
+    echo "$me" >"$LAB/$1/pid.new"
+    hostname "$1"
+    cd "$root"
+    mkdir -p .old
+    pivot_root . .old
+    cd /
+    mv ".old$LAB/$1/pid.new" ".old$LAB/$1/pid" # from here on /proc/PID/root is the host
+    umount -l /.old
+    rmdir /.old
+    serve
+}
+
+join_network() {
+    local manage=(nsenter "--net=$4")
+    ip link set lo up
+    "${manage[@]}" ip link del "$1.0" 2>/dev/null || : # left by a former life of this host
+    "${manage[@]}" ip link add "$1.0" type veth peer name eth0 netns "/proc/$3/ns/net"
+    "${manage[@]}" ip link set "$1.0" master br0 up
+    ip addr add "$NET.$2/24" dev eth0
+    ip link set eth0 up
+    ip route add default via $NET.254
+}
+
+mount_kernel() {
+    local name minor
+    mount -t proc proc "$1/proc"
+    mount -t sysfs sysfs "$1/sys"
+    mount -t tmpfs -o mode=755 run "$1/run"
+    mount -t tmpfs tmp "$1/tmp"
+    mount -t tmpfs -o mode=755 dev "$1/dev"
+    for name in null:3 zero:5 full:7 random:8 urandom:9; do mknod -m 666 "$1/dev/${name%:*}" c 1 "${name#*:}"; done
+    mknod -m 666 "$1/dev/tty" c 5 0
+    mkdir "$1/dev/pts" "$1/dev/shm" "$1/dev/net"
+    mknod -m 666 "$1/dev/net/tun" c 10 200
+    mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts "$1/dev/pts"
+    mount -t tmpfs shm "$1/dev/shm"
+    ln -s pts/ptmx "$1/dev/ptmx"
+    ln -s /proc/self/fd "$1/dev/fd"
+    for name in 0:stdin 1:stdout 2:stderr; do ln -s "fd/${name%:*}" "$1/dev/${name#*:}"; done
+    mount_groups "$1/sys/fs/cgroup"
+}
+
+mount_groups() {
+    local group name options
+    if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+        mount -t cgroup2 cgroup "$1"
+        mkdir -p "$1/init"
+        echo 0 >"$1/init/cgroup.procs"
+        for name in $(<"$1/cgroup.controllers"); do echo "+$name" >"$1/cgroup.subtree_control" || :; done
+        return
+    fi
+    mount -t tmpfs -o mode=755 cgroup "$1"
+    for group in /sys/fs/cgroup/*/; do
+        group=${group%/} name=${group##*/}
+        [ -f "$group/cgroup.procs" ] && [ ! -f "$group/cgroup.controllers" ] && [ ! -L "$group" ] || continue
+        options=$name
+        [ "$name" != systemd ] || options=none,name=systemd
+        mkdir "$1/$name"
+        mount -t cgroup -o "$options" cgroup "$1/$name"
+    done
+}
+
+serve() {
+    exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root container=lab bash -c '
+        sysctl -qw net.ipv4.ip_forward=1
+        systemctl start ssh
+        systemctl start docker
+        trap "systemctl stop docker; exit" TERM
+        while :; do sleep infinity & wait $!; done'
+}
+
+registry() {
+    cd /
+    unshare --mount bash -c 'mount --bind "$LAB/registry" "$ROOT/srv" && exec chroot "$ROOT" docker-registry serve /srv/config.yml'
+}
+
+"$@"

@@ -1,0 +1,42 @@
+//! Real Docker hosts on one machine, for tests and for people.
+//!
+//! A test begins with a [`Lab`] and reads as a terminal session. The hosts are processes in namespaces of their own over one
+//! read-only root: each has its own network, files, sshd and dockerd, can be switched off, cut off, or have its engine broken.
+//! None of xcrane's crates is used here: what they get wrong must not be wrong here in the same way.
+
+mod error;
+mod faults;
+mod host;
+mod lab;
+mod old_engine;
+mod place;
+mod room;
+mod root;
+mod run;
+mod running;
+mod stream;
+mod test_host;
+mod wait;
+mod words;
+
+pub use error::{Error, Result, chain};
+pub use host::Host;
+pub use lab::Lab;
+pub use old_engine::OldEngine;
+pub use place::{claim, clean, default_directory, labs};
+pub use room::{Owner, Room};
+pub use root::Root;
+pub use run::Run;
+pub use running::{Pty, Running};
+pub use test_host::TestHost;
+pub use wait::{Wait, wait_for};
+
+/// Whether the user does without something, such as `LAB_SKIP=docker`; says so, for a test must not be silent about it.
+#[expect(clippy::print_stderr, reason = "a test that does nothing has to say why")]
+pub fn skipped(what: &str) -> bool {
+    let skipped = std::env::var("LAB_SKIP").is_ok_and(|list| list.split(',').any(|word| word.trim() == what));
+    if skipped {
+        eprintln!("skipped: this test needs {what}, and LAB_SKIP says to do without");
+    }
+    skipped
+}
