@@ -1,0 +1,141 @@
+//! Which backend serves a node: the list, and the choice by column.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tables::Node;
+use tokio_util::task::TaskTracker;
+
+use crate::docker::Docker;
+use crate::ssh::{Connections, Ssh};
+use crate::{Console, Error, Exec, Files, Guests, Power, Progress, Reach, Result, Settings};
+
+/// A driver, and at a glance what it can do.
+pub trait Backend: Send + Sync {
+    /// The word in the `mgt` column.
+    fn name(&self) -> &'static str;
+    fn power(&self) -> Option<&dyn Power> {
+        None
+    }
+    fn console(&self) -> Option<&dyn Console> {
+        None
+    }
+    fn guests(&self) -> Option<&dyn Guests> {
+        None
+    }
+    fn exec(&self) -> Option<&dyn Exec> {
+        None
+    }
+    fn files(&self) -> Option<&dyn Files> {
+        None
+    }
+    fn reach(&self) -> Option<&dyn Reach> {
+        None
+    }
+}
+
+/// Every driver, by the word that chooses it.
+pub struct Backends {
+    drivers: Vec<Box<dyn Backend>>,
+    /// What goes on although its caller has left, such as ending a program on a node.
+    endings: TaskTracker,
+}
+
+impl Backends {
+    /// Makes the drivers; none of them connects to anything yet.
+    pub fn new(settings: &Settings, progress: &Progress) -> Self {
+        let connections = Arc::new(Connections::new(settings));
+        let endings = TaskTracker::new();
+        let docker = Docker::new(settings, progress, &endings);
+        Self { drivers: vec![Box::new(docker), Box::new(Ssh::new(settings, connections))], endings }
+    }
+
+    /// Waits for what goes on although its caller has left; to be called before the program ends. False if `limit` was
+    /// too short for it.
+    pub async fn finish(&self, limit: Duration) -> bool {
+        self.endings.close();
+        tokio::time::timeout(limit, self.endings.wait()).await.is_ok()
+    }
+
+    pub fn power(&self, node: &Node) -> Result<&dyn Power> {
+        self.choose(node, &crate::power::COLUMNS, "power control", |driver| driver.power())
+    }
+
+    pub fn console(&self, node: &Node) -> Result<&dyn Console> {
+        self.choose(node, &crate::console::COLUMNS, "console", |driver| driver.console())
+    }
+
+    pub fn guests(&self, node: &Node) -> Result<&dyn Guests> {
+        self.choose(node, &crate::guests::COLUMNS, "making guests", |driver| driver.guests())
+    }
+
+    /// The driver that lists what `host` carries: column `hosttype`, else the only one that makes guests.
+    pub fn guests_on(&self, host: &Node) -> Result<&dyn Guests> {
+        if host.get("hosttype").is_some() {
+            return self.choose(host, &["hosttype"], "carrying guests", |driver| driver.guests());
+        }
+        let mut makers = self.drivers.iter().filter_map(|driver| driver.guests());
+        match (makers.next(), makers.next()) {
+            (Some(only), None) => Ok(only),
+            _ => self.choose(host, &["hosttype"], "carrying guests", |driver| driver.guests()),
+        }
+    }
+
+    pub fn exec(&self, node: &Node) -> Result<&dyn Exec> {
+        self.entered(node, "running programs", |driver| driver.exec())
+    }
+
+    pub fn files(&self, node: &Node) -> Result<&dyn Files> {
+        self.entered(node, "copying files", |driver| driver.files())
+    }
+
+    pub fn reach(&self, node: &Node) -> Result<&dyn Reach> {
+        self.entered(node, "asking for an answer", |driver| driver.reach())
+    }
+
+    /// A node whose `mgt` is a backend of guests is entered through it, every other one over ssh, whatever powers it.
+    fn entered<'a, C: ?Sized>(
+        &'a self,
+        node: &Node,
+        what: &str,
+        capability: impl Fn(&'a dyn Backend) -> Option<&'a C>,
+    ) -> Result<&'a C> {
+        let name = node.get("mgt").filter(|name| self.find(name).is_some_and(|driver| driver.guests().is_some()));
+        let name = name.unwrap_or(crate::ssh::NAME);
+        self.find(name).and_then(capability).ok_or_else(|| Error::Unsupported {
+            what: what.into(),
+            column: "mgt",
+            driver: name.into(),
+        })
+    }
+
+    fn find(&self, name: &str) -> Option<&dyn Backend> {
+        self.drivers.iter().map(AsRef::as_ref).find(|driver| driver.name() == name)
+    }
+
+    /// The driver of the first set column; exactly one, whatever the other columns say.
+    fn choose<'a, C: ?Sized>(
+        &'a self,
+        node: &Node,
+        columns: &[&'static str],
+        what: &str,
+        capability: impl Fn(&'a dyn Backend) -> Option<&'a C>,
+    ) -> Result<&'a C> {
+        let accepted = || {
+            let able = self.drivers.iter().map(AsRef::as_ref).filter(|&driver| capability(driver).is_some());
+            able.map(Backend::name).collect::<Vec<_>>().join(", ")
+        };
+        let Some((column, value)) = columns.iter().find_map(|&column| Some((column, node.get(column)?))) else {
+            let column = columns[columns.len() - 1];
+            return Err(Error::NoDriver { column, accepted: accepted() });
+        };
+        let Some(driver) = self.drivers.iter().find(|driver| driver.name() == value) else {
+            return Err(Error::UnknownDriver { column, value: value.into(), accepted: accepted() });
+        };
+        capability(driver.as_ref()).ok_or_else(|| Error::Unsupported {
+            what: what.into(),
+            column,
+            driver: value.into(),
+        })
+    }
+}

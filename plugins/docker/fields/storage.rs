@@ -1,0 +1,161 @@
+//! What the container sees of the host's storage and devices.
+
+use serde_json::{Map, Value, json};
+
+use super::Parsed;
+use super::text::{bars, list, whole, yes_no};
+
+const BIND_OPTIONS: [&str; 10] = ["ro", "rw", "z", "Z", "nocopy", "shared", "rshared", "slave", "rslave", "rprivate"];
+
+/// `/host:/path` binds, `name:/path` is a named volume, `/path` alone a volume without a name.
+pub(super) fn volumes(text: &str) -> Parsed {
+    let mut binds = Vec::new();
+    let mut unnamed = Map::new();
+    for item in list(text, ',')? {
+        let parts: Vec<&str> = item.split(':').collect();
+        let (source, path, options) = match parts.as_slice() {
+            [path] => (None, *path, &[][..]),
+            [source, path, options @ ..] => (Some(*source), *path, options),
+            [] => continue,
+        };
+        if !path.starts_with('/') || path == "/" {
+            return Err(format!("'{item}' has no absolute path in the container"));
+        }
+        if let Some(option) = options.iter().find(|option| !BIND_OPTIONS.contains(option)) {
+            return Err(format!("'{option}' is none of {}", BIND_OPTIONS.join(", ")));
+        }
+        match source {
+            None => drop(unnamed.insert(path.into(), json!({}))),
+            Some(source) if source.starts_with('/') || is_volume_name(source) => {
+                binds.push(bind(source, path, options));
+            }
+            Some(source) => return Err(format!("'{source}' is neither an absolute path nor a volume's name")),
+        }
+    }
+    let mut body = Map::new();
+    if !binds.is_empty() {
+        body.insert("HostConfig".into(), json!({ "Binds": binds }));
+    }
+    if !unnamed.is_empty() {
+        body.insert("Volumes".into(), unnamed.into());
+    }
+    Ok(body.into())
+}
+
+fn bind(source: &str, path: &str, options: &[&str]) -> String {
+    match options {
+        [] => format!("{source}:{path}"),
+        _ => format!("{source}:{path}:{}", options.join(",")),
+    }
+}
+
+fn is_volume_name(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    text.len() > 1 && text.as_bytes()[0].is_ascii_alphanumeric() && text.bytes().all(legal)
+}
+
+pub(super) fn tmpfs(text: &str) -> Parsed {
+    let mut mounts = Map::new();
+    for item in bars(text)? {
+        let (path, options) = item.split_once(':').unwrap_or((&item, ""));
+        if !path.starts_with('/') {
+            return Err(format!("'{item}' does not start with an absolute path"));
+        }
+        mounts.insert(path.into(), options.into());
+    }
+    Ok(json!({ "HostConfig": { "Tmpfs": mounts } }))
+}
+
+pub(super) fn devices(text: &str) -> Parsed {
+    let mut devices = Vec::new();
+    let mut requests = Vec::new();
+    for item in list(text, ',')? {
+        match item.split_once('=') {
+            Some(("gpu", count)) => requests.push(gpus(count)?),
+            Some((name, _)) => return Err(format!("'{name}' is not known")),
+            None => devices.push(device(item)?),
+        }
+    }
+    let mut host = Map::new();
+    if !devices.is_empty() {
+        host.insert("Devices".into(), devices.into());
+    }
+    if !requests.is_empty() {
+        host.insert("DeviceRequests".into(), requests.into());
+    }
+    Ok(json!({ "HostConfig": host }))
+}
+
+fn gpus(count: &str) -> Parsed {
+    let count = match count {
+        "all" => Ok(-1),
+        number => whole::<u16>(number).map(i32::from).ok_or_else(|| format!("'gpu={number}' is not a count of GPUs")),
+    };
+    Ok(json!({ "Count": count?, "Capabilities": [["gpu"]] }))
+}
+
+fn device(item: &str) -> Parsed {
+    let is_mode = |text: &str| !text.is_empty() && text.chars().all(|letter| "rwm".contains(letter));
+    let (source, path, mode) = match item.split(':').collect::<Vec<_>>().as_slice() {
+        [source] => (*source, *source, "rwm"),
+        [source, mode] if is_mode(mode) => (*source, *source, *mode),
+        [source, path] => (*source, *path, "rwm"),
+        [source, path, mode] if is_mode(mode) => (*source, *path, *mode),
+        _ => return Err(format!("'{item}' is not a device")),
+    };
+    if !source.starts_with('/') || !path.starts_with('/') {
+        return Err(format!("'{item}' is not a device: its paths start with '/'"));
+    }
+    Ok(json!({ "PathOnHost": source, "PathInContainer": path, "CgroupPermissions": mode }))
+}
+
+pub(super) fn read_only(text: &str) -> Parsed {
+    Ok(json!({ "HostConfig": { "ReadonlyRootfs": Value::Bool(yes_no(text)?) } }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(parse: fn(&str) -> Parsed, text: &str, expected: Option<Value>) {
+        assert_eq!(parse(text).ok(), expected, "{text}");
+    }
+
+    #[test]
+    fn volumes_of_three_kinds() {
+        let binds =
+            json!({ "HostConfig": { "Binds": ["/scratch:/scratch", "/etc/hosts:/etc/hosts:ro", "data:/d:ro,z"] } });
+        check(volumes, "/scratch:/scratch, /etc/hosts:/etc/hosts:ro,data:/d:ro:z", Some(binds));
+        check(volumes, "/cache", Some(json!({ "Volumes": { "/cache": {} } })));
+        for wrong in ["", "scratch", "a:b", "/a:/", "/a:/b:rx", "d!:/b", "/a:/b,", "x:/b"] {
+            check(volumes, wrong, None);
+        }
+    }
+
+    #[test]
+    fn tmpfs_options_hold_commas() {
+        let mounts = json!({ "HostConfig": { "Tmpfs": { "/run": "", "/tmp": "size=64m,mode=1777" } } });
+        check(tmpfs, "/run|/tmp:size=64m,mode=1777", Some(mounts));
+        check(tmpfs, "run", None);
+    }
+
+    #[test]
+    fn devices_and_gpus() {
+        let one = |source: &str, path: &str, mode: &str| json!({ "PathOnHost": source, "PathInContainer": path, "CgroupPermissions": mode });
+        let expect = |devices: Value| Some(json!({ "HostConfig": { "Devices": devices } }));
+        check(devices, "/dev/fuse", expect(json!([one("/dev/fuse", "/dev/fuse", "rwm")])));
+        check(
+            devices,
+            "/dev/a:/dev/b:r,/dev/c:rw",
+            expect(json!([one("/dev/a", "/dev/b", "r"), one("/dev/c", "/dev/c", "rw")])),
+        );
+        let gpu = |count: i32| {
+            Some(json!({ "HostConfig": { "DeviceRequests": [{ "Count": count, "Capabilities": [["gpu"]] }] } }))
+        };
+        check(devices, "gpu=all", gpu(-1));
+        check(devices, "gpu=2", gpu(2));
+        for wrong in ["", "fuse", "gpu=some", "tpu=1", "/dev/a:b", "/dev/a:/dev/b:rx", "/a:/b:r:w"] {
+            check(devices, wrong, None);
+        }
+    }
+}

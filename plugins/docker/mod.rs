@@ -1,0 +1,83 @@
+//! Backend `docker`: a node is a container on a Docker host.
+//!
+//! Reading order: `definition` (attributes → what shall be), `body` (→ what the engine is sent), `compare` (what is
+//! against what shall be), `endpoint`, `wire`, `version` and `engine` (how a host's engine is reached), then one file a capability.
+
+mod body;
+mod compare;
+mod console;
+mod definition;
+mod endpoint;
+mod engine;
+mod engines;
+mod exec;
+mod fields;
+mod files;
+mod frames;
+mod guests;
+mod images;
+mod listing;
+mod moment;
+mod networks;
+mod power;
+mod program;
+mod reach;
+mod stream;
+mod version;
+mod wire;
+
+use std::sync::Arc;
+
+use tables::Node;
+use tokio_util::task::TaskTracker;
+
+use self::engine::Engine;
+use self::engines::Engines;
+use crate::{Backend, Console, Exec, Files, Guests, Power, Progress, Reach, Result, Settings};
+
+/// Containers on Docker hosts; connects to a host when the first of its nodes is asked for.
+pub(crate) struct Docker {
+    engines: Engines,
+    progress: Progress,
+}
+
+impl Docker {
+    pub(crate) fn new(settings: &Settings, progress: &Progress, endings: &TaskTracker) -> Self {
+        Self { engines: Engines::new(settings, endings), progress: progress.clone() }
+    }
+
+    /// The engine that carries `node`.
+    async fn engine(&self, node: &Node) -> Result<Arc<Engine>> {
+        self.engines.of(endpoint::host_of(node)?).await
+    }
+}
+
+impl Backend for Docker {
+    fn name(&self) -> &'static str {
+        "docker"
+    }
+
+    fn power(&self) -> Option<&dyn Power> {
+        Some(self)
+    }
+
+    fn console(&self) -> Option<&dyn Console> {
+        Some(self)
+    }
+
+    fn exec(&self) -> Option<&dyn Exec> {
+        Some(self)
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
+        Some(self)
+    }
+
+    fn reach(&self) -> Option<&dyn Reach> {
+        Some(self)
+    }
+
+    fn guests(&self) -> Option<&dyn Guests> {
+        Some(self)
+    }
+}

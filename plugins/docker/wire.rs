@@ -1,0 +1,159 @@
+//! The byte streams under the engine's HTTP: a unix socket, TLS with a client certificate, or a socket carried over ssh.
+
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hyper::Uri;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+use tower_service::Service;
+
+use crate::{Error, Result, Settings, ssh};
+
+/// Opens streams to one engine; cheap to clone.
+#[derive(Clone)]
+pub(super) enum Dialer {
+    Unix(Arc<Path>),
+    Tls(Arc<TlsWay>),
+    Ssh(Arc<SshWay>),
+}
+
+/// What a TLS connection needs.
+pub(super) struct TlsWay {
+    address: String,
+    name: ServerName<'static>,
+    config: Arc<ClientConfig>,
+}
+
+/// The engine's socket on a host that we are logged in to.
+pub(super) struct SshWay {
+    connection: ssh::Connection,
+    socket: String,
+}
+
+impl Dialer {
+    /// Logs in to the host; all streams then go over that one connection.
+    pub(super) async fn ssh(target: &ssh::Target, socket: &str, settings: &Settings) -> Result<Self> {
+        let connection = ssh::Connection::open(target, settings).await?;
+        Ok(Self::Ssh(Arc::new(SshWay { connection, socket: socket.to_owned() })))
+    }
+
+    pub(super) fn unix(path: &Path) -> Self {
+        Self::Unix(path.into())
+    }
+
+    /// Reads `ca.pem`, `cert.pem` and `key.pem` of the directory.
+    pub(super) fn tls(host: &str, port: u16, directory: &Path) -> Result<Self> {
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| Error::Definition {
+            attribute: "dockerendpoint".into(),
+            why: format!("'{host}' cannot be checked against a certificate: {error}"),
+        })?;
+        let mut roots = rustls::RootCertStore::empty();
+        for authority in certificates(&directory.join("ca.pem"))? {
+            roots.add(authority).map_err(|error| bad_pem(&directory.join("ca.pem"), &error.to_string()))?;
+        }
+        let chain = certificates(&directory.join("cert.pem"))?;
+        let key_path = directory.join("key.pem");
+        let key =
+            PrivateKeyDer::from_pem_slice(&read(&key_path)?).map_err(|error| bad_pem(&key_path, &error.to_string()))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_root_certificates(roots).with_client_auth_cert(chain, key))
+            .map_err(|error| bad_pem(&key_path, &error.to_string()))?;
+        Ok(Self::Tls(Arc::new(TlsWay { address: format!("{host}:{port}"), name, config: Arc::new(config) })))
+    }
+
+    async fn dial(self) -> io::Result<Wire> {
+        let stream: Box<dyn Duplex> = match self {
+            Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            Self::Tls(way) => {
+                let socket = TcpStream::connect(&way.address).await?;
+                socket.set_nodelay(true)?;
+                Box::new(TlsConnector::from(way.config.clone()).connect(way.name.clone(), socket).await?)
+            }
+            Self::Ssh(way) => Box::new(way.connection.stream(&way.socket).await.map_err(io::Error::other)?),
+        };
+        Ok(Wire(TokioIo::new(stream)))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|source| Error::File { doing: "read", path: path.display().to_string(), source })
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let found: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) => Err(bad_pem(path, "holds no certificate")),
+        Err(error) => Err(bad_pem(path, &error.to_string())),
+    }
+}
+
+fn bad_pem(path: &Path, why: &str) -> Error {
+    let source = io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
+    Error::File { doing: "use", path: path.display().to_string(), source }
+}
+
+/// The HTTP client asks for a connection; the address in the request is ours to ignore.
+impl Service<Uri> for Dialer {
+    type Response = Wire;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Wire>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        Box::pin(self.clone().dial())
+    }
+}
+
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// One open stream, of whichever kind.
+pub(super) struct Wire(TokioIo<Box<dyn Duplex>>);
+
+impl Connection for Wire {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl hyper::rt::Read for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: hyper::rt::ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl hyper::rt::Write for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

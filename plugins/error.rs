@@ -1,0 +1,89 @@
+//! What can go wrong with a backend, by what the caller could do about it.
+
+use std::time::Duration;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Display says what we were doing, names the host or node, and leaves the cause to `source`.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The node's driver does not do this.
+    #[error("{what} is not supported when using {column}={driver}")]
+    Unsupported { what: String, column: &'static str, driver: String },
+    /// The column that chooses the driver is unset.
+    #[error("attribute '{column}' is not set; it takes one of: {accepted}")]
+    NoDriver { column: &'static str, accepted: String },
+    /// The column names a driver that does not exist.
+    #[error("attribute '{column}' is '{value}', which is not a backend; it takes one of: {accepted}")]
+    UnknownDriver { column: &'static str, value: String, accepted: String },
+    /// The definition lacks something or says something that cannot be.
+    #[error("attribute '{attribute}': {why}")]
+    Definition { attribute: String, why: String },
+    #[error(transparent)]
+    Tables(#[from] tables::Error),
+    #[error("cannot reach {what}")]
+    Unreachable { what: String, source: Box<dyn std::error::Error + Send + Sync> },
+    /// Wrong key, wrong host key, no permission.
+    #[error("{what}: {why}")]
+    Denied { what: String, why: String },
+    /// The other side understood and said no.
+    #[error("{what}: {why}")]
+    Refused { what: String, why: String },
+    #[error("{what}: no answer after {} s", after.as_secs_f32())]
+    TimedOut { what: String, after: Duration },
+    /// An answer that makes no sense.
+    #[error("{what}: {why}")]
+    Garbled { what: String, why: String },
+    #[error("no such guest on {host}; make it with mkvm")]
+    Absent { host: String },
+    /// It exists and does not run; `state` is the backend's own word.
+    #[error("not running ({state})")]
+    NotRunning { state: String },
+    /// A guest of that name exists and is not what the definition says.
+    #[error("exists on {host} and differs from its definition: {}", differences.join("; "))]
+    Differs { host: String, differences: Vec<String> },
+    #[error("cannot {doing} {path}")]
+    File { doing: &'static str, path: String, source: std::io::Error },
+}
+
+impl Error {
+    /// Nothing can come of asking other nodes of the same host.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::TimedOut { .. })
+    }
+    /// The same error once more, for the next node of a host that failed for all of them.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Unreachable { what, source } => {
+                Self::Unreachable { what: what.clone(), source: chain(source.as_ref()).into() }
+            }
+            Self::Denied { what, why } => Self::Denied { what: what.clone(), why: why.clone() },
+            Self::Refused { what, why } => Self::Refused { what: what.clone(), why: why.clone() },
+            Self::Garbled { what, why } => Self::Garbled { what: what.clone(), why: why.clone() },
+            Self::Definition { attribute, why } => Self::Definition { attribute: attribute.clone(), why: why.clone() },
+            Self::TimedOut { what, after } => Self::TimedOut { what: what.clone(), after: *after },
+            Self::File { doing, path, source } => {
+                let source = std::io::Error::new(source.kind(), source.to_string());
+                Self::File { doing, path: path.clone(), source }
+            }
+            other => Self::Refused { what: "the host".into(), why: chain(other) },
+        }
+    }
+}
+
+/// An error and its causes in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut last = text.clone();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // A cause that only repeats what was said, or says it again behind a code, adds nothing.
+        if !text.ends_with(&said) && !said.ends_with(&last) {
+            text = format!("{text}: {said}");
+        }
+        last = said;
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,80 @@
+//! Guests: nodes that exist because we made them (containers now, virtual machines later).
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde_json::Value;
+use tables::Node;
+
+use crate::Result;
+
+/// The columns that choose the driver, first set one wins.
+pub(crate) const COLUMNS: [&str; 2] = ["power", "mgt"];
+
+/// Makes, changes, removes and lists guests.
+#[async_trait]
+pub trait Guests: Send + Sync {
+    /// Checks the definition without touching any host; `mkvm` checks every node before it makes the first.
+    fn check(&self, node: &Node) -> Result<()>;
+
+    /// Makes the guest, stopped. An equal one is success, a different one [`crate::Error::Differs`] unless `force`.
+    async fn create(&self, node: &Node, force: bool) -> Result<Created>;
+
+    /// Removes the guest; a running one only with `force`. `purge` removes its anonymous storage as well. One that is
+    /// not there is [`crate::Error::Absent`].
+    async fn remove(&self, node: &Node, force: bool, purge: bool) -> Result<()>;
+
+    /// Makes an existing guest equal to its definition: live where the backend can (cpus, memory, restart policy). What
+    /// would need a new guest is [`crate::Error::Differs`] unless `recreate`.
+    async fn change(&self, node: &Node, recreate: bool) -> Result<Changed>;
+
+    /// What `host` carries, running or not.
+    async fn list(&self, host: &Node) -> Result<Vec<Guest>>;
+
+    /// The last lines a guest has written, oldest first; all of them when `lines` is None.
+    async fn log(&self, node: &Node, lines: Option<usize>) -> Result<String>;
+
+    /// One guest, in ordered `label: value` pairs for people and whole for scripts.
+    async fn inspect(&self, node: &Node) -> Result<GuestState>;
+}
+
+/// How `create` ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    Created,
+    Unchanged,
+    Recreated,
+}
+
+/// How `change` ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    Unchanged,
+    Live,
+    Recreated,
+}
+
+/// A line of `lsvm HOST`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Guest {
+    pub name: String,
+    /// The backend's own word, such as `running`.
+    pub state: String,
+    pub image: String,
+    pub ip: Option<String>,
+    /// The backend's own name for it.
+    pub id: String,
+    pub command: String,
+    /// Seconds since 1970.
+    pub created: i64,
+    /// For people, such as `Up 12 minutes`.
+    pub status: String,
+    /// True when the host's guest was made by us.
+    pub managed: bool,
+}
+
+/// The details of one guest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GuestState {
+    pub lines: Vec<(&'static str, String)>,
+    pub raw: Value,
+}

@@ -1,0 +1,159 @@
+//! A machine to run programs on: this one, or one behind ssh.
+//!
+//! Programs are lists of arguments, never lines for a shell: what an admin typed into a table cannot become a command.
+
+use std::borrow::Cow;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::ssh::{Connection, Exit, Process};
+use crate::{Error, Result};
+
+/// This machine, or one that we are logged in to.
+pub enum Host {
+    Local,
+    Ssh(Arc<Connection>),
+}
+
+/// What came of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    pub exit: Exit,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+impl Host {
+    /// Runs a program that must succeed, and returns its output. The error of one that does not names the host, the
+    /// arguments and the last line it wrote to stderr.
+    pub async fn run(&self, argv: &[&str]) -> Result<Vec<u8>> {
+        let ran = self.try_run(argv, &[]).await?;
+        match ran.exit {
+            Exit::Code(0) => Ok(ran.stdout),
+            exit => Err(Error::Refused { what: self.doing(argv), why: why(&exit, &ran.stderr) }),
+        }
+    }
+
+    /// Runs a program that may fail, and feeds it `stdin`.
+    pub async fn try_run(&self, argv: &[&str], stdin: &[u8]) -> Result<Ran> {
+        match self {
+            Self::Local => run_here(argv, stdin).await.map_err(|source| self.broken(argv, source)),
+            Self::Ssh(connection) => {
+                let process = connection.exec(&line(argv)).await?;
+                let ran = collect(process, stdin).await;
+                ran.map_err(|source| self.broken(argv, source))
+            }
+        }
+    }
+
+    fn doing(&self, argv: &[&str]) -> String {
+        match self {
+            Self::Local => line(argv),
+            Self::Ssh(connection) => format!("{}: {}", connection.target().host, line(argv)),
+        }
+    }
+
+    fn broken(&self, argv: &[&str], source: std::io::Error) -> Error {
+        Error::Unreachable { what: self.doing(argv), source: source.into() }
+    }
+}
+
+/// The arguments as a POSIX shell has to see them.
+pub(crate) fn line(argv: &[&str]) -> String {
+    argv.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// One word of a shell's line.
+pub(crate) fn quote(word: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@%+=:,./_-".contains(&byte);
+    match !word.is_empty() && word.bytes().all(plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', r"'\''")).into(),
+    }
+}
+
+/// Why a program failed, in its own last words.
+pub(crate) fn why(exit: &Exit, stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+    match (last, exit) {
+        (Some(line), _) => line.into(),
+        (None, Exit::Code(code)) => format!("exit code {code}"),
+        (None, Exit::Signal(signal)) => format!("ended by signal {signal}"),
+    }
+}
+
+async fn run_here(argv: &[&str], stdin: &[u8]) -> std::io::Result<Ran> {
+    let mut command = tokio::process::Command::new(argv.first().copied().unwrap_or_default());
+    command.args(argv.get(1..).unwrap_or_default()).kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let mut input = child.stdin.take();
+    let feed = async move {
+        if let Some(input) = &mut input {
+            // A program need not read its input.
+            input.write_all(stdin).await.ok();
+        }
+    };
+    let (output, ()) = tokio::join!(child.wait_with_output(), feed);
+    let output = output?;
+    let exit = exit_of(output.status);
+    Ok(Ran { exit, stdout: output.stdout, stderr: output.stderr })
+}
+
+fn exit_of(status: std::process::ExitStatus) -> Exit {
+    use std::os::unix::process::ExitStatusExt;
+    let signal = status.signal().and_then(|number| nix::sys::signal::Signal::try_from(number).ok());
+    match (status.code(), signal) {
+        (Some(code), _) => Exit::Code(code),
+        (None, Some(signal)) => Exit::Signal(signal.as_str().trim_start_matches("SIG").into()),
+        (None, None) => Exit::Signal("unknown".into()),
+    }
+}
+
+async fn collect(process: Process, stdin: &[u8]) -> std::io::Result<Ran> {
+    let Process { stdin: mut input, stdout: mut output, stderr: mut errors, exit } = process;
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let feed = async move {
+        // A program need not read its input.
+        input.write_all(stdin).await.ok();
+    };
+    let (read, complained, ()) = tokio::join!(output.read_to_end(&mut stdout), errors.read_to_end(&mut stderr), feed);
+    read?;
+    complained?;
+    Ok(Ran { exit: exit.wait().await?, stdout, stderr })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_survive_a_shell() {
+        let check = |word: &str, expected: &str| {
+            assert_eq!(quote(word), expected);
+            let output = std::process::Command::new("sh").arg("-c").arg(format!("printf %s {}", quote(word))).output();
+            assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), word);
+        };
+        check("plain-1.2/x:y@z=3,%+_", "plain-1.2/x:y@z=3,%+_");
+        check("", "''");
+        check("two words", "'two words'");
+        check("it's", r"'it'\''s'");
+        check("$(reboot); `x` \"q\" \\ * \n!~", "'$(reboot); `x` \"q\" \\ * \n!~'");
+        check("ünïcode", "'ünïcode'");
+    }
+
+    #[tokio::test]
+    async fn programs_run_here() {
+        let ran = Host::Local.try_run(&["sh", "-c", "cat; echo err >&2; exit 3"], b"in").await.unwrap();
+        assert_eq!(ran, Ran { exit: Exit::Code(3), stdout: b"in".to_vec(), stderr: b"err\n".to_vec() });
+        let ran = Host::Local.try_run(&["sh", "-c", "kill -KILL $$"], b"").await.unwrap();
+        assert_eq!(ran.exit, Exit::Signal("KILL".into()));
+        let error = Host::Local.run(&["sh", "-c", "echo a >&2; echo 'b c' >&2; exit 1"]).await.unwrap_err();
+        assert_eq!(error.to_string(), "sh -c 'echo a >&2; echo '\\''b c'\\'' >&2; exit 1': b c");
+        let error = Host::Local.run(&["/nonexistent"]).await.unwrap_err();
+        assert!(error.to_string().contains("/nonexistent"), "{error}");
+    }
+}

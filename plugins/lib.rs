@@ -1,0 +1,29 @@
+//! What xcrane can do to machines: one capability trait a file, one folder a driver.
+//!
+//! Nothing here prints and nothing here reads a table: a [`tables::Node`] arrives fully resolved, a typed answer leaves.
+
+mod backend;
+mod console;
+mod docker;
+mod error;
+mod exec;
+mod files;
+mod guests;
+mod host;
+mod power;
+mod progress;
+mod reach;
+mod settings;
+pub mod ssh;
+
+pub use backend::{Backend, Backends};
+pub use console::{Console, Control, Session, Size};
+pub use error::{Error, Result, chain};
+pub use exec::{Exec, Invocation, Output, Program};
+pub use files::Files;
+pub use guests::{Changed, Created, Guest, GuestState, Guests};
+pub use host::{Host, Ran};
+pub use power::{Power, PowerAction, PowerReading, PowerState, Powered};
+pub use progress::{Event, Progress};
+pub use reach::{Reach, Reached};
+pub use settings::Settings;

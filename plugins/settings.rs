@@ -1,0 +1,25 @@
+//! What a site decides for all drivers; read from table `site` by the caller.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Limits and keys. Every wait of a driver is one of these or shorter.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// For reaching a host and logging in. Default 5 s.
+    pub connect_limit: Duration,
+    /// For one request to an engine or one ssh handshake step. Default 60 s.
+    pub request_limit: Duration,
+    /// For pulling or loading an image. Default 1 h.
+    pub transfer_limit: Duration,
+    /// Login name when the endpoint names none. Default `root`.
+    pub ssh_user: String,
+    /// Private keys tried in order; then the agent's. Default `~/.ssh/id_ed25519 id_ecdsa id_rsa`.
+    pub ssh_keys: Vec<PathBuf>,
+    /// Default `~/.ssh/known_hosts`, then `/etc/ssh/ssh_known_hosts`.
+    pub known_hosts: Vec<PathBuf>,
+    /// Adds the key of a host never seen before instead of refusing it. A changed key is refused in any case.
+    pub accept_new_host_keys: bool,
+    /// `ca.pem`, `cert.pem`, `key.pem` for `tcp://` endpoints.
+    pub tls_directory: PathBuf,
+}
