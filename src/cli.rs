@@ -1,0 +1,115 @@
+//! From argv to one command: by the name of the link it was started through, or by its first word.
+//!
+//! Only the parser of the chosen command is built; the whole tree exists for help, man pages and completion.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, ArgMatches};
+
+use crate::commands::{self, Command};
+use crate::completion;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::outcome::Outcome;
+
+/// Runs the program; the only place that knows the process's exit code.
+pub(crate) fn run(argv: Vec<OsString>) -> ExitCode {
+    start_log();
+    if let Some(code) = completion::answer(&argv) {
+        return code;
+    }
+    match parse(&argv) {
+        Ok((command, matches)) => execute(command, &matches, &argv).into(),
+        Err(error) => {
+            error.print().ok(); // a closed terminal has nobody to tell
+            if error.use_stderr() { Outcome::Usage.into() } else { Outcome::Done.into() }
+        }
+    }
+}
+
+fn parse(argv: &[OsString]) -> Result<(&'static Command, ArgMatches), clap::Error> {
+    let called = argv.first().map(|name| word(Path::new(name).file_name().unwrap_or(name))).unwrap_or_default();
+    if let Some(command) = commands::find_linked(&called) {
+        return Ok((command, command.parser().try_get_matches_from(argv)?));
+    }
+    let chosen = argv.get(1).and_then(|name| commands::find(&word(name)));
+    if let Some(command) = chosen {
+        let parser = command.parser().bin_name(format!("xcrane {}", command.name));
+        return Ok((command, parser.try_get_matches_from(&argv[1..])?));
+    }
+    // Not a command: the whole tree knows help, version and what was meant.
+    let matches = tree().try_get_matches_from(argv)?;
+    let (name, matches) = matches
+        .subcommand()
+        .ok_or_else(|| tree().error(clap::error::ErrorKind::MissingSubcommand, "a command is needed"))?;
+    let command = commands::find(name).ok_or_else(|| tree().error(clap::error::ErrorKind::InvalidSubcommand, name))?;
+    Ok((command, matches.clone()))
+}
+
+/// Every command under the one name `xcrane`.
+pub(crate) fn tree() -> clap::Command {
+    clap::Command::new("xcrane")
+        .about("Define, create, power and enter servers and containers by the same noderange")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_subcommand(true)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(commands::ALL.iter().map(Command::parser))
+}
+
+/// Adds what every command has: `-v/--version` and `-V/--verbose` as xCAT spells them, where the letters are free.
+pub(crate) fn with_common(command: clap::Command) -> clap::Command {
+    let taken = |letter: char| command.get_arguments().any(|arg| arg.get_short() == Some(letter));
+    let mut version = Arg::new("version").long("version").help("Print the version").action(ArgAction::Version);
+    if !taken('v') {
+        version = version.short('v');
+    }
+    let mut verbose = Arg::new("verbose").long("verbose").help("Tell more on stderr").action(ArgAction::SetTrue);
+    if !taken('V') {
+        verbose = verbose.short('V');
+    }
+    command.disable_version_flag(true).version(env!("CARGO_PKG_VERSION")).args([version, verbose])
+}
+
+fn execute(command: &Command, matches: &ArgMatches, argv: &[OsString]) -> Outcome {
+    let words = argv.iter().map(|arg| word(arg)).collect();
+    let cx = Context::new(words, matches.get_flag("verbose"));
+    let outcome = match runtime() {
+        Ok(runtime) => runtime.block_on(async {
+            let outcome = (command.run)(matches, &cx).await;
+            cx.finish().await;
+            outcome
+        }),
+        Err(failure) => Err(failure),
+    };
+    cx.ui.flush();
+    if let Some(why) = cx.ui.loss() {
+        cx.ui.error(&format!("cannot write the answer: {why}"));
+        return Outcome::SomeFailed;
+    }
+    outcome.unwrap_or_else(|failure| {
+        cx.ui.failure(&failure);
+        failure.outcome
+    })
+}
+
+/// One thread is enough: the work is waiting, and what computes (ssh) has threads of its own.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::refused(format!("cannot start: {error}")))
+}
+
+/// Logs go to stderr when `XCRANE_LOG` asks for them (`XCRANE_LOG=debug`).
+fn start_log() {
+    if let Ok(filter) = std::env::var("XCRANE_LOG") {
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    }
+}
+
+fn word(text: &std::ffi::OsStr) -> String {
+    text.to_string_lossy().into_owned()
+}

@@ -1,0 +1,83 @@
+//! The command line as the journal keeps it: as one would type it again, but without passwords.
+
+use std::borrow::Cow;
+
+use tables::objects;
+use tables::schema::{self, Column, Kind};
+
+/// The words as one line, quoted where a shell needs that, the program without its directory; the value of anything
+/// secret is `***`.
+pub(crate) fn written(words: &[String]) -> String {
+    let Some((program, rest)) = words.split_first() else { return String::new() };
+    let program = program.rsplit('/').next().unwrap_or(program);
+    let rest = rest.iter().map(|word| masked(word));
+    let words = std::iter::once(Cow::Borrowed(program)).chain(rest);
+    words.map(|word| quoted(&word).into_owned()).collect::<Vec<_>>().join(" ")
+}
+
+/// `bmcpassword=secret`, `ipmi.password^=secret` or a condition on one without what stands behind the operator.
+fn masked(word: &str) -> Cow<'_, str> {
+    let Some(end) = word.find(['=', '~']) else { return word.into() };
+    let before = word[..end].trim_end_matches(['!', '<', '>', ',', '^', '+']);
+    let start = before.rfind(|letter: char| !is_of_name(letter)).map_or(0, |at| at + 1);
+    if !is_secret(before.get(start..).unwrap_or_default()) {
+        return word.into();
+    }
+    let value = word[end..].trim_start_matches(['=', '~', '@']);
+    if value.is_empty() { word.into() } else { format!("{}***", &word[..word.len() - value.len()]).into() }
+}
+
+fn is_of_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.')
+}
+
+/// Whether that is an attribute, or a `table.column`, whose values nobody should see.
+fn is_secret(name: &str) -> bool {
+    let secret = |column: &Column| column.kind == Kind::Secret;
+    if let Some((table, column)) = name.split_once('.') {
+        let table = schema::find(table).map(|table| table.columns).unwrap_or_default();
+        return table.iter().any(|known| known.name == column && secret(known));
+    }
+    objects::all().iter().any(|object| object.named(name).any(|attribute| secret(attribute.column)))
+        || schema::ALL.iter().any(|table| table.columns.iter().any(|column| column.name == name && secret(column)))
+}
+
+/// Brackets stay bare: people type them so, and a noderange is full of them.
+fn quoted(word: &str) -> Cow<'_, str> {
+    let plain = |letter: char| !letter.is_whitespace() && !r#"|&;<>()$`"'\*?#!{}"#.contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.into();
+    }
+    format!("'{}'", word.replace('\'', r"'\''")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(words: &[&str], expected: &str) {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        assert_eq!(written(&words), expected);
+    }
+
+    #[test]
+    fn passwords_are_left_out_however_they_are_set() {
+        check(&["chdef", "n1", "bmcpassword=secret"], "chdef n1 'bmcpassword=***'");
+        check(&["chtab", "node=n1", "ipmi.password=a=b"], "chtab node=n1 'ipmi.password=***'");
+        check(&["nodech", "n1", "ipmi.password^=x"], "nodech n1 'ipmi.password^=***'");
+        check(&["nodech", "n1", "ipmi.password=@x"], "nodech n1 'ipmi.password=@***'");
+        check(&["tabdump", "-w", "password==x", "ipmi"], "tabdump -w 'password==***' ipmi");
+        check(&["rmdef", "all@ipmi.password!~x"], "rmdef 'all@ipmi.password!~***'");
+        check(&["chdef", "n1", "bmcpassword="], "chdef n1 bmcpassword=");
+    }
+
+    #[test]
+    fn the_rest_stands_as_one_would_type_it() {
+        check(&["mkdef", "n[1-3]", "groups=a,b", "mgt=docker"], "mkdef n[1-3] groups=a,b mgt=docker");
+        check(&["chdef", "n1", "ip=|10.0.0.($1)|"], "chdef n1 'ip=|10.0.0.($1)|'");
+        check(&["chdef", "n1", "usercomment=it's", ""], r"chdef n1 'usercomment=it'\''s' ''");
+        check(&["/opt/bin/xcrane", "rmdef", "/n.*"], "xcrane rmdef '/n.*'");
+        check(&["chdef", "n1", "bmc=x", "groups=~y"], "chdef n1 bmc=x groups=~y");
+    }
+}

@@ -1,0 +1,123 @@
+//! `rcons`: a node's console, or a program on a terminal of its own.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::Args;
+use plugins::{Invocation, Program};
+use tables::Node;
+
+use super::Run;
+use crate::console::attendance::Attendance;
+use crate::config;
+use crate::console::{Desk, Manner};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::outcome::Outcome;
+use crate::reply::{Body, Reply};
+use crate::console::terminal;
+use crate::ui::Format;
+
+/// Open the console of a node, or run a program on a terminal of its own in the node
+#[derive(Debug, Args)]
+#[command(after_help = "Keys, each begun by Ctrl-E and c:
+  ^Ec.   leave the console
+  ^Ec?   list these keys
+  ^Ecw   who else is attached
+  ^Ecr   show the latest output again
+  ^Ec^E  send ^Ec itself
+
+A node without a terminal shows its log. When the node is restarted the console is attached again. Without a
+terminal on standard input what is piped in is sent, and the session ends when the answer to it is over.
+With a program the exit code is the program's.
+
+Examples:
+  rcons n1
+  rcons n1 -- sh
+  rcons n1 --exec 'tail -f /var/log/messages'
+  echo uptime | rcons n1 --wait 2")]
+pub(crate) struct Rcons {
+    /// One node
+    #[arg(value_name = "NODE")]
+    noderange: String,
+    /// Only watch: nothing that is typed is sent
+    #[arg(short, long, conflicts_with_all = ["exec", "command"])]
+    spy: bool,
+    /// Type although others are attached, as everybody may anyway
+    #[arg(short, long, conflicts_with = "spy")]
+    force: bool,
+    /// Run this command line, by the node's shell, instead
+    #[arg(short = 'x', long, value_name = "CMD", conflicts_with = "command")]
+    exec: Option<String>,
+    /// Run the program as this user
+    #[arg(short = 'l', long, value_name = "USER")]
+    user: Option<String>,
+    /// With piped input: the seconds of silence after which the answer counts as over
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
+    wait: f64,
+    /// Run this program, its arguments as they are, instead
+    #[arg(value_name = "CMD", last = true)]
+    command: Vec<String>,
+}
+
+impl Run for Rcons {
+    async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
+        let node = only(&self.noderange, cx.nodes(&self.noderange)?)?;
+        let name = node.name().to_owned();
+        let entered = self.enter(cx, node).await;
+        Ok(entered.unwrap_or_else(|failure| {
+            cx.ui.reply(Format::Lines, Reply { node: Some(name), body: Body::Error(failure.message) });
+            cx.ui.hints(&failure.hints);
+            failure.outcome
+        }))
+    }
+}
+
+impl Rcons {
+    async fn enter(self, cx: &Context, node: Node) -> Result<Outcome, Failure> {
+        let console = cx.backends()?.console(&node)?;
+        let manner = Manner { spy: self.spy, settle: Duration::from_secs_f64(self.wait) };
+        // A home that cannot be written to is no reason to refuse the console.
+        let attendance = Attendance::take(&config::home()?, node.name(), &who(cx)).ok();
+        let desk = Desk::new(cx.ui.clone(), node, manner)?;
+        match self.invocation() {
+            Some(invocation) => desk.run(console, &invocation).await,
+            None => desk.attach(console, attendance).await,
+        }
+    }
+
+    /// What to run; None for the node's own console.
+    fn invocation(self) -> Option<Invocation> {
+        let program = match self.exec {
+            Some(line) => Program::Shell(line),
+            None if self.command.is_empty() => return None,
+            None => Program::Argv(self.command),
+        };
+        let term = std::env::var("TERM").ok().filter(|_| terminal::is_interactive());
+        let environment: BTreeMap<String, String> = term.map(|term| ("TERM".to_owned(), term)).into_iter().collect();
+        Some(Invocation { program, user: self.user, environment, ..Invocation::default() })
+    }
+}
+
+/// A console is for one.
+fn only(range: &str, nodes: Vec<Node>) -> Result<Node, Failure> {
+    match <[Node; 1]>::try_from(nodes) {
+        Ok([node]) => Ok(node),
+        Err(nodes) => Err(Failure::refused(format!("rcons takes one node, '{range}' names {}", nodes.len()))),
+    }
+}
+
+/// How others at the console see us: `alice on /dev/pts/3 from 10.0.0.7`.
+fn who(cx: &Context) -> String {
+    let terminal = nix::unistd::ttyname(std::io::stdin()).map(|path| format!(" on {}", path.display()));
+    let from = std::env::var("SSH_CONNECTION").ok();
+    let from = from.as_deref().and_then(|peers| peers.split(' ').next()).map(|peer| format!(" from {peer}"));
+    format!("{}{}{}", cx.origin(None).user, terminal.unwrap_or_default(), from.unwrap_or_default())
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("a number of seconds, up to a day".into()),
+    }
+}

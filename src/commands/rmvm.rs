@@ -1,0 +1,58 @@
+//! `rmvm`: remove guests; their definitions stay.
+
+use clap::Args;
+use tables::Node;
+
+use super::{Run, Shape};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::fanout::Manner;
+use crate::outcome::Outcome;
+use crate::reply::Answer;
+use crate::status::Statuses;
+use crate::ui::Format;
+
+/// Remove guests; their definitions stay
+#[derive(Debug, Args)]
+#[command(after_help = "Silent on success, as xCAT's; -V tells of each node.
+
+Examples:
+  rmvm c7                    refused while c7 runs
+  rmvm -f -p rack1           also running ones, and their anonymous volumes")]
+pub(crate) struct Rmvm {
+    /// The nodes
+    #[arg(value_name = "NODERANGE")]
+    pub(super) noderange: String,
+    /// Also those that run
+    #[arg(short, long)]
+    pub(super) force: bool,
+    /// Also their anonymous storage; named volumes and bind mounts stay
+    #[arg(short, long)]
+    pub(super) purge: bool,
+    #[command(flatten)]
+    pub(super) shape: Shape,
+}
+
+impl Run for Rmvm {
+    async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
+        let tell = cx.verbose || self.shape.format() == Format::Json;
+        self.remove(cx, if tell { Answer::line("removed") } else { Answer::silent() }).await
+    }
+}
+
+impl Rmvm {
+    pub(super) async fn remove(&self, cx: &Context, success: Answer) -> Result<Outcome, Failure> {
+        let nodes = cx.nodes(&self.noderange)?;
+        let backends = cx.backends()?;
+        cx.check(self.shape.format(), &nodes, |node| Ok(backends.guests(node).map(drop)?))?;
+        let statuses = Statuses::default();
+        let ask = async |node: Node| {
+            backends.guests(&node)?.remove(&node, self.force, self.purge).await?;
+            statuses.set(&node, "defined");
+            Ok(success.clone())
+        };
+        let ended = cx.each(nodes, Manner::from(&self.shape), ask).await;
+        cx.record(statuses)?;
+        Ok(ended.into())
+    }
+}

@@ -1,0 +1,140 @@
+//! What a command is given: tables, backends, the terminal, and who is asking. Everything is made on first use.
+
+use std::cell::OnceCell;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use plugins::{Backends, Event, Progress, Settings};
+use tables::{Node, Origin, Tables};
+
+use crate::failure::Failure;
+use crate::progress::Bars;
+use crate::reply::{Body, Reply};
+use crate::ui::{Format, Ui};
+use crate::{command_line, config};
+
+/// How long the backends may take to end what they began.
+const FINISHING: Duration = Duration::from_secs(5);
+
+/// The world of one command. Nothing is opened that the command does not ask for.
+pub(crate) struct Context {
+    pub(crate) ui: std::sync::Arc<Ui>,
+    /// The words of the command line, for the journal.
+    command_line: Vec<String>,
+    /// `-V`: tell more.
+    pub(crate) verbose: bool,
+    tables: OnceCell<Tables>,
+    backends: OnceCell<Backends>,
+}
+
+impl Context {
+    pub(crate) fn new(command_line: Vec<String>, verbose: bool) -> Self {
+        Self { ui: Ui::new().into(), command_line, verbose, tables: OnceCell::new(), backends: OnceCell::new() }
+    }
+
+    /// The tables of this home.
+    pub(crate) fn tables(&self) -> Result<&Tables, Failure> {
+        if self.tables.get().is_none() {
+            let tables = Tables::open(&config::home()?)?;
+            self.tables.get_or_init(|| tables);
+        }
+        Ok(self.tables.get().expect("set above"))
+    }
+
+    /// The backends, with what table site says of limits and keys.
+    pub(crate) fn backends(&self) -> Result<&Backends, Failure> {
+        if self.backends.get().is_none() {
+            let bars = Bars::new(self.ui.clone());
+            let progress = Progress::new(move |event: Event| bars.show(event));
+            let backends = Backends::new(&self.settings()?, &progress);
+            self.backends.get_or_init(|| backends);
+        }
+        Ok(self.backends.get().expect("set above"))
+    }
+
+    /// Lets the backends end what they began, as programs on nodes whose output nobody waits for any more.
+    pub(crate) async fn finish(&self) {
+        let Some(backends) = self.backends.get() else { return };
+        let finished = tokio::select! {
+            finished = backends.finish(FINISHING) => finished,
+            _ = tokio::signal::ctrl_c() => false,
+        };
+        if !finished {
+            self.ui.note("Some of what was begun on the nodes may still run there.");
+        }
+    }
+
+    /// Who changes the tables and why, for the journal.
+    pub(crate) fn origin(&self, reason: Option<String>) -> Origin {
+        Origin { user: login_name(), command: command_line::written(&self.command_line), reason }
+    }
+
+    /// The nodes of a range, fully resolved; an unknown name or an empty range refuses the command.
+    pub(crate) fn nodes(&self, range: &str) -> Result<Vec<Node>, Failure> {
+        Ok(self.tables()?.nodes(range)?)
+    }
+
+    /// Checks every node before the first is touched: says of each bad one what is wrong, and refuses the command.
+    pub(crate) fn check(
+        &self,
+        format: Format,
+        nodes: &[Node],
+        check: impl Fn(&Node) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut refused = Vec::new();
+        let mut hints = Vec::new();
+        for node in nodes {
+            if let Err(failure) = check(node) {
+                let body = Body::Error(failure.message);
+                self.ui.reply(format, Reply { node: Some(node.name().to_owned()), body });
+                hints.extend(failure.hints.into_iter().filter(|hint| !hints.contains(hint)).collect::<Vec<_>>());
+                refused.push(node.name().to_owned());
+            }
+        }
+        if refused.is_empty() {
+            return Ok(());
+        }
+        self.ui.finish_folding();
+        let names = tables::noderange::fold(&refused);
+        Err(Failure { hints, ..Failure::refused(format!("nothing was done: {names} cannot be served as defined")) })
+    }
+
+    fn settings(&self) -> Result<Settings, Failure> {
+        let tables = self.tables()?;
+        let text = |key: &str| tables.site(key);
+        let seconds = |key: &str, default: u64| -> Result<Duration, Failure> {
+            let Some(value) = text(key)? else { return Ok(Duration::from_secs(default)) };
+            match value.parse::<f64>() {
+                Ok(seconds) if seconds > 0.0 && seconds < 1e6 => Ok(Duration::from_secs_f64(seconds)),
+                _ => Err(Failure::refused(format!(
+                    "site attribute '{key}' is '{value}', which is not a number of seconds"
+                ))),
+            }
+        };
+        let ssh = PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".ssh");
+        let keys = match text("sshkeys")? {
+            Some(list) => list.split(',').map(PathBuf::from).collect(),
+            None => ["id_ed25519", "id_ecdsa", "id_rsa"].iter().map(|name| ssh.join(name)).collect(),
+        };
+        Ok(Settings {
+            connect_limit: seconds("connecttimeout", 5)?,
+            request_limit: seconds("requesttimeout", 60)?,
+            transfer_limit: seconds("transfertimeout", 3600)?,
+            ssh_user: text("sshuser")?.unwrap_or_else(|| "root".into()),
+            ssh_keys: keys,
+            known_hosts: vec![ssh.join("known_hosts"), "/etc/ssh/ssh_known_hosts".into()],
+            accept_new_host_keys: matches!(text("sshacceptnew")?.as_deref(), Some("yes" | "1" | "true")),
+            tls_directory: match text("tlsdirectory")? {
+                Some(directory) => directory.into(),
+                None => config::home()?.join("ca"),
+            },
+        })
+    }
+}
+
+/// The name the journal blames: who logged in, also behind sudo.
+fn login_name() -> String {
+    let behind_sudo = std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
+    let of_process = || nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.name);
+    behind_sudo.or_else(of_process).unwrap_or_else(|| nix::unistd::geteuid().to_string())
+}

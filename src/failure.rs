@@ -1,0 +1,56 @@
+//! Errors into words, hints and exit codes; nowhere else.
+
+use plugins::chain;
+
+use crate::outcome::Outcome;
+use crate::reply::Answer;
+
+/// Why a whole command, or one node of it, failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) message: String,
+    pub(crate) hints: Vec<String>,
+    pub(crate) outcome: Outcome,
+    /// What the node had said before it failed.
+    pub(crate) said: Box<Answer>,
+}
+
+impl Failure {
+    /// The request cannot be carried out.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hints: Vec::new(), outcome: Outcome::SomeFailed, said: Box::default() }
+    }
+
+    /// The command line makes no sense.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Usage, ..Self::refused(message) }
+    }
+
+    pub(crate) fn after(self, said: Answer) -> Self {
+        Self { said: Box::new(said), ..self }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl From<tables::Error> for Failure {
+    fn from(error: tables::Error) -> Self {
+        Self::refused(chain(&error))
+    }
+}
+
+impl From<plugins::Error> for Failure {
+    fn from(error: plugins::Error) -> Self {
+        let failure = Self::refused(chain(&error));
+        match error {
+            plugins::Error::Absent { .. } => failure.hint("make it with: mkvm NODERANGE"),
+            plugins::Error::NotRunning { .. } => failure.hint("switch it on with: rpower NODERANGE on"),
+            plugins::Error::Differs { .. } => failure.hint("make it anew with: mkvm --force NODERANGE"),
+            plugins::Error::NoDriver { column, .. } => failure.hint(format!("set it with: chdef NODERANGE {column}=…")),
+            _ => failure,
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! xcrane: servers and containers by the same noderange. argv in, one answer per node out.
+
+mod cli;
+mod column;
+mod command_line;
+mod commands;
+mod completion;
+mod config;
+mod console;
+mod context;
+mod definition;
+mod failure;
+mod fanout;
+mod hosts;
+mod outcome;
+mod progress;
+mod remote;
+mod reply;
+mod status;
+mod template;
+mod ui;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run(std::env::args_os().collect())
+}

@@ -1,0 +1,89 @@
+//! One command on many nodes: what xdsh and psh share.
+
+use std::time::Duration;
+
+use plugins::{Backends, Exec, Invocation, Output};
+use tables::Node;
+use tokio::sync::mpsc;
+
+use crate::failure::Failure;
+
+/// A whole line of a program's output, without its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Line {
+    Stdout(String),
+    Stderr(String),
+}
+
+/// Runs a program on a node, hands on its output line by line, and returns its exit code.
+pub(crate) async fn run(
+    backends: &Backends,
+    node: &Node,
+    invocation: &Invocation,
+    limit: Option<Duration>,
+    mut line: impl FnMut(Line),
+) -> Result<i64, Failure> {
+    let exec: &dyn Exec = backends.exec(node)?;
+    let (sender, mut receiver) = mpsc::channel(64);
+    let program = async {
+        match limit {
+            None => Ok(exec.run(node, invocation, sender).await?),
+            Some(limit) => match tokio::time::timeout(limit, exec.run(node, invocation, sender)).await {
+                Ok(code) => Ok(code?),
+                Err(_) => Err(Failure::refused(format!("timeout exceeded: no end within {} s", limit.as_secs_f64()))),
+            },
+        }
+    };
+    let reading = async {
+        let (mut stdout, mut stderr) = (Lines::default(), Lines::default());
+        while let Some(output) = receiver.recv().await {
+            match output {
+                Output::Stdout(bytes) => stdout.feed(&bytes, |text| line(Line::Stdout(text))),
+                Output::Stderr(bytes) => stderr.feed(&bytes, |text| line(Line::Stderr(text))),
+            }
+        }
+        stdout.end(|text| line(Line::Stdout(text)));
+        stderr.end(|text| line(Line::Stderr(text)));
+    };
+    tokio::join!(program, reading).0
+}
+
+/// Cuts a stream into lines; bytes that are no UTF-8 are shown as replacement characters.
+#[derive(Default)]
+struct Lines(Vec<u8>);
+
+impl Lines {
+    fn feed(&mut self, bytes: &[u8], mut line: impl FnMut(String)) {
+        self.0.extend_from_slice(bytes);
+        while let Some(end) = self.0.iter().position(|&byte| byte == b'\n') {
+            let whole: Vec<u8> = self.0.drain(..=end).collect();
+            line(text(&whole[..end]));
+        }
+    }
+
+    fn end(self, mut line: impl FnMut(String)) {
+        if !self.0.is_empty() {
+            line(text(&self.0));
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.strip_suffix(b"\r").unwrap_or(bytes)).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_whole_whatever_the_pieces() {
+        let mut seen = Vec::new();
+        let mut lines = Lines::default();
+        for piece in ["a", "b\nc\r\n", "", "\n", "tail"] {
+            lines.feed(piece.as_bytes(), |line| seen.push(line));
+        }
+        lines.end(|line| seen.push(line));
+        assert_eq!(seen, ["ab", "c", "", "tail"]);
+    }
+}

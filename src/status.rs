@@ -1,0 +1,47 @@
+//! nodelist.status follows what was done to the power of a node.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use plugins::{PowerAction, Powered};
+use tables::Node;
+
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// The new statuses of one command, written together when it ends.
+#[derive(Debug, Default)]
+pub(crate) struct Statuses(Mutex<BTreeMap<String, &'static str>>);
+
+impl Statuses {
+    /// Remembers what the node is after `action`; what changed nothing changes no status.
+    pub(crate) fn add(&self, node: &Node, action: PowerAction, powered: &Powered) {
+        let status = match action {
+            PowerAction::On | PowerAction::Reset | PowerAction::Boot | PowerAction::Cycle | PowerAction::Resume => {
+                "booted"
+            }
+            PowerAction::Off => "off",
+            PowerAction::Softoff => "powering-off",
+            PowerAction::Suspend => "suspended",
+        };
+        if powered.changed {
+            self.set(node, status);
+        }
+    }
+
+    pub(crate) fn set(&self, node: &Node, status: &'static str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(node.name().to_owned(), status);
+    }
+}
+
+impl Context {
+    /// Writes the statuses, unless the site does not want them (`site.nodestatus=n`).
+    pub(crate) fn record(&self, statuses: Statuses) -> Result<(), Failure> {
+        let statuses = statuses.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let tables = self.tables()?;
+        if statuses.is_empty() || matches!(tables.site("nodestatus")?.as_deref(), Some("n" | "no" | "0")) {
+            return Ok(());
+        }
+        Ok(tables.record_statuses(&statuses)?)
+    }
+}

@@ -1,0 +1,210 @@
+//! The only file that writes to a terminal.
+//!
+//! stdout is the answer, stderr is everything else. A reader that goes away (`lsdef | head`) ends the writing, not the work.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::failure::Failure;
+use crate::reply::{Answer, Body, Reply};
+
+/// How replies are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Format {
+    /// A line as soon as it is known.
+    #[default]
+    Lines,
+    /// Equal answers of many nodes under one folded name, at the end.
+    Folded,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Where answers, warnings and progress go.
+pub(crate) struct Ui {
+    out: Mutex<Out>,
+    bars: MultiProgress,
+}
+
+struct Out {
+    stdout: BufWriter<io::Stdout>,
+    /// Why the answer cannot be written; nothing more is tried then.
+    lost: Option<io::Error>,
+    /// Text (with its stream) to the nodes that said it; filled only when folding.
+    folded: BTreeMap<(bool, String), Vec<String>>,
+}
+
+impl Ui {
+    pub(crate) fn new() -> Self {
+        let out = Out { stdout: BufWriter::with_capacity(1 << 16, io::stdout()), lost: None, folded: BTreeMap::new() };
+        let target =
+            if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { out: Mutex::new(out), bars: MultiProgress::with_draw_target(target) }
+    }
+
+    /// Writes one reply and makes sure that a reader sees it now.
+    pub(crate) fn reply(&self, format: Format, reply: Reply) {
+        match format {
+            Format::Lines => self.lines(&reply),
+            Format::Folded => self.lock().fold(reply),
+            Format::Json => {
+                if let Ok(text) = serde_json::to_string(&reply) {
+                    self.bars.suspend(|| self.lock().line(&text));
+                }
+            }
+        }
+        self.bars.suspend(|| self.lock().flush());
+    }
+
+    fn lines(&self, reply: &Reply) {
+        let prefix = reply.node.as_ref().map(|node| format!("{node}: ")).unwrap_or_default();
+        self.bars.suspend(|| match &reply.body {
+            Body::Answer(answer) => {
+                let mut out = self.lock();
+                answer.lines.iter().for_each(|line| out.line(&format!("{prefix}{line}")));
+                drop(out);
+                answer.errors.iter().for_each(|line| self.stderr(&format!("{prefix}{line}")));
+            }
+            Body::Warning(text) => self.said(&prefix, &format!("Warning: {text}")),
+            Body::Error(text) => self.said(&prefix, &format!("Error: {text}")),
+        });
+    }
+
+    /// A text of several lines, such as one that quotes a log, has its node before each.
+    fn said(&self, prefix: &str, text: &str) {
+        text.lines().for_each(|line| self.stderr(&format!("{prefix}{line}")));
+    }
+
+    /// Writes the replies kept back by [`Format::Folded`].
+    pub(crate) fn finish_folding(&self) {
+        let folded = std::mem::take(&mut self.lock().folded);
+        for ((to_stderr, text), nodes) in folded {
+            let names = tables::noderange::fold(&nodes);
+            for line in text.lines() {
+                let line = format!("{names}: {line}");
+                if to_stderr { self.stderr(&line) } else { self.lock().line(&line) }
+            }
+        }
+        self.lock().flush();
+    }
+
+    /// A line of the answer, kept in a buffer until the command ends.
+    pub(crate) fn line(&self, text: &str) {
+        self.lock().line(text);
+    }
+
+    /// Bytes of the answer as they are.
+    pub(crate) fn write(&self, bytes: &[u8]) {
+        self.lock().write(bytes);
+    }
+
+    /// False once the reader of our output has gone.
+    pub(crate) fn has_reader(&self) -> bool {
+        self.lock().lost.is_none()
+    }
+
+    /// Makes what was written so far visible.
+    pub(crate) fn flush(&self) {
+        self.lock().flush();
+    }
+
+    /// Why part of the answer could not be written; a reader that goes away has read enough.
+    pub(crate) fn loss(&self) -> Option<String> {
+        let lost = &self.lock().lost;
+        lost.as_ref().filter(|error| error.kind() != io::ErrorKind::BrokenPipe).map(ToString::to_string)
+    }
+
+    /// Bytes to stderr as they are: the error output of a program on a node.
+    pub(crate) fn write_error(&self, bytes: &[u8]) {
+        self.flush();
+        self.bars.suspend(|| io::stderr().write_all(bytes)).ok(); // nobody left to tell
+    }
+
+    /// A note beside the answer.
+    pub(crate) fn note(&self, text: &str) {
+        self.bars.suspend(|| self.stderr(text));
+    }
+
+    pub(crate) fn warning(&self, text: &str) {
+        self.note(&format!("Warning: {text}"));
+    }
+
+    pub(crate) fn error(&self, text: &str) {
+        self.note(&format!("Error: {text}"));
+    }
+
+    /// A failure with its hints.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        self.error(&failure.message);
+        self.hints(&failure.hints);
+    }
+
+    pub(crate) fn hints(&self, hints: &[String]) {
+        hints.iter().for_each(|hint| self.note(&format!("Hint: {hint}")));
+    }
+
+    /// True when a person watches the answer.
+    pub(crate) fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// A bar that counts nodes; hidden unless stderr is a terminal.
+    pub(crate) fn count(&self, what: &str, total: usize) -> ProgressBar {
+        let style = ProgressStyle::with_template("{prefix} {pos}/{len} {elapsed}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::new(total as u64).with_style(style).with_prefix(what.to_owned());
+        self.bars.add(bar)
+    }
+
+    /// A bar that counts bytes of a transfer.
+    pub(crate) fn bytes(&self, what: &str, total: u64) -> ProgressBar {
+        let style = ProgressStyle::with_template("{prefix} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        self.bars.add(ProgressBar::new(total).with_style(style).with_prefix(what.to_owned()))
+    }
+
+    fn stderr(&self, text: &str) {
+        self.lock().flush();
+        writeln!(io::stderr(), "{text}").ok(); // nobody left to tell
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Out> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Out {
+    fn line(&mut self, text: &str) {
+        self.write(text.as_bytes());
+        self.write(b"\n");
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if self.lost.is_none() {
+            self.lost = self.stdout.write_all(bytes).err();
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.lost.is_none() {
+            self.lost = self.stdout.flush().err();
+        }
+    }
+
+    fn fold(&mut self, reply: Reply) {
+        let (to_stderr, text) = match reply.body {
+            Body::Answer(Answer { mut lines, errors, .. }) => {
+                lines.extend(errors);
+                (false, lines.join("\n"))
+            }
+            Body::Warning(text) => (true, format!("Warning: {text}")),
+            Body::Error(text) => (true, format!("Error: {text}")),
+        };
+        if !text.is_empty() {
+            self.folded.entry((to_stderr, text)).or_default().push(reply.node.unwrap_or_default());
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The program as people run it: a file a command, each test a terminal session; those that touch hosts use real ones.
+//!
+//! What a command prints stands in its test; what differs from run to run has a name there, such as `$TIME`.
+
+mod chdef;
+mod chtab;
+mod chvm;
+mod completion;
+mod database;
+mod deflog;
+mod defundo;
+mod dumpxcatdb;
+mod faults;
+mod gettab;
+mod link;
+mod lsdef;
+mod lsdocker;
+mod lsvm;
+mod makehosts;
+mod makenetworks;
+mod man;
+mod mkdef;
+mod mkdocker;
+mod mkvm;
+mod nodeadd;
+mod nodech;
+mod nodegrpch;
+mod nodels;
+mod nodepurge;
+mod noderange;
+mod noderm;
+mod nodestat;
+mod pping;
+mod pscp;
+mod psh;
+mod rcons;
+mod restorexcatdb;
+mod rmdef;
+mod rmdocker;
+mod rmvm;
+mod rpower;
+mod tabdump;
+mod tabedit;
+mod tabgrep;
+mod tabprune;
+mod tabrestore;
+mod xdcp;
+mod xdsh;
+mod xdshbak;
+
+use std::fs;
+
+use ::lab::Lab;
+
+/// A lab without hosts and with nothing defined, in which commands are started through their links.
+fn lab() -> Lab {
+    let lab = Lab::new(env!("CARGO_BIN_EXE_xcrane"));
+    lab.run(&format!("link {}", lab.links().display())).success();
+    lab
+}
+
+/// The same with n1 to n3 in groups rack1 and all, and n4 in group all.
+fn rack() -> Lab {
+    let lab = lab();
+    lab.shell("nodeadd n[1-3] groups=rack1,all nodehm.mgt=ipmi && nodeadd n4 groups=all nodehm.mgt=docker").success();
+    lab
+}
+
+/// Hosts h1, h2, … that are defined, and containers c1 to c6 that are defined on h1 and h2 in turn but not made.
+fn lab_with_guests(hosts: u8) -> Lab {
+    let lab = lab().hosts(hosts).define_hosts();
+    let host = if hosts == 1 { "h1".to_owned() } else { format!("|h(($1-1)%{hosts}+1)|") };
+    let line = format!(
+        "mkdef c[1-6] groups=web,all mgt=docker vmhost='{host}' image=busybox:lab vmnics=cluster \
+         ip='|10.100.0.($1+0)|' dockertty=yes dockerstoptimeout=1"
+    );
+    lab.run(&line).success();
+    lab
+}
+
+/// What a terminal shows when the lines of `script` are typed into a shell one after the other.
+fn session(lab: &Lab, script: &str) -> String {
+    let lines = script.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.map(|line| format!("$ {line}\n{}", lab.shell(line))).collect()
+}
+
+/// Writes a file into the home directory, which is where commands are run.
+fn write(lab: &Lab, name: &str, text: &str) {
+    fs::write(lab.home().join(name), text).expect("the home directory of a lab can be written");
+}
+
+fn read(lab: &Lab, name: &str) -> String {
+    fs::read_to_string(lab.home().join(name)).expect("the program has written that file")
+}
