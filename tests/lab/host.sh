@@ -108,6 +108,8 @@ join_network() {
     "${manage[@]}" ip link del "$1.0" 2>/dev/null || : # left by a former life of this host
     "${manage[@]}" ip link add "$1.0" type veth peer name eth0 netns "/proc/$3/ns/net"
     "${manage[@]}" ip link set "$1.0" master br0 up
+    # A machine keeps its hardware address over a power cut; with a new one its neighbours would talk to the old for a while.
+    ip link set eth0 address "$(printf '02:4c:00:00:00:%02x' "$2")"
     ip addr add "$NET.$2/24" dev eth0
     ip link set eth0 up
     ip route add default via $NET.254
