@@ -56,7 +56,7 @@ impl Cluster {
         let dir = lab::default_directory().join("bench");
         lab::claim(&dir)?;
         let room = Room::keep(&dir, root, Owner::Caller)?;
-        room.start(u8::try_from(HOSTS)?)?;
+        room.start(u8::try_from(HOSTS)?, lab::Kind::Light)?;
         let cluster = Self { room, guests, bin: work.join("bin"), home: work.join("hosts") };
         cluster.bring_rivals()?;
         cluster.define()?;

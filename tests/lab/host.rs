@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::error::{Error, Result, at};
+use crate::error::{Error, Result, at, chain};
+use crate::kind::Kind;
 use crate::place;
 use crate::room::{LIMIT, Room, kill, make_key};
 use crate::run::{self, Run};
@@ -15,6 +17,24 @@ use crate::wait::{Wait, try_wait_for};
 use crate::words;
 
 const SYSTEMCTL: &str = include_str!("systemctl.sh");
+
+/// Units that would reach into the kernel, which all hosts share, or work at a time of their own.
+const MASKED: &[&str] = &[
+    "apt-daily-upgrade.timer",
+    "apt-daily.timer",
+    "dev-hugepages.mount",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "fstrim.timer",
+    "getty.target",
+    "kmod-static-nodes.service",
+    "modprobe@.service",
+    "sys-fs-fuse-connections.mount",
+    "sys-kernel-config.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "systemd-modules-load.service",
+];
 
 /// How the engine of every host is set up; a registry on the management network may speak plain HTTP.
 const DAEMON: &str = r#"{"storage-driver": "overlay2", "insecure-registries": ["10.77.0.254:5000"]}
@@ -50,33 +70,68 @@ impl Host<'_> {
         self.room.directory().join(&self.name)
     }
 
+    /// What it is, as it was installed.
+    pub fn kind(&self) -> Result<Kind> {
+        let path = self.directory().join("kind");
+        let word = fs::read_to_string(&path).map_err(at(&path))?;
+        Kind::of_word(&word).ok_or_else(|| Error::Refused(format!("{}: no such kind of host: {word}", path.display())))
+    }
+
     /// Lays out the files in which a host differs from the root.
-    pub(crate) fn install(&self, authorized: &str) -> Result<()> {
+    pub(crate) fn install(&self, kind: Kind, authorized: &str) -> Result<()> {
         let dir = self.directory();
-        let upper = dir.join("upper");
-        for sub in ["work", "root", "upper/etc/ssh", "upper/etc/docker", "upper/root/.ssh", "upper/usr/local/bin"] {
+        for sub in ["work", "root", "srv", "upper/etc/ssh", "upper/root/.ssh"] {
             let sub = dir.join(sub);
             fs::create_dir_all(&sub).map_err(at(&sub))?;
         }
+        fs::write(dir.join("kind"), kind.word()).map_err(at(&dir))?;
+        let upper = dir.join("upper");
         set_mode(&upper.join("root"), 0o700)?;
         set_mode(&upper.join("root/.ssh"), 0o700)?;
         make_key(&upper.join("etc/ssh/ssh_host_ed25519_key"))?;
         let name = &self.name;
-        for (path, text, mode) in [
-            ("etc/hostname", format!("{name}\n"), 0o644),
-            ("etc/hosts", format!("127.0.0.1 localhost\n{} {name}\n", self.address()), 0o644),
-            ("etc/resolv.conf", String::new(), 0o644),
-            ("etc/docker/daemon.json", DAEMON.to_owned(), 0o644),
-            ("root/.ssh/authorized_keys", authorized.to_owned(), 0o600),
-            ("usr/local/bin/systemctl", SYSTEMCTL.to_owned(), 0o755),
-        ] {
-            let path = upper.join(path);
-            fs::write(&path, text).map_err(at(&path))?;
-            set_mode(&path, mode)?;
+        self.write("etc/hostname", &format!("{name}\n"), 0o644)?;
+        self.write("etc/hosts", &format!("127.0.0.1 localhost\n{} {name}\n", self.address()), 0o644)?;
+        self.write("etc/resolv.conf", "", 0o644)?;
+        self.write("root/.ssh/authorized_keys", authorized, 0o600)?;
+        match kind {
+            Kind::Light => self.write("usr/local/bin/systemctl", SYSTEMCTL, 0o755)?,
+            Kind::Systemd | Kind::Bare => self.install_systemd()?,
         }
-        let mut copy = Command::new("cp");
-        run::must(copy.arg("-a").arg(self.room.root.engine()).arg(self.room.engine_of(name)), LIMIT)?;
+        match kind {
+            Kind::Light | Kind::Systemd => self.install_engine(),
+            Kind::Bare => {
+                let store = self.room.engine_of(name);
+                fs::create_dir(&store).map_err(at(&store))
+            }
+        }
+    }
+
+    fn write(&self, path: &str, text: &str, mode: u32) -> Result<()> {
+        let path = self.directory().join("upper").join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(at(parent))?;
+        }
+        fs::write(&path, text).map_err(at(&path))?;
+        set_mode(&path, mode)
+    }
+
+    /// Without an identity a machine takes this start for its very first, and enables every unit there is.
+    fn install_systemd(&self) -> Result<()> {
+        self.write("etc/machine-id", &format!("{:032x}\n", 0x4c00_u32 + u32::from(self.number)), 0o444)?;
+        let units = self.directory().join("upper/etc/systemd/system");
+        fs::create_dir_all(&units).map_err(at(&units))?;
+        for unit in MASKED {
+            let path = units.join(unit);
+            symlink("/dev/null", &path).map_err(at(&path))?;
+        }
         Ok(())
+    }
+
+    fn install_engine(&self) -> Result<()> {
+        self.write("etc/docker/daemon.json", DAEMON, 0o644)?;
+        let mut copy = Command::new("cp");
+        run::must(copy.arg("-a").arg(self.room.root.engine()).arg(self.room.engine_of(&self.name)), LIMIT).map(drop)
     }
 
     /// The public key by which it is known.
@@ -90,13 +145,28 @@ impl Host<'_> {
         self.room.launch(&["power", &self.name, &self.number.to_string()])
     }
 
-    /// Gives it power and waits until its engine answers.
+    /// Gives it power and waits until it is reached by ssh and its engine answers.
     pub fn power_on(&self) -> Result<()> {
         if self.has_power() {
             return Ok(());
         }
         self.switch_on()?;
-        self.await_engine()
+        self.await_up()
+    }
+
+    /// Restarts it as an administrator would, and waits until it is up again.
+    pub fn reboot(&self) -> Result<()> {
+        let before = self.pid()?;
+        let asked = self.run("systemctl reboot")?;
+        // A signal is the end of the host itself.
+        if asked.code != 0 && asked.code < 128 {
+            return Err(Error::Refused(format!("{} does not restart: {asked}", self.name)));
+        }
+        try_wait_for(&format!("the restart of {}", self.name), LIMIT, || match self.pid() {
+            Ok(pid) if pid != before => Wait::Ready(()),
+            _ => Wait::NotYet(self.room.console()),
+        })?;
+        self.await_up()
     }
 
     /// Cuts its power: all its processes, mounts and addresses are gone at once, what was on disk stays.
@@ -128,7 +198,35 @@ impl Host<'_> {
         Ok(PathBuf::from(format!("/proc/{}/root/run/docker.sock", self.pid()?)))
     }
 
-    pub(crate) fn await_engine(&self) -> Result<()> {
+    /// Waits until it is reached by ssh, its engine answers, if it came with one, and all is started that starts by itself.
+    pub(crate) fn await_up(&self) -> Result<()> {
+        let kind = self.kind()?;
+        if kind != Kind::Bare {
+            self.await_engine()?;
+        }
+        if kind != Kind::Light {
+            self.await_units()?;
+        }
+        let sockets = || {
+            let path = PathBuf::from(format!("/proc/{}/net/tcp", self.pid()?));
+            fs::read_to_string(&path).map_err(at(&path))
+        };
+        try_wait_for(&format!("the ssh server of {}", self.name), LIMIT, || match sockets() {
+            Ok(sockets) if sockets.contains(":0016 00000000:0000 0A") => Wait::Ready(()),
+            Ok(_) => Wait::NotYet(self.room.console()),
+            Err(error) => Wait::NotYet(chain(&error)),
+        })
+    }
+
+    fn await_units(&self) -> Result<()> {
+        try_wait_for(&format!("the units of {}", self.name), LIMIT, || match self.run("systemctl is-system-running") {
+            Ok(run) if ["running\n", "degraded\n"].contains(&run.stdout.as_str()) => Wait::Ready(()),
+            Ok(run) => Wait::NotYet(run.to_string()),
+            Err(error) => Wait::NotYet(chain(&error)),
+        })
+    }
+
+    fn await_engine(&self) -> Result<()> {
         try_wait_for(&format!("the engine of {}", self.name), LIMIT, || {
             match self.socket().map_err(|error| error.to_string()).and_then(|socket| ping(&socket)) {
                 Ok(()) => Wait::Ready(()),

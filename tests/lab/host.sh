@@ -3,14 +3,15 @@
 # of its pid namespace: when it dies the kernel ends every process of the lab, and with them go networks and mounts.
 #
 #   watch             start the keeper, wait until it ends (stdin ended, or it was killed), then sweep
-#   keep              be the keeper: the management network
+#   keep              be the keeper: the management network, br0, and a second wire without addresses, br1
 #   power NAME I      give host NAME (address 10.77.0.I) power; runs inside the keeper's namespaces
 #   init NAME I       first process of a host: joins its control groups
 #   boot NAME I       the same process, now that its groups look like the roots of all groups
 #   registry          an image registry on the management network, with $LAB/registry as its storage
 #   sweep             remove what outlives a dead lab: control groups and its directory
 #
-# LAB is the lab's directory, TAG the name of its control groups, ROOT the read-only root of all hosts.
+# LAB is the lab's directory, TAG the name of its control groups, ROOT holds the read-only roots of hosts. LAB/NAME/kind says
+# what a host is: light (a shell is its first process), systemd, or bare (systemd over a root without an engine).
 set -eu
 NET=10.77.0
 
@@ -24,9 +25,13 @@ keep() {
     local me # as the machine outside counts: /proc stays the machine's until a host mounts its own
     read -r me _ </proc/self/stat
     ip link set lo up
-    ip link add br0 type bridge forward_delay 0
-    ip addr add $NET.254/24 dev br0
-    ip link set br0 up
+    ip -batch - <<-END
+	link add br0 type bridge forward_delay 0
+	addr add $NET.254/24 dev br0
+	link set br0 up
+	link add br1 type bridge forward_delay 0 mcast_snooping 0
+	link set br1 up
+	END
     echo "$me" >"$LAB/keeper.new"
     mv "$LAB/keeper.new" "$LAB/keeper"
     if [ "$OWNED" = yes ]; then while read -r _; do :; done; else while :; do sleep infinity; done; fi
@@ -48,6 +53,7 @@ sweep() {
 power() {
     local status
     while :; do
+        groups "$1" -exec rmdir {} + || : # what its former life has left
         status=0
         unshare --net --mount --uts --ipc --pid --fork --kill-child bash "$LAB/host.sh" init "$1" "$2" || status=$?
         rm -f "$LAB/$1/pid"
@@ -81,15 +87,20 @@ enter_groups() {
 }
 
 boot() {
-    local me root=$LAB/$1/root keeper
+    local me keeper kind lower=system root=$LAB/$1/root
     read -r me _ </proc/self/stat
     keeper=$(<"$LAB/keeper")
-    join_network "$1" "$2" "$me" "/proc/$keeper/ns/net"
+    kind=$(<"$LAB/$1/kind")
+    [ "$kind" != bare ] || lower=bare
+    join_networks "$1" "$2" "$me" "$keeper"
     mount --make-rprivate /
-    mount -t overlay "$1" -o "lowerdir=$ROOT,upperdir=$LAB/$1/upper,workdir=$LAB/$1/work" "$root"
+    mount -t overlay "$1" -o "lowerdir=$ROOT/$lower,upperdir=$LAB/$1/upper,workdir=$LAB/$1/work" "$root"
+    # The engine's overlays cannot stand on an overlay.
     mkdir -p "$root/var/lib/docker"
-    mount --bind "$LAB/$1/docker" "$root/var/lib/docker" # the engine's overlays cannot stand on an overlay
+    mount --bind "$LAB/$1/docker" "$root/var/lib/docker"
+    mount --bind "$LAB/$1/srv" "$root/srv"
     mount_kernel "$root"
+    [ "$kind" = light ] || protect_kernel "$root"
     echo "$me" >"$LAB/$1/pid.new"
     hostname "$1"
     cd "$root"
@@ -99,20 +110,26 @@ boot() {
     mv ".old$LAB/$1/pid.new" ".old$LAB/$1/pid" # from here on /proc/PID/root is the host
     umount -l /.old
     rmdir /.old
-    serve
+    if [ "$kind" = light ]; then serve; else start_systemd; fi
 }
 
-join_network() {
-    local manage=(nsenter "--net=$4")
-    ip link set lo up
-    "${manage[@]}" ip link del "$1.0" 2>/dev/null || : # left by a former life of this host
-    "${manage[@]}" ip link add "$1.0" type veth peer name eth0 netns "/proc/$3/ns/net"
-    "${manage[@]}" ip link set "$1.0" master br0 up
-    # A machine keeps its hardware address over a power cut; with a new one its neighbours would talk to the old for a while.
-    ip link set eth0 address "$(printf '02:4c:00:00:00:%02x' "$2")"
-    ip addr add "$NET.$2/24" dev eth0
-    ip link set eth0 up
-    ip route add default via $NET.254
+# A machine keeps its hardware addresses over a power cut; with new ones its neighbours would talk to the old for a while.
+join_networks() {
+    local wire
+    for wire in 0 1; do
+        nsenter "--net=/proc/$4/ns/net" ip link del "$1.$wire" 2>/dev/null || : # left by a former life of this host
+        nsenter "--net=/proc/$4/ns/net" ip -batch - <<-END
+	link add $1.$wire type veth peer name eth$wire address $(printf '02:4c:00:00:%02x:%02x' $wire "$2") netns /proc/$3/ns/net
+	link set $1.$wire master br$wire up
+	END
+    done
+    ip -batch - <<-END
+	link set lo up
+	addr add $NET.$2/24 dev eth0
+	link set eth0 up
+	link set eth1 up
+	route add default via $NET.254
+	END
 }
 
 mount_kernel() {
@@ -132,6 +149,14 @@ mount_kernel() {
     ln -s /proc/self/fd "$1/dev/fd"
     for name in 0:stdin 1:stdout 2:stderr; do ln -s "fd/${name%:*}" "$1/dev/${name#*:}"; done
     mount_groups "$1/sys/fs/cgroup"
+}
+
+# What systemd and its friends would set in the kernel is for the whole machine, but for the network's part.
+protect_kernel() {
+    mount --bind "$1/proc/sys" "$1/proc/sys"
+    mount --bind "$1/proc/sys/net" "$1/proc/sys/net"
+    mount -o remount,bind,ro "$1/proc/sys"
+    mount -o remount,bind,ro "$1/sys"
 }
 
 mount_groups() {
@@ -154,8 +179,15 @@ mount_groups() {
     done
 }
 
+enter_host() { exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin container=lab "$@"; }
+
+start_systemd() {
+    sysctl -qw net.ipv4.ip_forward=0 # as in a machine that was just bought, whatever the one outside does
+    enter_host /lib/systemd/systemd --log-target=console --show-status=false
+}
+
 serve() {
-    exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root container=lab bash -c '
+    enter_host HOME=/root bash -c '
         sysctl -qw net.ipv4.ip_forward=1
         systemctl start ssh
         systemctl start docker
@@ -165,7 +197,7 @@ serve() {
 
 registry() {
     cd /
-    unshare --mount bash -c 'mount --bind "$LAB/registry" "$ROOT/srv" && exec chroot "$ROOT" docker-registry serve /srv/config.yml'
+    unshare --mount bash -c 'mount --bind "$LAB/registry" "$ROOT/system/srv" && exec chroot "$ROOT/system" docker-registry serve /srv/config.yml'
 }
 
 "$@"

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::error::{at, ok};
+use crate::kind::Kind;
 use crate::room::{Owner, Room};
 use crate::root::Root;
 use crate::run::{self, Names, Run};
@@ -54,10 +55,30 @@ impl Lab {
     /// Brings up hosts `h1` to `h<count>` at 10.77.0.1 and so on, each with an engine that has the image `busybox:lab` and the
     /// network `cluster`, 10.100.0.0/16; `$HOME/busybox.tar` is that image as a file. Everything run from now on is run on their management network, at 10.77.0.254.
     #[must_use]
-    pub fn hosts(mut self, count: u8) -> Self {
-        let root = ok(Root::ready());
-        let room = self.room.insert(ok(Room::keep(&self.dir, root, Owner::Caller)));
-        ok(room.start(count));
+    pub fn hosts(self, count: u8) -> Self {
+        self.more_hosts(count, Kind::Light)
+    }
+
+    /// The same with systemd as their first process: real units, a journal, `systemctl reboot`. Open vSwitch is installed on them, and disabled.
+    ///
+    /// Hosts of several kinds are numbered on: after `.systemd_hosts(3).bare_hosts(1)` the bare one is `h4`.
+    #[must_use]
+    pub fn systemd_hosts(self, count: u8) -> Self {
+        self.more_hosts(count, Kind::Systemd)
+    }
+
+    /// Hosts with systemd and an ssh server, on which nobody has installed anything yet.
+    #[must_use]
+    pub fn bare_hosts(self, count: u8) -> Self {
+        self.more_hosts(count, Kind::Bare)
+    }
+
+    fn more_hosts(mut self, count: u8, kind: Kind) -> Self {
+        if self.room.is_none() {
+            let root = ok(Root::ready());
+            self.room = Some(ok(Room::keep(&self.dir, root, Owner::Caller)));
+        }
+        ok(self.room().start(count, kind));
         self
     }
 

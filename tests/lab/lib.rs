@@ -7,6 +7,7 @@
 mod error;
 mod faults;
 mod host;
+mod kind;
 mod lab;
 mod old_engine;
 mod place;
@@ -21,6 +22,7 @@ mod words;
 
 pub use error::{Error, Result, chain};
 pub use host::Host;
+pub use kind::Kind;
 pub use lab::Lab;
 pub use old_engine::OldEngine;
 pub use place::{claim, clean, default_directory, labs};

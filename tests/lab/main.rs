@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
-use lab::{Error, Host, Owner, Result, Room, Root, chain, claim, clean, default_directory, labs};
+use lab::{Error, Host, Kind, Owner, Result, Room, Root, chain, claim, clean, default_directory, labs};
 
 mod shell;
 
@@ -34,7 +34,8 @@ enum Action {
     Root,
     /// Bring up hosts
     Up {
-        hosts: u8,
+        #[command(flatten)]
+        hosts: Hosts,
         /// Only these hosts have the image busybox:lab
         #[arg(long, value_delimiter = ',')]
         image_on: Option<Vec<String>>,
@@ -65,12 +66,36 @@ enum Action {
     Host(HostAction),
 }
 
+/// How many hosts of which kind.
+#[derive(clap::Args)]
+pub(crate) struct Hosts {
+    /// Docker hosts
+    #[arg(default_value_t = 2)]
+    hosts: u8,
+    /// They run systemd: real units, a journal, `systemctl reboot`
+    #[arg(long)]
+    systemd: bool,
+    /// So many hosts more that have systemd and sshd only
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    bare: u8,
+}
+
+impl Hosts {
+    /// Brings them up.
+    pub(crate) fn start(&self, room: &Room) -> Result<()> {
+        room.start(self.hosts, if self.systemd { Kind::Systemd } else { Kind::Light })?;
+        room.start(self.bare, Kind::Bare)
+    }
+}
+
 #[derive(Subcommand)]
 enum HostAction {
     /// Give a host power
     On { host: String },
     /// Cut its power
     Off { host: String },
+    /// Restart it by `systemctl reboot`
+    Reboot { host: String },
     /// Pull its cable
     Cut { host: String },
     /// Undo cut, slow, refuse and hang-engine
@@ -112,7 +137,7 @@ fn run(lab: Lab) -> Result<ExitCode> {
     let dir = parent.join(&lab.prefix);
     match lab.action {
         Action::Root => println!("{}", Root::ready()?.directory().display()),
-        Action::Up { hosts, image_on } => up(&dir, hosts, image_on.as_deref())?,
+        Action::Up { hosts, image_on } => up(&dir, &hosts, image_on.as_deref())?,
         Action::Down => Room::open(&dir)?.stop()?,
         Action::Status => labs(&parent).iter().try_for_each(|dir| status(&Room::open(dir)?))?,
         Action::Clean => clean(&parent)?.iter().for_each(|name| println!("{name}: swept away")),
@@ -127,11 +152,11 @@ fn run(lab: Lab) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn up(dir: &std::path::Path, count: u8, image_on: Option<&[String]>) -> Result<()> {
+fn up(dir: &std::path::Path, hosts: &Hosts, image_on: Option<&[String]>) -> Result<()> {
     let root = Root::ready()?;
     claim(dir)?;
     let room = Room::keep(dir, root, Owner::Nobody)?;
-    room.start(count)?;
+    hosts.start(&room)?;
     let Some(image_on) = image_on else { return Ok(()) };
     for host in room.hosts().iter().filter(|host| !image_on.iter().any(|name| name == host.name())) {
         host.shell("docker rmi busybox:lab")?;
@@ -149,6 +174,9 @@ fn status(room: &Room) -> Result<()> {
 }
 
 fn engine_state(host: &Host<'_>) -> Result<String> {
+    if host.run("which docker")?.code != 0 {
+        return Ok("on, it has no engine".to_owned());
+    }
     let run = host.run("timeout 5 docker ps --quiet")?;
     let containers = run.stdout.lines().count();
     Ok(if run.code == 0 { format!("on, {containers} containers run") } else { "on, its engine does not answer".into() })
@@ -158,6 +186,7 @@ fn act(room: &Room, action: &HostAction) -> Result<()> {
     match action {
         HostAction::On { host } => room.host(host)?.power_on(),
         HostAction::Off { host } => room.host(host)?.power_off(),
+        HostAction::Reboot { host } => room.host(host)?.reboot(),
         HostAction::Cut { host } => room.host(host)?.cut(),
         HostAction::Heal { host } => room.host(host)?.heal(),
         HostAction::Refuse { host } => room.host(host)?.refuse(),

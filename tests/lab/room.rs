@@ -1,9 +1,9 @@
-//! A machine room: Docker hosts `h1`, `h2`, … at 10.77.0.1, … and a management network at 10.77.0.254, all in namespaces of their own.
+//! A machine room: hosts `h1`, `h2`, … at 10.77.0.1, …, a management network at 10.77.0.254 and a second wire, all in namespaces of their own.
 //!
 //! Every room has its own network, so that the same addresses can be used in several rooms at once.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result, at};
 use crate::host::Host;
+use crate::kind::Kind;
 use crate::root::Root;
 use crate::wait::{Wait, try_wait_for};
 use crate::{place, run};
@@ -70,7 +71,7 @@ impl Room {
         let path = self.dir.join("console.log");
         let console = OpenOptions::new().create(true).append(true).open(&path).map_err(at(&path))?;
         let errors = console.try_clone().map_err(at(&path))?;
-        command.env("LAB", &self.dir).env("TAG", place::tag(&self.dir)).env("ROOT", self.root.system());
+        command.env("LAB", &self.dir).env("TAG", place::tag(&self.dir)).env("ROOT", self.root.directory());
         command.stdin(Stdio::null()).stdout(console).stderr(errors);
         Ok(())
     }
@@ -104,20 +105,22 @@ impl Room {
         self.dir.join("state")
     }
 
-    /// Brings up hosts `h1` to `h<count>` and waits until their engines answer. Their image as a file is `busybox.tar` at home.
-    pub fn start(&self, count: u8) -> Result<()> {
+    /// Brings up `count` more hosts, the first of all being `h1`, and waits until they are reached by ssh and their engines answer.
+    /// The image that engines have in store is `busybox.tar` at home.
+    pub fn start(&self, count: u8, kind: Kind) -> Result<()> {
         let key = self.make_key()?;
         let image = self.home().join("busybox.tar");
         if self.root.image_file().exists() {
             fs::copy(self.root.image_file(), &image).map_err(at(&image))?;
         }
-        let hosts: Vec<Host<'_>> = (1..=count).map(|number| self.numbered(number)).collect();
+        let before = self.hosts().last().map_or(0, |host| host.number);
+        let hosts: Vec<Host<'_>> = (before + 1..=before + count).map(|number| self.numbered(number)).collect();
         for host in &hosts {
-            host.install(&key)?;
+            host.install(kind, &key)?;
             host.switch_on()?;
         }
         self.trust(&hosts)?;
-        hosts.iter().try_for_each(Host::await_engine)
+        hosts.iter().try_for_each(Host::await_up)
     }
 
     /// Makes the key that opens every host; its public half.
@@ -133,7 +136,7 @@ impl Room {
 
     fn trust(&self, hosts: &[Host<'_>]) -> Result<()> {
         let path = self.home().join(".ssh/known_hosts");
-        let mut file = File::create(&path).map_err(at(&path))?;
+        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(at(&path))?;
         for host in hosts {
             writeln!(file, "{} {}", host.address(), host.key()?.trim()).map_err(at(&path))?;
         }

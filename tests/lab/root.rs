@@ -9,23 +9,35 @@ use std::time::Duration;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::error::{Error, Result, at};
+use crate::kind::Kind;
 use crate::room::{Owner, Room};
 use crate::{place, run};
 
 const SUITE: &str = "bookworm";
-const PACKAGES: &[&str] = &[
+/// A machine that nobody has made a Docker host of yet.
+const BARE: &[&str] = &["dbus", "iproute2", "iputils-ping", "openssh-server", "procps", "systemd", "systemd-sysv"];
+
+/// What the Docker hosts of a lab have beside.
+const ENGINE: &[&str] = &[
     "busybox-static",
     "ca-certificates",
     "curl",
     "docker-registry",
     "docker.io",
-    "iproute2",
+    "ethtool",
+    "iperf3",
     "iptables",
-    "iputils-ping",
-    "openssh-server",
-    "procps",
+    "iputils-arping",
+    "kmod",
+    "openvswitch-switch",
     "tini",
 ];
+
+/// What a test may install.
+const OFFERED: &[&str] = &["ifupdown", "network-manager"];
+
+/// How the root is made; see its head.
+const SCRIPT: &str = include_str!("root.sh");
 
 /// Run on a first host: the image and the network that every later one finds in its engine's store.
 const BAKE: &str = include_str!("bake.sh");
@@ -50,11 +62,6 @@ pub struct Root {
 }
 
 impl Root {
-    /// The file system of a host.
-    pub(crate) fn system(&self) -> PathBuf {
-        self.dir.join("system")
-    }
-
     /// `/var/lib/docker` of a host: the image `busybox:lab` and the network `cluster` are in it.
     pub(crate) fn engine(&self) -> PathBuf {
         self.dir.join("engine")
@@ -75,7 +82,7 @@ impl Root {
         &self.dir
     }
 
-    /// The root from the cache; made there first if it is not, which takes half a minute.
+    /// The root from the cache; made there first if it is not, which takes a minute or two.
     pub fn ready() -> Result<Self> {
         if !nix::unistd::geteuid().is_root() {
             return Err(Error::Refused("a lab makes namespaces and mounts, so it needs root".into()));
@@ -110,7 +117,7 @@ fn cache_directory() -> PathBuf {
 /// A change of what goes into the root gives it another name, so that an old one is never taken for it.
 fn fingerprint() -> String {
     let mut hasher = DefaultHasher::new();
-    (SUITE, PACKAGES, BAKE).hash(&mut hasher);
+    (SUITE, BARE, ENGINE, OFFERED, SCRIPT, BAKE).hash(&mut hasher);
     format!("{SUITE}-{:016x}", hasher.finish())
 }
 
@@ -130,14 +137,10 @@ fn build(cache: &Path, dir: &Path) -> Result<()> {
         fs::remove_dir_all(&beside).map_err(at(&beside))?;
     }
     fs::create_dir(&beside).map_err(at(&beside))?;
-    let mut mmdebstrap = Command::new("mmdebstrap");
-    mmdebstrap
-        .args(["--quiet", "--variant=minbase", "--format=directory"])
-        .arg(format!("--include={}", PACKAGES.join(",")))
-        .arg("--customize-hook=rm -f \"$1\"/etc/ssh/ssh_host_*")
-        .arg(SUITE)
-        .arg(root.system());
-    run::must(&mut mmdebstrap, Duration::from_secs(1800))?;
+    let mut script = Command::new("bash");
+    script.args(["-c", SCRIPT, "root.sh"]).current_dir(&beside).env("SUITE", SUITE);
+    script.env("BARE", BARE.join(" ")).env("ENGINE", ENGINE.join(" ")).env("OFFERED", OFFERED.join(" "));
+    run::must(&mut script, Duration::from_secs(1800))?;
     bake(&root)?;
     fs::rename(&beside, dir).map_err(at(dir))
 }
@@ -149,7 +152,7 @@ fn bake(root: &Root) -> Result<()> {
     let dir = place::default_directory().join(format!("root{}", std::process::id()));
     place::claim(&dir)?;
     let mut room = Room::keep(&dir, root.clone(), Owner::Caller)?;
-    room.start(1)?;
+    room.start(1, Kind::Light)?;
     room.start_registry()?;
     let host = room.host("h1")?;
     host.shell(BAKE)?;

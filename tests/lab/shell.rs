@@ -15,8 +15,8 @@ exec /usr/bin/ssh -i \"$HOME/.ssh/id_ed25519\" -o UserKnownHostsFile=\"$HOME/.ss
 /// What `lab shell` is asked for.
 #[derive(clap::Args)]
 pub(crate) struct Shell {
-    #[arg(default_value_t = 2)]
-    hosts: u8,
+    #[command(flatten)]
+    hosts: crate::Hosts,
     /// The xcrane to try [default: the one beside this program]
     #[arg(long)]
     xcrane: Option<PathBuf>,
@@ -31,7 +31,7 @@ impl Shell {
         let root = Root::ready()?;
         claim(dir)?;
         let mut room = Room::keep(dir, root, Owner::Caller)?;
-        room.start(self.hosts)?;
+        self.hosts.start(&room)?;
         let ended = self.work_in(&room);
         room.stop()?;
         ended

@@ -54,6 +54,7 @@ case $1 in
     reload) kill -HUP "$(<"$pidfile")" ;;
     is-active) if alive; then echo active; else echo inactive; exit 3; fi ;;
     status) if alive; then echo "Active: active (running)"; else echo "Active: inactive (dead)"; exit 3; fi ;;
+    reboot) unit=docker pidfile=/run/docker.pid; stop; exec /bin/systemctl --force --force reboot ;;
     daemon-reload | enable | disable) ;;
     *) echo "Unknown command verb $1." >&2; exit 1 ;;
 esac

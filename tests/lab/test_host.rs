@@ -42,9 +42,14 @@ impl TestHost<'_> {
         ok(self.0.power_off());
     }
 
-    /// Gives it power and waits until its engine answers.
+    /// Gives it power and waits until it is reached by ssh and its engine answers.
     pub fn power_on(&self) {
         ok(self.0.power_on());
+    }
+
+    /// Restarts it by `systemctl reboot`, and waits until it is up again.
+    pub fn reboot(&self) {
+        ok(self.0.reboot());
     }
 
     /// Pulls its cable: what is on its way is lost, connections hang, its address does not answer.
