@@ -6,9 +6,9 @@ use std::time::Duration;
 use tables::Node;
 use tokio_util::task::TaskTracker;
 
-use crate::docker::Docker;
+use crate::docker::{self, Docker};
 use crate::ssh::{Connections, Ssh};
-use crate::{Console, Error, Exec, Files, Guests, Power, Progress, Reach, Result, Settings};
+use crate::{Console, Error, Exec, Files, Guests, Host, Power, Progress, Reach, Result, Settings};
 
 /// A driver, and at a glance what it can do.
 pub trait Backend: Send + Sync {
@@ -39,6 +39,8 @@ pub struct Backends {
     drivers: Vec<Box<dyn Backend>>,
     /// What goes on although its caller has left, such as ending a program on a node.
     endings: TaskTracker,
+    settings: Settings,
+    connections: Arc<Connections>,
 }
 
 impl Backends {
@@ -47,7 +49,8 @@ impl Backends {
         let connections = Arc::new(Connections::new(settings));
         let endings = TaskTracker::new();
         let docker = Docker::new(settings, progress, &endings);
-        Self { drivers: vec![Box::new(docker), Box::new(Ssh::new(settings, connections))], endings }
+        let ssh = Ssh::new(settings, connections.clone());
+        Self { drivers: vec![Box::new(docker), Box::new(ssh)], endings, settings: settings.clone(), connections }
     }
 
     /// Waits for what goes on although its caller has left; to be called before the program ends. False if `limit` was
@@ -55,6 +58,14 @@ impl Backends {
     pub async fn finish(&self, limit: Duration) -> bool {
         self.endings.close();
         tokio::time::timeout(limit, self.endings.wait()).await.is_ok()
+    }
+
+    /// The machine of a node that is a host, logged in to: where its engine is said to be, else by its own address.
+    pub async fn host(&self, node: &Node) -> Result<Host> {
+        match docker::login_of(node, &self.settings)? {
+            Some(target) => Ok(Host::Ssh(self.connections.get(&target).await?)),
+            None => Ok(Host::Local),
+        }
     }
 
     pub fn power(&self, node: &Node) -> Result<&dyn Power> {

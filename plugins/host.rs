@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::ssh::{Connection, Exit, Process};
 use crate::{Error, Result};
@@ -38,6 +38,11 @@ impl Host {
 
     /// Runs a program that may fail, and feeds it `stdin`.
     pub async fn try_run(&self, argv: &[&str], stdin: &[u8]) -> Result<Ran> {
+        self.try_run_fed(argv, stdin).await
+    }
+
+    /// The same with whatever can be read, such as a file; where the reading fails the program sees the end of it.
+    pub async fn try_run_fed(&self, argv: &[&str], stdin: impl AsyncRead + Unpin) -> Result<Ran> {
         match self {
             Self::Local => run_here(argv, stdin).await.map_err(|source| self.broken(argv, source)),
             Self::Ssh(connection) => {
@@ -45,6 +50,14 @@ impl Host {
                 let ran = collect(process, stdin).await;
                 ran.map_err(|source| self.broken(argv, source))
             }
+        }
+    }
+
+    /// How errors and progress name it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Local => "this machine",
+            Self::Ssh(connection) => &connection.target().host,
         }
     }
 
@@ -85,7 +98,7 @@ pub(crate) fn why(exit: &Exit, stderr: &[u8]) -> String {
     }
 }
 
-async fn run_here(argv: &[&str], stdin: &[u8]) -> std::io::Result<Ran> {
+async fn run_here(argv: &[&str], mut stdin: impl AsyncRead + Unpin) -> std::io::Result<Ran> {
     let mut command = tokio::process::Command::new(argv.first().copied().unwrap_or_default());
     command.args(argv.get(1..).unwrap_or_default()).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -94,7 +107,7 @@ async fn run_here(argv: &[&str], stdin: &[u8]) -> std::io::Result<Ran> {
     let feed = async move {
         if let Some(input) = &mut input {
             // A program need not read its input.
-            input.write_all(stdin).await.ok();
+            tokio::io::copy(&mut stdin, input).await.ok();
         }
     };
     let (output, ()) = tokio::join!(child.wait_with_output(), feed);
@@ -113,12 +126,12 @@ fn exit_of(status: std::process::ExitStatus) -> Exit {
     }
 }
 
-async fn collect(process: Process, stdin: &[u8]) -> std::io::Result<Ran> {
+async fn collect(process: Process, mut stdin: impl AsyncRead + Unpin) -> std::io::Result<Ran> {
     let Process { stdin: mut input, stdout: mut output, stderr: mut errors, exit } = process;
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let feed = async move {
         // A program need not read its input.
-        input.write_all(stdin).await.ok();
+        tokio::io::copy(&mut stdin, &mut input).await.ok();
     };
     let (read, complained, ()) = tokio::join!(output.read_to_end(&mut stdout), errors.read_to_end(&mut stderr), feed);
     read?;

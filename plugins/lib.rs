@@ -14,6 +14,7 @@ mod power;
 mod progress;
 mod reach;
 mod settings;
+pub mod setup;
 pub mod ssh;
 
 pub use backend::{Backend, Backends};

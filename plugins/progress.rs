@@ -7,8 +7,22 @@ use std::sync::Arc;
 pub enum Event {
     /// `what` on `host` has `done` of `total` bytes; `total` 0 means not known yet.
     Bytes { host: String, what: String, done: u64, total: u64 },
-    /// `what` on `host` is over.
+    /// `what` begins on `host`, as step `number` of `total`.
+    Step { host: String, what: String, number: usize, total: usize },
+    /// `what` on `host` is over; without words, all of its steps.
     Done { host: String, what: String },
+}
+
+impl Event {
+    /// The same event of a host that goes by another name, such as its node's instead of its address.
+    pub fn of(self, name: &str) -> Self {
+        let host = name.to_owned();
+        match self {
+            Self::Bytes { what, done, total, .. } => Self::Bytes { host, what, done, total },
+            Self::Step { what, number, total, .. } => Self::Step { host, what, number, total },
+            Self::Done { what, .. } => Self::Done { host, what },
+        }
+    }
 }
 
 /// Where events go; cheap to clone.

@@ -1,4 +1,4 @@
-//! Progress of transfers, as bars on a terminal and not at all elsewhere.
+//! Progress of transfers and of steps, as bars on a terminal and not at all elsewhere.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use plugins::Event;
 
 use crate::ui::Ui;
 
-/// One bar a host and transfer.
+/// One bar a host and transfer, and one a host that is being set up.
 pub(crate) struct Bars {
     ui: Arc<Ui>,
     bars: Mutex<HashMap<(String, String), ProgressBar>>,
@@ -27,6 +27,10 @@ impl Bars {
                 let bar = bars.entry((host, what)).or_insert_with(|| self.ui.bytes(&title, total));
                 bar.set_length(total);
                 bar.set_position(done);
+            }
+            Event::Step { host, what, number, total } => {
+                let bar = bars.entry((host.clone(), String::new())).or_insert_with(|| self.ui.steps(&host));
+                bar.set_message(format!("{what} ({number}/{total})"));
             }
             Event::Done { host, what } => {
                 if let Some(bar) = bars.remove(&(host, what)) {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -164,6 +165,15 @@ impl Ui {
         let style = ProgressStyle::with_template("{prefix} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         self.bars.add(ProgressBar::new(total).with_style(style).with_prefix(what.to_owned()))
+    }
+
+    /// A line that tells the step a host is at.
+    pub(crate) fn steps(&self, host: &str) -> ProgressBar {
+        let style =
+            ProgressStyle::with_template("{prefix}: {msg} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = self.bars.add(ProgressBar::new_spinner().with_style(style).with_prefix(host.to_owned()));
+        bar.enable_steady_tick(Duration::from_secs(1));
+        bar
     }
 
     fn stderr(&self, text: &str) {

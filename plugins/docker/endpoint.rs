@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tables::Node;
 
+use crate::ssh::Target;
 use crate::{Error, Result, Settings};
 
 /// The engine's socket on a host that is reached over ssh.
@@ -59,6 +60,17 @@ pub(super) fn endpoint_of(host: &Node, settings: &Settings) -> Result<Endpoint> 
         attribute: "dockerendpoint".into(),
         why: format!("'{text}' of host '{}' is not an endpoint; {FORMS}", host.name()),
     })
+}
+
+/// Whom to log in to for the machine itself, whatever way its engine is reached; None for this machine.
+pub(crate) fn login_of(host: &Node, settings: &Settings) -> Result<Option<Target>> {
+    let own = || (settings.ssh_user.clone(), host.get("ip").unwrap_or(host.name()).to_owned(), SSH_PORT);
+    let (user, host, port) = match endpoint_of(host, settings)? {
+        Endpoint::Unix { .. } => return Ok(None),
+        Endpoint::Ssh { user, host, port, .. } => (user, host, port),
+        Endpoint::Tls { .. } => own(),
+    };
+    Ok(Some(Target { user, host, port }))
 }
 
 fn parse(text: &str, user: &str, socket: &str) -> Option<Endpoint> {

@@ -31,6 +31,7 @@ use std::sync::Arc;
 use tables::Node;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::endpoint::login_of;
 use self::engine::Engine;
 use self::engines::Engines;
 use crate::{Backend, Console, Exec, Files, Guests, Power, Progress, Reach, Result, Settings};

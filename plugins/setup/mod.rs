@@ -1,0 +1,94 @@
+//! Setting up a host: what must be true of it as data, a pure plan, and one runner that carries the plan out.
+//!
+//! Reading order: the [`Thing`]s below, `observe` (what is), `plan` (what is to be done), `step` (how that is told to
+//! people), `carry_out` and `packages` (how it is done). A kind of host is a list of things and nothing else touches it.
+
+mod carry_out;
+mod local_packages;
+mod observe;
+mod packages;
+mod plan;
+mod step;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use carry_out::carry_out;
+pub use local_packages::packages_from;
+pub use observe::{FileState, Observed, PackageState, UnitState, observe};
+pub use plan::plan;
+pub use step::{Install, Step};
+
+/// One thing that must be true of a host; the order of a list is the order in which it is made so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Thing {
+    /// Installed; `docker.io|docker-ce` is whichever of the two is there, else the first that the host's source offers.
+    Packages(Vec<String>),
+    /// Not installed.
+    NoPackages(Vec<String>),
+    File(File),
+    /// A file that must not be there; directories that this leaves empty go with it.
+    NoFile(String),
+    Unit(Unit),
+    Fact(Fact),
+}
+
+/// A file of root's; its parent directories are made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    pub path: String,
+    pub text: String,
+    pub mode: u32,
+    /// Its text is in no diff, no error and no observation.
+    pub secret: bool,
+}
+
+/// A unit of systemd. One that is named several times follows all that any of them follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    pub name: String,
+    pub enabled: bool,
+    pub active: bool,
+    /// Paths of [`Thing::File`] and [`Thing::NoFile`]: when one of them changes while the unit runs, it is restarted or
+    /// reloaded.
+    pub follows: Vec<String>,
+    pub follow_by: Follow,
+}
+
+/// How a unit takes notice of a changed file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Follow {
+    Restart,
+    Reload,
+}
+
+/// Anything else: true when the program `check` exits 0, made so by the program `make`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// A clause that says what is true, such as `bridge br-lab exists`; it is the fact's name in a plan.
+    pub what: String,
+    pub check: Vec<String>,
+    pub make: Vec<String>,
+}
+
+/// How a host's packages are handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    Apt,
+    Dnf,
+}
+
+/// Where packages come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// What the host's own package manager is told to use.
+    Host,
+    /// A directory of this machine: what is missing is copied over. Needs no network on the host.
+    Directory(PathBuf),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! Packages on a host, by the package manager that it has.
+
+use super::{Family, Install, Source, local_packages};
+use crate::ssh::Exit;
+use crate::{Error, Host, Progress, Result, host};
+
+/// dpkg may have been interrupted, another run may hold its lock, and an index may be older than its packages. What an
+/// admin has put into a configuration file stays.
+const APT_INSTALL: &str = r#"
+update=$1; shift
+PATH=$PATH:/usr/sbin:/sbin; export PATH DEBIAN_FRONTEND=noninteractive LC_ALL=C
+apt() { apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold --no-install-recommends "$@" </dev/null; }
+index() { apt-get -q -o DPkg::Lock::Timeout=300 update </dev/null; }
+[ "$update" = no ] || said=$(index 2>&1)
+apt install "$@" >/dev/null 2>&1 && exit
+dpkg --configure -a >/dev/null 2>&1 </dev/null
+[ "$update" = yes ] || said=$(index 2>&1)
+last=$(apt install "$@" 2>&1) && exit
+printf '%s\n' "$said" "$last" | grep '^E: ' | head -n 1 >&2
+exit 1"#;
+
+/// What came along with them and nobody else needs goes too.
+const APT_REMOVE: &str = r#"
+PATH=$PATH:/usr/sbin:/sbin; export PATH DEBIAN_FRONTEND=noninteractive LC_ALL=C
+apt() { apt-get -q -y -o DPkg::Lock::Timeout=300 --purge "$@" </dev/null; }
+apt remove "$@" >/dev/null 2>&1 || { dpkg --configure -a >/dev/null 2>&1 </dev/null; apt remove "$@" >/dev/null; } || exit
+apt autoremove >/dev/null"#;
+
+/// Installs packages that are not there.
+pub(super) async fn install(host: &Host, wanted: &Install, progress: &Progress) -> Result<()> {
+    match (&wanted.source, wanted.family) {
+        (Source::Directory(directory), Family::Apt) => {
+            local_packages::install_debs(host, directory, &wanted.packages, progress).await
+        }
+        (Source::Directory(directory), Family::Dnf) => {
+            local_packages::install_rpms(host, directory, &wanted.packages, progress).await
+        }
+        (Source::Host, Family::Apt) => {
+            let update = if wanted.update { "yes" } else { "no" };
+            run(host, &["sh", "-c", APT_INSTALL, "sh", update], &wanted.packages).await
+        }
+        (Source::Host, Family::Dnf) => run(host, &["dnf", "-q", "-y", "install"], &wanted.packages).await,
+    }
+}
+
+/// Removes packages with their configuration, and what only they needed.
+pub(super) async fn remove(host: &Host, packages: &[String], family: Family) -> Result<()> {
+    match family {
+        Family::Apt => run(host, &["sh", "-c", APT_REMOVE, "sh"], packages).await,
+        Family::Dnf => run(host, &["dnf", "-q", "-y", "remove"], packages).await,
+    }
+}
+
+/// Runs a program with further arguments; of one that fails the last line is told.
+pub(super) async fn run(host: &Host, program: &[&str], arguments: &[String]) -> Result<()> {
+    let argv: Vec<&str> = program.iter().copied().chain(arguments.iter().map(String::as_str)).collect();
+    let ran = host.try_run(&argv, &[]).await?;
+    match ran.exit {
+        Exit::Code(0) => Ok(()),
+        exit => Err(Error::Refused { what: host.name().into(), why: host::why(&exit, &ran.stderr) }),
+    }
+}
