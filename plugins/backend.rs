@@ -48,8 +48,8 @@ impl Backends {
     pub fn new(settings: &Settings, progress: &Progress) -> Self {
         let connections = Arc::new(Connections::new(settings));
         let endings = TaskTracker::new();
-        let docker = Docker::new(settings, progress, &endings);
-        let ssh = Ssh::new(settings, connections.clone());
+        let docker = Docker::new(connections.clone(), progress, &endings);
+        let ssh = Ssh::new(connections.clone(), &endings);
         Self { drivers: vec![Box::new(docker), Box::new(ssh)], endings, settings: settings.clone(), connections }
     }
 

@@ -10,6 +10,7 @@ mod exec;
 mod files;
 mod guests;
 mod host;
+mod mark;
 mod power;
 mod progress;
 mod reach;

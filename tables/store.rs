@@ -26,10 +26,11 @@ use crate::{Error, Result, Row, Select};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Forward only: a migration is never changed once released. The database's `user_version` counts those it has had.
-const MIGRATIONS: &[&str] = &[
+pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_xcat_tables.sql"),
     include_str!("migrations/0002_journal.sql"),
     include_str!("migrations/0003_groups_index.sql"),
+    include_str!("migrations/0006_ssh.sql"),
 ];
 
 /// From this many keys on a table is read through instead of looked up key by key.

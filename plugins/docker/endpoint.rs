@@ -5,12 +5,11 @@ use std::path::PathBuf;
 
 use tables::Node;
 
-use crate::ssh::Target;
+use crate::ssh::{self, Target};
 use crate::{Error, Result, Settings};
 
 /// The engine's socket on a host that is reached over ssh.
 const SOCKET: &str = "/var/run/docker.sock";
-const SSH_PORT: u16 = 22;
 const TLS_PORT: u16 = 2376;
 const FORMS: &str = "it takes unix:///PATH, ssh://[USER@]HOST[:PORT] or tcp://HOST[:PORT]";
 
@@ -52,9 +51,8 @@ pub(super) fn host_of(node: &Node) -> Result<&Node> {
 pub(super) fn endpoint_of(host: &Node, settings: &Settings) -> Result<Endpoint> {
     let socket = host.get("dockersocket").unwrap_or(SOCKET);
     let Some(text) = host.get("dockerendpoint") else {
-        let address = host.get("ip").unwrap_or(host.name());
-        let user = settings.ssh_user.clone();
-        return Ok(Endpoint::Ssh { user, host: address.to_owned(), port: SSH_PORT, socket: socket.to_owned() });
+        let Target { user, host, port } = ssh::target_of(host, None, settings)?;
+        return Ok(Endpoint::Ssh { user, host, port, socket: socket.to_owned() });
     };
     parse(text, &settings.ssh_user, socket).ok_or_else(|| Error::Definition {
         attribute: "dockerendpoint".into(),
@@ -64,13 +62,11 @@ pub(super) fn endpoint_of(host: &Node, settings: &Settings) -> Result<Endpoint> 
 
 /// Whom to log in to for the machine itself, whatever way its engine is reached; None for this machine.
 pub(crate) fn login_of(host: &Node, settings: &Settings) -> Result<Option<Target>> {
-    let own = || (settings.ssh_user.clone(), host.get("ip").unwrap_or(host.name()).to_owned(), SSH_PORT);
-    let (user, host, port) = match endpoint_of(host, settings)? {
-        Endpoint::Unix { .. } => return Ok(None),
-        Endpoint::Ssh { user, host, port, .. } => (user, host, port),
-        Endpoint::Tls { .. } => own(),
-    };
-    Ok(Some(Target { user, host, port }))
+    match endpoint_of(host, settings)? {
+        Endpoint::Unix { .. } => Ok(None),
+        Endpoint::Ssh { user, host, port, .. } => Ok(Some(Target { user, host, port })),
+        Endpoint::Tls { .. } => ssh::target_of(host, None, settings).map(Some),
+    }
 }
 
 fn parse(text: &str, user: &str, socket: &str) -> Option<Endpoint> {
@@ -79,7 +75,7 @@ fn parse(text: &str, user: &str, socket: &str) -> Option<Endpoint> {
         "unix" => rest.starts_with('/').then(|| Endpoint::Unix { path: rest.into() }),
         "ssh" => {
             let (user, place) = rest.rsplit_once('@').unwrap_or((user, rest));
-            let (host, port) = split_port(place, SSH_PORT)?;
+            let (host, port) = split_port(place, ssh::PORT)?;
             let good = !user.is_empty() && user.bytes().all(|byte| byte.is_ascii_graphic() && !b"@:/".contains(&byte));
             good.then(|| Endpoint::Ssh { user: user.to_owned(), host, port, socket: socket.to_owned() })
         }

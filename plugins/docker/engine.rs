@@ -27,7 +27,7 @@ use super::networks::Networks;
 use super::version::{ApiVersion, Versions, agree};
 use super::wire::Dialer;
 use crate::error::chain;
-use crate::{Error, Result, Settings, ssh};
+use crate::{Error, Result, ssh};
 
 /// Questions in flight at one engine.
 const LOOKS: usize = 32;
@@ -87,15 +87,16 @@ impl Engine {
     pub(super) async fn open(
         host: &str,
         endpoint: &Endpoint,
-        settings: &Settings,
+        connections: &ssh::Connections,
         endings: &TaskTracker,
     ) -> Result<Self> {
+        let settings = connections.settings();
         let dialer = match endpoint {
             Endpoint::Unix { path } => Dialer::unix(path),
             Endpoint::Tls { host, port } => Dialer::tls(host, *port, &settings.tls_directory)?,
             Endpoint::Ssh { user, host, port, socket } => {
                 let target = ssh::Target { user: user.clone(), host: host.clone(), port: *port };
-                Dialer::ssh(&target, socket, settings).await?
+                Dialer::ssh(connections.get(&target).await?, socket)
             }
         };
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(LOOKS).build(dialer);

@@ -9,36 +9,37 @@ use tokio_util::task::TaskTracker;
 
 use super::endpoint::{Endpoint, endpoint_of};
 use super::engine::Engine;
-use crate::{Error, Result, Settings};
+use crate::ssh::Connections;
+use crate::{Error, Result};
 
 /// A failed connect is kept as well, so that a dead host costs one time limit and not one for each of its nodes.
 type Connected = OnceCell<std::result::Result<Arc<Engine>, Arc<Error>>>;
 
 pub(super) struct Engines {
-    settings: Settings,
+    connections: Arc<Connections>,
     endings: TaskTracker,
     hosts: Mutex<HashMap<(String, Endpoint), Arc<Connected>>>,
 }
 
 impl Engines {
-    pub(super) fn new(settings: &Settings, endings: &TaskTracker) -> Self {
-        Self { settings: settings.clone(), endings: endings.clone(), hosts: Mutex::default() }
+    pub(super) fn new(connections: Arc<Connections>, endings: &TaskTracker) -> Self {
+        Self { connections, endings: endings.clone(), hosts: Mutex::default() }
     }
 
     /// Checks the endpoint of a host without connecting to it.
     pub(super) fn check(&self, host: &Node) -> Result<()> {
-        endpoint_of(host, &self.settings).map(drop)
+        endpoint_of(host, self.connections.settings()).map(drop)
     }
 
     /// The engine of a host node.
     pub(super) async fn of(&self, host: &Node) -> Result<Arc<Engine>> {
-        let endpoint = endpoint_of(host, &self.settings)?;
+        let endpoint = endpoint_of(host, self.connections.settings())?;
         let cell = {
             let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
             hosts.entry((host.name().to_owned(), endpoint.clone())).or_default().clone()
         };
         let connect = async || {
-            let engine = Engine::open(host.name(), &endpoint, &self.settings, &self.endings).await;
+            let engine = Engine::open(host.name(), &endpoint, &self.connections, &self.endings).await;
             engine.map(Arc::new).map_err(Arc::new)
         };
         cell.get_or_init(connect).await.clone().map_err(|error| error.again())

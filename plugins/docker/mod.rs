@@ -34,7 +34,8 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::endpoint::login_of;
 use self::engine::Engine;
 use self::engines::Engines;
-use crate::{Backend, Console, Exec, Files, Guests, Power, Progress, Reach, Result, Settings};
+use crate::ssh::Connections;
+use crate::{Backend, Console, Exec, Files, Guests, Power, Progress, Reach, Result};
 
 /// Containers on Docker hosts; connects to a host when the first of its nodes is asked for.
 pub(crate) struct Docker {
@@ -43,8 +44,9 @@ pub(crate) struct Docker {
 }
 
 impl Docker {
-    pub(crate) fn new(settings: &Settings, progress: &Progress, endings: &TaskTracker) -> Self {
-        Self { engines: Engines::new(settings, endings), progress: progress.clone() }
+    /// The backend over connections that others share.
+    pub(crate) fn new(connections: Arc<Connections>, progress: &Progress, endings: &TaskTracker) -> Self {
+        Self { engines: Engines::new(connections, endings), progress: progress.clone() }
     }
 
     /// The engine that carries `node`.

@@ -1,10 +1,10 @@
 //! Programs on a terminal of their own in a container.
 //!
 //! The engine lets a program run on for ever when its connection ends, and has no request to end it. So every program
-//! carries a mark in its environment, by which a second one finds it and all that it started.
+//! carries a [`mark`].
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use hyper::Method;
@@ -14,22 +14,13 @@ use tokio_util::io::ReaderStream;
 use super::engine::{Asked, Engine};
 use super::exec::{self, Terminal};
 use super::stream::Output;
-use crate::{Control, Error, Invocation, Program, Result, Session, Size};
+use crate::{Control, Error, Invocation, Program, Result, Session, Size, mark};
 
-/// The variable that marks a program and its children.
-const MARK: &str = "XCRANE_CONSOLE";
 /// How long a program may take to end after each signal.
 const ENDING: Duration = Duration::from_secs(3);
 /// How long a new program may take to have a window.
 const STARTING: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// Signals all that carries the mark `$2`. A stopped program must go on to notice.
-const SIGNAL: &str = r#"for found in $(grep -ls "$2" /proc/[0-9]*/environ); do
-    pid=${found#/proc/}
-    kill -s "$1" "${pid%/environ}" && kill -s CONT "${pid%/environ}"
-done 2>/dev/null
-true"#;
 
 /// Starts a program in a running container.
 pub(super) async fn open(
@@ -42,9 +33,9 @@ pub(super) async fn open(
         Program::Shell(line) => ["/bin/sh", "-c", line].map(str::to_owned).to_vec(),
         Program::Argv(argv) => argv.clone(),
     };
-    let mark = mark();
+    let mark = mark::new();
     let mut marked = invocation.clone();
-    marked.environment.insert(MARK.into(), mark.clone());
+    marked.environment.insert(mark::VARIABLE.into(), mark.clone());
     let terminal = Terminal::Own { size };
     let id = exec::create(&engine, container, &marked, &argv, terminal).await?;
     let (reader, writer) = tokio::io::split(exec::start(&engine, &id, terminal).await?);
@@ -59,12 +50,6 @@ pub(super) async fn open(
         note: None,
         control: Box::new(running),
     })
-}
-
-/// Something that no other program's environment holds.
-fn mark() -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    format!("{}-{}", std::process::id(), now.as_nanos())
 }
 
 /// A program that was started.
@@ -104,8 +89,7 @@ impl Running {
     }
 
     async fn signal(&self, signal: &str) -> Result<()> {
-        let mark = format!("{MARK}={}", self.mark);
-        let argv = ["/bin/sh", "-c", SIGNAL, "sh", signal, &mark].map(str::to_owned);
+        let argv = mark::signal(signal, &self.mark);
         // Only the same user may look into a program's environment.
         let same_user = Invocation { user: self.user.clone(), ..Invocation::default() };
         let id = exec::create(&self.engine, &self.container, &same_user, &argv, Terminal::None).await?;

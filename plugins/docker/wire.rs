@@ -18,7 +18,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
-use crate::{Error, Result, Settings, ssh};
+use crate::{Error, Result, ssh};
 
 /// Opens streams to one engine; cheap to clone.
 #[derive(Clone)]
@@ -37,15 +37,14 @@ pub(super) struct TlsWay {
 
 /// The engine's socket on a host that we are logged in to.
 pub(super) struct SshWay {
-    connection: ssh::Connection,
+    connection: Arc<ssh::Connection>,
     socket: String,
 }
 
 impl Dialer {
-    /// Logs in to the host; all streams then go over that one connection.
-    pub(super) async fn ssh(target: &ssh::Target, socket: &str, settings: &Settings) -> Result<Self> {
-        let connection = ssh::Connection::open(target, settings).await?;
-        Ok(Self::Ssh(Arc::new(SshWay { connection, socket: socket.to_owned() })))
+    /// All streams go over that one connection.
+    pub(super) fn ssh(connection: Arc<ssh::Connection>, socket: &str) -> Self {
+        Self::Ssh(Arc::new(SshWay { connection, socket: socket.to_owned() }))
     }
 
     pub(super) fn unix(path: &Path) -> Self {

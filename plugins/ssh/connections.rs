@@ -22,6 +22,11 @@ impl Connections {
         Self { settings: settings.clone(), logins: Mutex::default() }
     }
 
+    /// What the site decided for them.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The connection to a target; logs in if there is none, or if the one there was has broken.
     pub async fn get(&self, target: &Target) -> Result<Arc<Connection>> {
         let connect = async || match Connection::open(target, &self.settings).await {

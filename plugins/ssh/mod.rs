@@ -16,8 +16,9 @@ mod wire;
 use std::sync::Arc;
 
 use tables::Node;
+use tokio_util::task::TaskTracker;
 
-use crate::{Backend, Exec, Files, Reach, Result, Settings};
+use crate::{Backend, Error, Exec, Files, Reach, Result, Settings};
 
 pub use connection::{Connection, Target};
 pub use connections::Connections;
@@ -26,30 +27,38 @@ pub use pipe::{Exit, Process, Reader, Stream, Waiter, Writer};
 /// The word in the `mgt` column, and the backend of every node that no other one enters.
 pub(crate) const NAME: &str = "ssh";
 
+/// Where an sshd listens unless its node says otherwise.
+pub(crate) const PORT: u16 = 22;
+
 /// Servers that run an sshd.
 pub(crate) struct Ssh {
-    settings: Settings,
     connections: Arc<Connections>,
-    port: u16,
+    /// Programs being ended whose caller has left.
+    endings: TaskTracker,
 }
 
 impl Ssh {
-    /// The backend over connections that others may share.
-    pub(crate) fn new(settings: &Settings, connections: Arc<Connections>) -> Self {
-        Self { settings: settings.clone(), connections, port: 22 }
+    /// The backend over connections that others share.
+    pub(crate) fn new(connections: Arc<Connections>, endings: &TaskTracker) -> Self {
+        Self { connections, endings: endings.clone() }
     }
 
     async fn connect(&self, node: &Node, user: Option<&str>) -> Result<Arc<Connection>> {
-        self.connections.get(&self.target(node, user)).await
+        self.connections.get(&target_of(node, user, self.connections.settings())?).await
     }
+}
 
-    fn target(&self, node: &Node, user: Option<&str>) -> Target {
-        Target {
-            user: user.unwrap_or(&self.settings.ssh_user).into(),
-            host: node.get("ip").unwrap_or(node.name()).into(),
-            port: self.port,
-        }
-    }
+/// Where a node's own sshd is and who logs in there: `user`, else the node's, else the site's.
+pub(crate) fn target_of(node: &Node, user: Option<&str>, settings: &Settings) -> Result<Target> {
+    let port = match node.get("sshport") {
+        None => PORT,
+        Some(text) => text.parse().ok().filter(|&port| port > 0).ok_or_else(|| Error::Definition {
+            attribute: "sshport".into(),
+            why: format!("'{text}' of '{}' is not a port; it takes 1 to 65535", node.name()),
+        })?,
+    };
+    let user = user.or(node.get("sshuser")).unwrap_or(&settings.ssh_user);
+    Ok(Target { user: user.into(), host: node.get("ip").unwrap_or(node.name()).into(), port })
 }
 
 impl Backend for Ssh {

@@ -8,15 +8,16 @@ use tables::Node;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::Ssh;
 use super::echo::echo;
+use super::{Ssh, target_of};
 use crate::{Error, Reach, Reached, Result};
 
 #[async_trait]
 impl Reach for Ssh {
     async fn reach(&self, node: &Node) -> Result<Reached> {
-        let limit = self.settings.connect_limit;
-        let target = self.target(node, None);
+        let settings = self.connections.settings();
+        let limit = settings.connect_limit;
+        let target = target_of(node, None, settings)?;
         let Some(address) = resolve(&target.host, target.port).await? else { return Ok(Reached::Nothing) };
         // Asked at the same time: a node that is down costs one limit, not two.
         let (ssh, ping) = tokio::join!(timeout(limit, TcpStream::connect(address)), timeout(limit, echo(address.ip())));

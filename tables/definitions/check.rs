@@ -19,6 +19,7 @@ pub fn check_value(attribute: &str, place: &Attribute, value: &str) -> Result<()
         match (place.table.name, place.column.name) {
             ("hosts", "ip") => fault_of_address(value),
             ("mac", "mac") => fault_of_macs(value),
+            ("ssh", "port") => fault_of_port(value),
             ("vm", "othersettings") if value.trim_start().starts_with(['{', '[', '"']) => fault_of_json(value),
             _ => None,
         }
@@ -39,6 +40,11 @@ pub(super) fn fault_of_json(text: &str) -> Option<String> {
 
 fn fault_of_address(text: &str) -> Option<String> {
     text.parse::<IpAddr>().is_err().then(|| "it is neither an address nor an expression".into())
+}
+
+fn fault_of_port(text: &str) -> Option<String> {
+    let good = text.parse::<u16>().is_ok_and(|port| port > 0);
+    (!good).then(|| "it is neither a port from 1 to 65535 nor an expression".into())
 }
 
 /// `MAC`, or several as `MAC!name|MAC!*NOIP*`.
@@ -90,6 +96,15 @@ mod tests {
         check("ip", r"|n(\d+)|10.0.0.($1+0)|", "");
         for bad in ["10.0.0", "10.0.0.256", "n1", "10.0.0.1/24", "10.0.0.1,10.0.0.2"] {
             check("ip", bad, "it is neither an address nor an expression");
+        }
+    }
+
+    #[test]
+    fn ports() {
+        check("sshport", "22", "");
+        check("sshport", "|($1+2200)|", "");
+        for bad in ["0", "65536", "ssh", "-1"] {
+            check("sshport", bad, "it is neither a port from 1 to 65535 nor an expression");
         }
     }
 

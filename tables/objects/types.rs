@@ -157,6 +157,7 @@ const SHARED: &[Source] = &[
             ("dhcpinterfaces", "dhcpinterfaces"),
         ])
         .without(&["monserver", "nimserver"]),
+    from("ssh").prefix("ssh"),
     from("storage").renamed(&[("controller", "storagcontroller"), ("type", "storagetype")]).without(&[
         "size",
         "state",

@@ -36,6 +36,7 @@ mod prescripts;
 mod routes;
 mod servicenode;
 mod site;
+mod ssh;
 mod storage;
 mod switch;
 mod switches;
@@ -85,6 +86,7 @@ pub const ALL: &[&Table] = &[
     &routes::TABLE,
     &servicenode::TABLE,
     &site::TABLE,
+    &ssh::TABLE,
     &storage::TABLE,
     &switch::TABLE,
     &switches::TABLE,

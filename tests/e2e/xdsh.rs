@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use insta::assert_snapshot;
 
 use crate::{lab_with_guests, session, write};
@@ -124,4 +126,29 @@ fn streams_users_and_json() {
     -------------------------------------------------------------------------------
     h1
     ");
+}
+
+#[test]
+fn what_is_left_on_a_server_ends_there() {
+    let lab = lab_with_guests(1);
+    let sleeping = || lab.host("h1").shell("pgrep -fx 'sleep 4711' | wc -l").trim().to_owned();
+    assert_snapshot!(session(&lab, "
+        xdsh h1 -t 0.5 'trap \"\" TERM HUP; while sleep 4711; do :; done'
+    "), @r#"
+    $ xdsh h1 -t 0.5 'trap "" TERM HUP; while sleep 4711; do :; done'
+    ------- stderr -------
+    h1: Error: timeout exceeded: no end within 0.5 s
+    [exit status: 1]
+    "#);
+    assert_eq!(sleeping(), "0");
+    let mut running = lab.spawn("xdsh h1 -s 'echo begun; sleep 4711'");
+    running.expect("begun", Duration::from_secs(60));
+    running.interrupt();
+    assert_snapshot!(running.wait(Duration::from_secs(60)), @"
+    h1: begun
+    ------- stderr -------
+    Broken off: h1
+    [exit status: 130]
+    ");
+    assert_eq!(sleeping(), "0");
 }
