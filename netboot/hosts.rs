@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 use tables::Node;
+use tables::nics::{self, Place};
 
 /// How lines are written.
 #[derive(Debug, Clone, Default)]
@@ -49,8 +50,9 @@ pub fn entries(node: &Node, style: &Style) -> Result<Vec<Entry>, Error> {
         return Ok(entries);
     }
     let aliases = if style.aliases_everywhere { aliases } else { Vec::new() };
-    for (name, attribute, ip) in other_interfaces(node) {
-        entries.push(entry(address(node, attribute, &ip)?, &name, &aliases, style));
+    for Interface { name, attribute, ip, aliases: own } in other_interfaces(node) {
+        let aliases: Vec<&str> = own.into_iter().chain(aliases.iter().copied()).collect();
+        entries.push(entry(address(node, attribute, ip)?, &name, &aliases, style));
     }
     Ok(entries)
 }
@@ -133,26 +135,29 @@ fn entry(ip: IpAddr, name: &str, aliases: &[&str], style: &Style) -> Entry {
     Entry { ip, names, line }
 }
 
-/// `hosts.otherinterfaces` (`-ib:10.1.0.1,name:10.2.0.1`), then `nics.nicips` (`eth1!10.3.0.1|10.3.0.2,eth2!…`).
-fn other_interfaces(node: &Node) -> Vec<(String, &'static str, String)> {
+/// An address of a node that is not the node's own.
+struct Interface<'n> {
+    name: String,
+    /// Where it stands.
+    attribute: &'static str,
+    ip: &'n str,
+    aliases: Vec<&'n str>,
+}
+
+/// `hosts.otherinterfaces` (`-ib:10.1.0.1,name:10.2.0.1`), then the ports of table nics.
+fn other_interfaces(node: &Node) -> Vec<Interface<'_>> {
     let mut interfaces = Vec::new();
     for interface in list(node.get("otherinterfaces"), &[',']) {
         let Some((name, ip)) = interface.split_once(':') else { continue };
         let name = if name.starts_with('-') { format!("{}{name}", node.name()) } else { name.to_owned() };
-        interfaces.push((name, "otherinterfaces", ip.to_owned()));
+        interfaces.push(Interface { name, attribute: "otherinterfaces", ip, aliases: Vec::new() });
     }
-    let suffixes: BTreeMap<&str, &str> =
-        list(node.get("nichostnamesuffixes"), &[',']).filter_map(|nic| nic.split_once('!')).collect();
-    for (nic, ips) in list(node.get("nicips"), &[',']).filter_map(|nic| nic.split_once('!')) {
-        let chosen: Vec<&str> = suffixes.get(nic).map(|list| list.split('|').collect()).unwrap_or_default();
-        for (number, ip) in ips.split('|').enumerate() {
-            let default = if number == 0 { format!("-{nic}") } else { format!("-{nic}-{}", number + 1) };
-            let suffix = chosen.get(number).map_or(default, |suffix| (*suffix).to_owned());
-            interfaces.push((format!("{}{suffix}", node.name()), "nicips", ip.to_owned()));
-        }
+    for place in nics::ports(node).flat_map(|port| port.places) {
+        let Place { address: ip, host_name: name, aliases } = place;
+        interfaces.push(Interface { name, attribute: "nicips", ip, aliases });
     }
     // The interface that has the node's own address is the node itself.
-    interfaces.retain(|(_, _, ip)| Some(ip.as_str()) != node.get("ip"));
+    interfaces.retain(|interface| Some(interface.ip) != node.get("ip"));
     interfaces
 }
 
@@ -195,12 +200,14 @@ mod tests {
             &[
                 ("ip", "10.0.0.1"),
                 ("otherinterfaces", "-ib:10.1.0.1,mgmt:10.2.0.1"),
-                ("nicips", "eth0!10.0.0.1,eth1!10.3.0.1|10.3.0.2"),
+                ("nicips", "eth0!10.0.0.1,eth1!10.3.0.1|10.3.0.2,ib0!10.4.0.1"),
+                ("nichostnamesuffixes", "ib0!-fast"),
+                ("nicaliases", "ib0!quick"),
             ],
         );
         let expected =
-            ["10.0.0.1 n1 ", "10.1.0.1 n1-ib ", "10.2.0.1 mgmt ", "10.3.0.1 n1-eth1 ", "10.3.0.2 n1-eth1-2 "];
-        assert_eq!(lines(&node, &Style::default()), expected);
+            "10.0.0.1 n1 |10.1.0.1 n1-ib |10.2.0.1 mgmt |10.3.0.1 n1-eth1 |10.3.0.2 n1-eth1-2 |10.4.0.1 n1-fast quick";
+        assert_eq!(lines(&node, &Style::default()).join("|"), expected);
     }
 
     #[test]

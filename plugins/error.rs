@@ -34,7 +34,7 @@ pub enum Error {
     /// An answer that makes no sense.
     #[error("{what}: {why}")]
     Garbled { what: String, why: String },
-    #[error("no such guest on {host}; make it with mkvm")]
+    #[error("no such guest on {host}")]
     Absent { host: String },
     /// It exists and does not run; `state` is the backend's own word.
     #[error("not running ({state})")]

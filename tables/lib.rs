@@ -12,6 +12,7 @@ mod faults;
 mod inherit;
 pub mod journal;
 pub mod lists;
+pub mod nics;
 mod node;
 pub mod noderange;
 pub mod objects;

@@ -90,6 +90,32 @@ pub(crate) fn cells(store: &Store, names: &[&str], columns: &[(&'static Table, &
     })
 }
 
+/// Gives every value of some columns of the nodes to `each`, with the numbers of node and column. A value that cannot be
+/// computed is passed over, as is a name that is no node.
+pub(crate) fn each_text(
+    store: &Store,
+    names: &[&str],
+    columns: &[(&'static Table, &str)],
+    each: &mut dyn FnMut(usize, usize, &str),
+) -> Result<()> {
+    let mut tables: Vec<&'static Table> = columns.iter().map(|(table, _)| *table).collect();
+    tables.dedup_by_key(|table| table.name);
+    let sheets = Sheets::read(store, names, &tables)?;
+    let view = sheets.view();
+    let mut evaluator = Evaluator::default();
+    for (number, (table, column)) in columns.iter().enumerate() {
+        let sheet = view.sheet(table).expect("every table asked for was read");
+        let at = position(table, column)?;
+        for node in (0..names.len()).filter(|node| sheet.is_filled(at) && view.is_node(*node)) {
+            let layers = view.layers(sheet, node);
+            if let Ok(Some(text)) = view.value(&mut evaluator, sheet, at, &layers) {
+                each(node, number, &text);
+            }
+        }
+    }
+    Ok(())
+}
+
 fn position(table: &'static Table, column: &str) -> Result<usize> {
     let unknown = || Error::UnknownColumn { table: table.name.to_owned(), column: column.to_owned() };
     table.column(column).ok_or_else(unknown)

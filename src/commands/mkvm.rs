@@ -61,7 +61,7 @@ impl Mkvm {
         if shared.is_empty() {
             return Ok(());
         }
-        for Shared { attribute, address, nodes } in &shared {
+        for Shared { attribute, address, nodes, .. } in &shared {
             let body = Body::Error(format!("all have {attribute} {address}"));
             cx.ui.reply(self.shape.format(), Reply { node: Some(tables::noderange::fold(nodes)), body });
         }

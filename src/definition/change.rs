@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tables::definitions::{Assigned, Assignment, Job, Notice, Refusal};
 use tables::noderange::fold;
-use tables::objects::{self, ObjectType};
+use tables::objects::{self, ObjectType, nic};
 use tables::{Edit, Shared};
 
 use super::{Wanted, refuse};
@@ -107,7 +107,9 @@ impl Report {
         let changed: Vec<String> =
             if is_node(object) { names.iter().map(|name| (*name).to_owned()).collect() } else { members(edit, names)? };
         let shared = edit.shared_addresses(&changed)?;
-        self.shared.extend(shared.into_iter().filter(|new| !self.shared.contains(new)).collect::<Vec<_>>());
+        // A node with a network's router's address may well be that router.
+        let of_nodes = shared.into_iter().filter(|new| new.nodes.len() > 1 && !self.shared.contains(new));
+        self.shared.extend(of_nodes.collect::<Vec<_>>());
         Ok(())
     }
 
@@ -130,7 +132,7 @@ impl Report {
 
     fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self.notices.iter().map(notice).collect();
-        warnings.extend(self.shared.iter().map(|Shared { attribute, address, nodes }| {
+        warnings.extend(self.shared.iter().map(|Shared { attribute, address, nodes, .. }| {
             format!("{attribute} {address} is of several nodes: {}", fold(nodes))
         }));
         if !self.capitals.is_empty() {
@@ -162,7 +164,10 @@ pub(crate) fn lacks_groups(object: &ObjectType, changes: &[Assignment]) -> bool 
 /// Whether the changes may give nodes another IP or MAC.
 fn touches_addresses(object: &ObjectType, jobs: &[Job<'_>]) -> bool {
     let of_nodes = is_node(object) || object.name == "group";
-    let touches = |change: &Assignment| matches!(change.attribute.as_str(), "ip" | "mac" | "groups" | "members");
+    let touches = |change: &Assignment| {
+        let attribute = nic::split(&change.attribute).map_or(&*change.attribute, |(attribute, _)| attribute);
+        matches!(attribute, "ip" | "mac" | "nicips" | "otherinterfaces" | "groups" | "members")
+    };
     of_nodes && jobs.iter().any(|job| job.changes.iter().any(touches))
 }
 

@@ -74,7 +74,7 @@ fn refuses_what_makes_no_sense() {
     [exit status: 1]
     $ chvm c2 --cpus 1
     ------- stderr -------
-    c2: Error: no such guest on h1; make it with mkvm
+    c2: Error: no such guest on h1
     Hint: make it with: mkvm NODERANGE
     [exit status: 1]
     $ nodels c1 vm.memory

@@ -19,7 +19,7 @@ fn hosts_list_their_guests_and_guests_themselves() {
     h1: c2 created 10.100.0.2 busybox:lab
     $ lsvm c3
     ------- stderr -------
-    c3: Error: no such guest on h1; make it with mkvm
+    c3: Error: no such guest on h1
     Hint: make it with: mkvm NODERANGE
     [exit status: 1]
     $ lsvm n9

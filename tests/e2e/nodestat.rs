@@ -35,7 +35,7 @@ fn hosts_and_containers_say_how_far_one_gets() {
     c3: noping
     c2: noping
     ------- stderr -------
-    c3: Error: no such guest on h1; make it with mkvm
+    c3: Error: no such guest on h1
     c2: Error: cannot reach 10.77.0.2:22: 10.77.0.2:22 does not answer
     Hint: make it with: mkvm NODERANGE
     [exit status: 1]

@@ -16,7 +16,7 @@ fn files_go_to_every_node_of_the_range() {
     c1: done
     ------- stderr -------
     Hint: make it with: mkvm NODERANGE
-    c2: Error: no such guest on h1; make it with mkvm
+    c2: Error: no such guest on h1
     [exit status: 1]
     ");
     assert_snapshot!(session(&lab, "

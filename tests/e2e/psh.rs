@@ -20,7 +20,7 @@ fn lines_come_under_the_names_of_nodes() {
     Hint: make it with: mkvm NODERANGE
     c1: Error: *** the command exited with error code 3.
     c2: Error: *** the command exited with error code 3.
-    c3: Error: no such guest on h1; make it with mkvm
+    c3: Error: no such guest on h1
     [exit status: 3]
     ");
     assert_snapshot!(lab.run("psh c1,h1 --json 'echo out; exit 2'").sorted(), @r#"

@@ -288,7 +288,7 @@ fn what_cannot_be_is_refused() {
     ");
     assert_snapshot!(lab.run("rcons c9"), @"
     ------- stderr -------
-    c9: Error: no such guest on h1; make it with mkvm
+    c9: Error: no such guest on h1
     Hint: make it with: mkvm NODERANGE
     [exit status: 1]
     ");

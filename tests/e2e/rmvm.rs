@@ -23,7 +23,7 @@ fn running_guests_are_spared_unless_forced() {
     $ rmvm c2
     $ rmvm c2
     ------- stderr -------
-    c2: Error: no such guest on h1; make it with mkvm
+    c2: Error: no such guest on h1
     Hint: make it with: mkvm NODERANGE
     [exit status: 1]
     $ rmvm c1 -f -V

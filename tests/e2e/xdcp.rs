@@ -57,8 +57,8 @@ fn failures_are_counted_and_named() {
     assert_snapshot!(lab.run("xdcp c1,c2,c3 motd /tmp/motd").sorted(), @"
     ------- stderr -------
     Hint: make it with: mkvm NODERANGE
-    c2: Error: no such guest on h1; make it with mkvm
-    c3: Error: no such guest on h1; make it with mkvm
+    c2: Error: no such guest on h1
+    c3: Error: no such guest on h1
     [exit status: 2]
     ");
     assert_snapshot!(session(&lab, "

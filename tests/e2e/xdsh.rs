@@ -23,7 +23,7 @@ fn servers_and_containers_run_the_same_command() {
     Hint: make it with: mkvm NODERANGE
     c1: Error: the command exited with 3
     c2: Error: the command exited with 3
-    c3: Error: no such guest on h1; make it with mkvm
+    c3: Error: no such guest on h1
     [exit status: 3]
     ");
     assert_snapshot!(lab.run("xdsh c1,c2 -b 'echo same'"), @"c[1-2]: same");
