@@ -6,15 +6,18 @@ use crate::error::Result;
 use crate::host::Host;
 use crate::room::LIMIT;
 use crate::run;
+use crate::stranger::Wire;
 use crate::wait::{Wait, try_wait_for};
 
 /// Engines of containers that do not care about SIGTERM would take ten seconds to stop, so their processes are ended meanwhile.
 const STOP_ENGINE: &str = "
-engine=$(cat /run/docker.pid) && kill $engine || exit 0
+engine=$(cat /run/docker.pid) && kill -0 $engine || exit 0
+if [ -d /run/systemd/system ]; then systemctl stop docker.socket docker.service & else kill $engine; fi
 while kill -0 $engine 2>/dev/null; do
     find /sys/fs/cgroup -path '*/docker/*' -name cgroup.procs -exec cat {} + | sort -u | xargs -r kill -9 2>/dev/null
     sleep 0.05
-done";
+done
+wait";
 
 /// The engine's store moves to a small disk of its own, so that nobody else's is filled.
 const SMALL_DISK: &str = "
@@ -28,16 +31,29 @@ const FILL: &str = "dd if=/dev/zero of=/var/lib/docker/filler bs=64k 2>/dev/null
 impl Host<'_> {
     /// Pulls its cable: what is on its way is lost, connections hang, its address does not answer.
     pub fn cut(&self) -> Result<()> {
-        self.link("down")
+        self.link(Wire::Management, "down")
     }
 
-    /// Undoes [`Host::cut`], [`Host::slow`], [`Host::refuse`] and [`Host::hang_engine`], and waits until it is reached again.
+    /// Pulls the cable of `eth1`.
+    pub fn cut_wire(&self) -> Result<()> {
+        self.link(Wire::Second, "down")
+    }
+
+    /// Undoes [`Host::cut`], [`Host::cut_wire`], [`Host::slow`], [`Host::refuse`] and [`Host::hang_engine`], and waits until it is
+    /// reached again.
     pub fn heal(&self) -> Result<()> {
-        self.link("up")?;
+        self.link(Wire::Second, "up")?;
+        self.link(Wire::Management, "up")?;
         self.full_speed()?;
         self.signal_engine("CONT")?;
         self.shell("systemctl start ssh")?;
         self.await_network()
+    }
+
+    /// Lets nothing larger through a cable, whatever the host takes it for: what is, is lost in silence. 1500 undoes it.
+    pub fn mtu(&self, wire: Wire, bytes: u16) -> Result<()> {
+        let mut ip = self.room.manage("ip")?;
+        run::must(ip.args(["link", "set", &self.port(wire), "mtu", &bytes.to_string()]), LIMIT).map(drop)
     }
 
     /// A link that was just set up carries nothing until the kernel has noticed.
@@ -50,22 +66,24 @@ impl Host<'_> {
         })
     }
 
-    fn link(&self, state: &str) -> Result<()> {
+    fn link(&self, wire: Wire, state: &str) -> Result<()> {
         let mut ip = self.room.manage("ip")?;
-        run::must(ip.args(["link", "set", &self.port(), state]), LIMIT).map(drop)
+        run::must(ip.args(["link", "set", &self.port(wire), state]), LIMIT).map(drop)
     }
 
-    /// Takes its cable away; it gets a new one with its power.
+    /// Takes its cables away; it gets new ones with its power.
     pub(crate) fn unplug(&self) -> Result<()> {
-        let mut ip = self.room.manage("ip")?;
-        // Fails if the kernel was faster.
-        let _fails = run::run(ip.args(["link", "del", &self.port()]), "", LIMIT)?;
+        for wire in [Wire::Management, Wire::Second] {
+            let mut ip = self.room.manage("ip")?;
+            // Fails if the kernel was faster.
+            let _fails = run::run(ip.args(["link", "del", &self.port(wire)]), "", LIMIT)?;
+        }
         Ok(())
     }
 
-    /// The other end of its cable, on the management network.
-    fn port(&self) -> String {
-        format!("{}.0", self.name)
+    /// The other end of a cable.
+    fn port(&self, wire: Wire) -> String {
+        format!("{}.{}", self.name, wire.number())
     }
 
     /// Stops its ssh server: new connections are refused, those that stand go on.
@@ -97,7 +115,7 @@ impl Host<'_> {
     }
 
     fn both_ends(&self) -> Result<[(Command, String); 2]> {
-        Ok([(self.room.manage("tc")?, self.port()), (self.command("tc")?, "eth0".to_owned())])
+        Ok([(self.room.manage("tc")?, self.port(Wire::Management)), (self.command("tc")?, "eth0".to_owned())])
     }
 
     /// Stops its engine and with it its containers.

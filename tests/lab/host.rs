@@ -25,6 +25,7 @@ const MASKED: &[&str] = &[
     "dev-hugepages.mount",
     "dpkg-db-backup.timer",
     "e2scrub_all.timer",
+    "e2scrub_reap.service",
     "fstrim.timer",
     "getty.target",
     "kmod-static-nodes.service",
@@ -152,6 +153,12 @@ impl Host<'_> {
         }
         self.switch_on()?;
         self.await_up()
+    }
+
+    /// Leaves its addresses to its own files from its next start on; until then and without this they come with its power.
+    pub fn addresses_itself(&self) -> Result<()> {
+        let path = self.directory().join("addresses-itself");
+        fs::write(&path, "").map_err(at(&path))
     }
 
     /// Restarts it as an administrator would, and waits until it is up again.

@@ -8,6 +8,9 @@
 #   init NAME I       first process of a host: joins its control groups
 #   boot NAME I       the same process, now that its groups look like the roots of all groups
 #   registry          an image registry on the management network, with $LAB/registry as its storage
+#   packages          the packages of the root over http on the management network
+#   stranger NAME WIRE ADDRESS/LENGTH   a machine with this address on br0 or br1, ready when LAB/strangers/NAME has its number
+#   visit NAME WIRE ADDRESS/LENGTH      the same process, now that it has a network of its own
 #   sweep             remove what outlives a dead lab: control groups and its directory
 #
 # LAB is the lab's directory, TAG the name of its control groups, ROOT holds the read-only roots of hosts. LAB/NAME/kind says
@@ -21,6 +24,7 @@ watch() {
     sweep
 }
 
+# A bridge whose MTU was set once does not follow its narrowest port.
 keep() {
     local me # as the machine outside counts: /proc stays the machine's until a host mounts its own
     read -r me _ </proc/self/stat
@@ -31,6 +35,8 @@ keep() {
 	link set br0 up
 	link add br1 type bridge forward_delay 0 mcast_snooping 0
 	link set br1 up
+	link set br0 mtu 1400
+	link set br0 mtu 1500
 	END
     echo "$me" >"$LAB/keeper.new"
     mv "$LAB/keeper.new" "$LAB/keeper"
@@ -99,7 +105,7 @@ boot() {
     mkdir -p "$root/var/lib/docker"
     mount --bind "$LAB/$1/docker" "$root/var/lib/docker"
     mount --bind "$LAB/$1/srv" "$root/srv"
-    mount_kernel "$root"
+    mount_kernel "$root" "$kind"
     [ "$kind" = light ] || protect_kernel "$root"
     echo "$me" >"$LAB/$1/pid.new"
     hostname "$1"
@@ -123,8 +129,9 @@ join_networks() {
 	link set $1.$wire master br$wire up
 	END
     done
+    ip link set lo up
+    [ ! -e "$LAB/$1/addresses-itself" ] || return 0
     ip -batch - <<-END
-	link set lo up
 	addr add $NET.$2/24 dev eth0
 	link set eth0 up
 	link set eth1 up
@@ -148,7 +155,7 @@ mount_kernel() {
     ln -s pts/ptmx "$1/dev/ptmx"
     ln -s /proc/self/fd "$1/dev/fd"
     for name in 0:stdin 1:stdout 2:stderr; do ln -s "fd/${name%:*}" "$1/dev/${name#*:}"; done
-    mount_groups "$1/sys/fs/cgroup"
+    mount_groups "$1/sys/fs/cgroup" "$2"
 }
 
 # What systemd and its friends would set in the kernel is for the whole machine, but for the network's part.
@@ -163,6 +170,7 @@ mount_groups() {
     local group name options
     if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
         mount -t cgroup2 cgroup "$1"
+        [ "$2" = light ] || return 0 # systemd does the rest in its own way
         mkdir -p "$1/init"
         echo 0 >"$1/init/cgroup.procs"
         for name in $(<"$1/cgroup.controllers"); do echo "+$name" >"$1/cgroup.subtree_control" || :; done
@@ -198,6 +206,36 @@ serve() {
 registry() {
     cd /
     unshare --mount bash -c 'mount --bind "$LAB/registry" "$ROOT/system/srv" && exec chroot "$ROOT/system" docker-registry serve /srv/config.yml'
+}
+
+packages() {
+    cd /
+    unshare --mount bash -c '
+        mount --bind "$ROOT/packages" "$ROOT/system/srv"
+        exec chroot "$ROOT/system" busybox httpd -f -p 10.77.0.254:8080 -h /srv'
+}
+
+stranger() {
+    cd /
+    exec unshare --net bash "$LAB/host.sh" visit "$@"
+}
+
+visit() {
+    local me keeper
+    read -r me _ </proc/self/stat
+    keeper=$(<"$LAB/keeper")
+    nsenter "--net=/proc/$keeper/ns/net" ip -batch - <<-END
+	link add $1 type veth peer name eth0 netns /proc/$me/ns/net
+	link set $1 master br$2 up
+	END
+    ip -batch - <<-END
+	link set lo up
+	addr add $3 dev eth0
+	link set eth0 up
+	END
+    echo "$me" >"$LAB/strangers/.$1"
+    mv "$LAB/strangers/.$1" "$LAB/strangers/$1"
+    exec sleep infinity
 }
 
 "$@"

@@ -13,7 +13,9 @@ use crate::room::{Owner, Room};
 use crate::root::Root;
 use crate::run::{self, Names, Run};
 use crate::running::{Pty, Running};
+use crate::stranger::Wire;
 use crate::test_host::TestHost;
+use crate::test_stranger::TestStranger;
 use crate::{place, words};
 
 /// No command under test takes longer, however busy the machine.
@@ -134,6 +136,26 @@ impl Lab {
     /// The host of this name.
     pub fn host(&self, name: &str) -> TestHost<'_> {
         TestHost(ok(self.room().host(name)))
+    }
+
+    /// A foreign machine on the management network, with an address such as `10.77.0.77`.
+    pub fn stranger(&self, address: &str) -> TestStranger<'_> {
+        TestStranger(ok(self.room().stranger(Wire::Management, &format!("{address}/24"))))
+    }
+
+    /// A foreign machine on the wire where `eth1` of every host is, with an address such as `10.100.0.9/16`.
+    pub fn stranger_on_wire(&self, address: &str) -> TestStranger<'_> {
+        TestStranger(ok(self.room().stranger(Wire::Second, address)))
+    }
+
+    /// The URL of an apt repository, `deb [trusted=yes] URL ./`, with all that makes a bare host a Docker host of the lab.
+    pub fn package_source(&self) -> String {
+        ok(self.room().serve_packages())
+    }
+
+    /// The same repository as a directory of this machine.
+    pub fn package_directory(&self) -> PathBuf {
+        self.room().package_directory()
     }
 
     /// Runs the program under test with a command line as one would type it; a first word `xcrane` is understood.

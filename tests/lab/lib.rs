@@ -10,13 +10,16 @@ mod host;
 mod kind;
 mod lab;
 mod old_engine;
+mod packages;
 mod place;
 mod room;
 mod root;
 mod run;
 mod running;
+mod stranger;
 mod stream;
 mod test_host;
+mod test_stranger;
 mod wait;
 mod words;
 
@@ -30,7 +33,9 @@ pub use room::{Owner, Room};
 pub use root::Root;
 pub use run::Run;
 pub use running::{Pty, Running};
+pub use stranger::{Stranger, Wire};
 pub use test_host::TestHost;
+pub use test_stranger::TestStranger;
 pub use wait::{Wait, wait_for};
 
 /// Whether the user does without something, such as `LAB_SKIP=docker`; says so, for a test must not be silent about it.

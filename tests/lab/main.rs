@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
-use lab::{Error, Host, Kind, Owner, Result, Room, Root, chain, claim, clean, default_directory, labs};
+use lab::{Error, Host, Kind, Owner, Result, Room, Root, Wire, chain, claim, clean, default_directory, labs};
 
 mod shell;
 
@@ -50,6 +50,15 @@ enum Action {
     Shell(shell::Shell),
     /// Start a registry at 10.77.0.254:5000
     Registry,
+    /// Serve packages to hosts as an apt repository; prints its URL
+    Packages,
+    /// Plug in a foreign machine that answers for an address such as 10.77.0.77/24
+    Stranger {
+        address: String,
+        /// On the wire where eth1 of every host is
+        #[arg(long)]
+        second: bool,
+    },
     /// Run a program on the management network
     #[command(arg_required_else_help = true)]
     Mgmt {
@@ -97,7 +106,20 @@ enum HostAction {
     /// Restart it by `systemctl reboot`
     Reboot { host: String },
     /// Pull its cable
-    Cut { host: String },
+    Cut {
+        host: String,
+        /// That of eth1
+        #[arg(long)]
+        second: bool,
+    },
+    /// Let nothing larger than BYTES through its cable; 1500 undoes it
+    Mtu {
+        host: String,
+        bytes: u16,
+        /// That of eth1
+        #[arg(long)]
+        second: bool,
+    },
     /// Undo cut, slow, refuse and hang-engine
     Heal { host: String },
     /// Stop its ssh server, so that it refuses connections
@@ -143,6 +165,8 @@ fn run(lab: Lab) -> Result<ExitCode> {
         Action::Clean => clean(&parent)?.iter().for_each(|name| println!("{name}: swept away")),
         Action::Shell(shell) => return shell.run(&dir),
         Action::Registry => Room::open(&dir)?.start_registry()?,
+        Action::Packages => println!("{}", Room::open(&dir)?.serve_packages()?),
+        Action::Stranger { address, second } => Room::open(&dir)?.stranger(wire(second), &address).map(drop)?,
         Action::Mgmt { command } => return Err(become_program(&mut manage(&Room::open(&dir)?, &command)?)),
         Action::Sh { host, command } => {
             return Err(become_program(&mut enter(&Room::open(&dir)?.host(&host)?, &command)?));
@@ -187,7 +211,9 @@ fn act(room: &Room, action: &HostAction) -> Result<()> {
         HostAction::On { host } => room.host(host)?.power_on(),
         HostAction::Off { host } => room.host(host)?.power_off(),
         HostAction::Reboot { host } => room.host(host)?.reboot(),
-        HostAction::Cut { host } => room.host(host)?.cut(),
+        HostAction::Cut { host, second: false } => room.host(host)?.cut(),
+        HostAction::Cut { host, second: true } => room.host(host)?.cut_wire(),
+        HostAction::Mtu { host, bytes, second } => room.host(host)?.mtu(wire(*second), *bytes),
         HostAction::Heal { host } => room.host(host)?.heal(),
         HostAction::Refuse { host } => room.host(host)?.refuse(),
         HostAction::DropConnections { host } => room.host(host)?.drop_connections(),
@@ -198,6 +224,10 @@ fn act(room: &Room, action: &HostAction) -> Result<()> {
         HostAction::FillDisk { host } => room.host(host)?.fill_disk(),
         HostAction::FreeDisk { host } => room.host(host)?.free_disk(),
     }
+}
+
+fn wire(second: bool) -> Wire {
+    if second { Wire::Second } else { Wire::Management }
 }
 
 fn manage(room: &Room, command: &[String]) -> Result<Command> {

@@ -203,9 +203,19 @@ impl Room {
         let config = storage.join("config.yml");
         fs::write(&config, REGISTRY).map_err(at(&config))?;
         self.launch(&["registry"])?;
-        let port = format!("/proc/{}/net/tcp", self.keeper()?);
-        try_wait_for("the registry", LIMIT, || match fs::read_to_string(&port) {
-            Ok(listening) if listening.contains("FE004D0A:1388 00000000:0000 0A") => Wait::Ready(()),
+        self.await_listener("the registry", 5000)
+    }
+
+    /// Whether something on the management network listens at 10.77.0.254.
+    pub(crate) fn listens(&self, port: u16) -> Result<bool> {
+        let path = format!("/proc/{}/net/tcp", self.keeper()?);
+        let sockets = fs::read_to_string(&path).map_err(at(Path::new(&path)))?;
+        Ok(sockets.contains(&format!("FE004D0A:{port:04X} 00000000:0000 0A")))
+    }
+
+    pub(crate) fn await_listener(&self, what: &str, port: u16) -> Result<()> {
+        try_wait_for(what, LIMIT, || match self.listens(port) {
+            Ok(true) => Wait::Ready(()),
             _ => Wait::NotYet(self.console()),
         })
     }

@@ -106,7 +106,7 @@ fn greet(room: &Room, known: bool) {
     let hosts = room.hosts();
     let names: Vec<&str> = hosts.iter().map(|host| host.name()).collect();
     let last = names.last().unwrap_or(&"h1");
-    println!("{} up, with the image busybox:lab and the network cluster, 10.100.0.0/16.", names.join(", "));
+    println!("{} up; engines have the image busybox:lab and the network cluster, 10.100.0.0/16.", names.join(", "));
     if known {
         println!(
             "Try:   lsdef hosts\n\
@@ -116,8 +116,8 @@ fn greet(room: &Room, known: bool) {
     }
     println!(
         "Also:  ssh 10.77.0.1 docker ps    a command on a host\n\
-         \x20      lab off {last}                cut its power; also on, cut, heal, refuse, slow, stop-engine, fill-disk …\n\
-         \x20      lab registry              a registry at 10.77.0.254:5000\n\
+         \x20      lab off {last}                cut its power; also on, reboot, cut, heal, refuse, slow, mtu, stop-engine, fill-disk …\n\
+         \x20      lab stranger 10.77.0.9/24 a foreign machine; also registry, packages\n\
          \x20      exit                      all of it is gone"
     );
 }

@@ -6,6 +6,7 @@ use crate::error::ok;
 use crate::host::Host;
 use crate::old_engine::OldEngine;
 use crate::run::Run;
+use crate::stranger::Wire;
 
 /// A host of a test's lab, by [`Lab::host`](crate::Lab::host).
 #[derive(Debug)]
@@ -47,6 +48,11 @@ impl TestHost<'_> {
         ok(self.0.power_on());
     }
 
+    /// Leaves its addresses to its own files (systemd-networkd's, ifupdown's) from its next start on; else they come with its power.
+    pub fn addresses_itself(&self) {
+        ok(self.0.addresses_itself());
+    }
+
     /// Restarts it by `systemctl reboot`, and waits until it is up again.
     pub fn reboot(&self) {
         ok(self.0.reboot());
@@ -57,7 +63,17 @@ impl TestHost<'_> {
         ok(self.0.cut());
     }
 
-    /// Undoes `cut`, `slow`, `refuse` and `hang_engine`.
+    /// Pulls the cable of `eth1`.
+    pub fn cut_wire(&self) {
+        ok(self.0.cut_wire());
+    }
+
+    /// Lets nothing larger through the cable of a wire, whatever the host takes it for: what is, is lost in silence. 1500 undoes it.
+    pub fn mtu(&self, wire: Wire, bytes: u16) {
+        ok(self.0.mtu(wire, bytes));
+    }
+
+    /// Undoes `cut`, `cut_wire`, `slow`, `refuse` and `hang_engine`.
     pub fn heal(&self) {
         ok(self.0.heal());
     }

@@ -218,31 +218,26 @@ fn a_lab_ends_with_its_owner() {
     if skipped("docker") {
         return;
     }
-    let parent = tempfile::tempdir().unwrap();
-    let name = format!("owned{}", std::process::id());
-    let mut owner = Command::new(env!("CARGO_BIN_EXE_lab"));
-    owner.arg("--dir").arg(parent.path()).args([
-        "--prefix",
-        &name,
-        "shell",
-        "1",
-        "sh",
-        "-c",
-        "echo up; exec sleep 1000",
-    ]);
-    let mut owner = owner.stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let mut up = [0; 3];
-    owner.stdout.take().unwrap().read_exact(&mut up).unwrap();
-    let host = fs::read_to_string(parent.path().join(&name).join("h1/pid")).unwrap();
-    assert!(fs::exists(format!("/proc/{}", host.trim())).unwrap());
-    owner.kill().unwrap();
-    owner.wait().unwrap();
-    wait_for("the end of the lab", LIMIT, || match fs::read_dir(parent.path()).unwrap().count() {
-        0 => Wait::Ready(()),
-        _ => Wait::NotYet(format!("{:?}", groups_of(&name))),
-    });
-    assert!(!fs::exists(format!("/proc/{}", host.trim())).unwrap());
-    assert!(groups_of(&name).is_empty());
+    for kind in [&["1"][..], &["1", "--systemd", "--bare=1"]] {
+        let parent = tempfile::tempdir().unwrap();
+        let name = format!("owned{}", std::process::id());
+        let mut owner = Command::new(env!("CARGO_BIN_EXE_lab"));
+        owner.arg("--dir").arg(parent.path()).args(["--prefix", &name, "shell"]).args(kind);
+        owner.args(["sh", "-c", "echo up; exec sleep 1000"]);
+        let mut owner = owner.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut up = [0; 3];
+        owner.stdout.take().unwrap().read_exact(&mut up).unwrap();
+        let host = fs::read_to_string(parent.path().join(&name).join("h1/pid")).unwrap();
+        assert!(fs::exists(format!("/proc/{}", host.trim())).unwrap());
+        owner.kill().unwrap();
+        owner.wait().unwrap();
+        wait_for("the end of the lab", LIMIT, || match fs::read_dir(parent.path()).unwrap().count() {
+            0 => Wait::Ready(()),
+            _ => Wait::NotYet(format!("{:?}", groups_of(&name))),
+        });
+        assert!(!fs::exists(format!("/proc/{}", host.trim())).unwrap());
+        assert!(groups_of(&name).is_empty());
+    }
 }
 
 /// SIGKILL for the keeper and for who watches it, in that order of age, so that nothing can be tidied up.
