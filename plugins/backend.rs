@@ -7,6 +7,7 @@ use tables::Node;
 use tokio_util::task::TaskTracker;
 
 use crate::docker::{self, Docker};
+use crate::networks::EngineNetworks;
 use crate::ssh::{Connections, Ssh};
 use crate::{Console, Error, Exec, Files, Guests, Host, Power, Progress, Reach, Result, Settings};
 
@@ -30,6 +31,9 @@ pub trait Backend: Send + Sync {
         None
     }
     fn reach(&self) -> Option<&dyn Reach> {
+        None
+    }
+    fn networks(&self) -> Option<&dyn EngineNetworks> {
         None
     }
 }
@@ -82,14 +86,27 @@ impl Backends {
 
     /// The driver that lists what `host` carries: column `hosttype`, else the only one that makes guests.
     pub fn guests_on(&self, host: &Node) -> Result<&dyn Guests> {
-        if host.get("hosttype").is_some() {
-            return self.choose(host, &["hosttype"], "carrying guests", |driver| driver.guests());
+        self.on_host(host, "carrying guests", |driver| driver.guests())
+    }
+
+    /// The driver that makes networks for the guests of `host`, chosen in the same way.
+    pub fn networks_on(&self, host: &Node) -> Result<&dyn EngineNetworks> {
+        self.on_host(host, "networks for guests", |driver| driver.networks())
+    }
+
+    fn on_host<'a, C: ?Sized>(
+        &'a self,
+        host: &Node,
+        what: &str,
+        capability: impl Fn(&'a dyn Backend) -> Option<&'a C>,
+    ) -> Result<&'a C> {
+        if host.get("hosttype").is_none() {
+            let mut able = self.drivers.iter().filter_map(|driver| capability(driver.as_ref()));
+            if let (Some(only), None) = (able.next(), able.next()) {
+                return Ok(only);
+            }
         }
-        let mut makers = self.drivers.iter().filter_map(|driver| driver.guests());
-        match (makers.next(), makers.next()) {
-            (Some(only), None) => Ok(only),
-            _ => self.choose(host, &["hosttype"], "carrying guests", |driver| driver.guests()),
-        }
+        self.choose(host, &["hosttype"], what, capability)
     }
 
     pub fn exec(&self, node: &Node) -> Result<&dyn Exec> {

@@ -36,6 +36,9 @@ pub enum Error {
     Garbled { what: String, why: String },
     #[error("no such guest on {host}")]
     Absent { host: String },
+    /// A guest's network is not there yet.
+    #[error("{host}: cannot create: there is no network '{network}' (attribute vmnics) on this host; it has {has}")]
+    NoNetwork { host: String, network: String, has: String },
     /// It exists and does not run; `state` is the backend's own word.
     #[error("not running ({state})")]
     NotRunning { state: String },

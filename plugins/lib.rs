@@ -11,6 +11,7 @@ mod files;
 mod guests;
 mod host;
 mod mark;
+pub mod networks;
 mod power;
 mod progress;
 mod reach;

@@ -47,6 +47,9 @@ impl From<plugins::Error> for Failure {
         let failure = Self::refused(chain(&error));
         match error {
             plugins::Error::Absent { .. } => failure.hint("make it with: mkvm NODERANGE"),
+            plugins::Error::NoNetwork { network, .. } => {
+                failure.hint(format!("make it on the hosts that carry it: mknet {network}"))
+            }
             plugins::Error::NotRunning { .. } => failure.hint("switch it on with: rpower NODERANGE on"),
             plugins::Error::Differs { .. } => failure.hint("make it anew with: mkvm --force NODERANGE"),
             plugins::Error::NoDriver { column, .. } => failure.hint(format!("set it with: chdef NODERANGE {column}=…")),

@@ -30,6 +30,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_xcat_tables.sql"),
     include_str!("migrations/0002_journal.sql"),
     include_str!("migrations/0003_groups_index.sql"),
+    include_str!("migrations/0004_fabric.sql"),
     include_str!("migrations/0006_ssh.sql"),
 ];
 

@@ -11,6 +11,7 @@ mod endpoint;
 mod engine;
 mod engines;
 mod exec;
+mod fabric;
 mod fields;
 mod files;
 mod frames;
@@ -34,6 +35,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::endpoint::login_of;
 use self::engine::Engine;
 use self::engines::Engines;
+use crate::networks::EngineNetworks;
 use crate::ssh::Connections;
 use crate::{Backend, Console, Exec, Files, Guests, Power, Progress, Reach, Result};
 
@@ -81,6 +83,10 @@ impl Backend for Docker {
     }
 
     fn guests(&self) -> Option<&dyn Guests> {
+        Some(self)
+    }
+
+    fn networks(&self) -> Option<&dyn EngineNetworks> {
         Some(self)
     }
 }

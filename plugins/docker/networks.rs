@@ -50,7 +50,10 @@ pub(super) async fn check(engine: &Engine, definition: &Definition) -> Result<()
     let known = engine.networks.get_or_init(async || fetch(engine).await.map_err(Arc::new)).await;
     let known = known.as_ref().map_err(|error| error.again())?;
     let address = definition.parts.iter().find(|part| part.attribute == "ip").and_then(|part| part.text.parse().ok());
-    match problem(known, wanted, address) {
+    let Some(network) = known.iter().find(|network| network.name == wanted || network.id == wanted) else {
+        return Err(missing(&engine.host, known, wanted));
+    };
+    match problem(network, address) {
         None => Ok(()),
         Some(why) => Err(Error::Refused { what: format!("{}: cannot create", engine.host), why }),
     }
@@ -86,15 +89,13 @@ async fn fetch(engine: &Engine) -> Result<Vec<Network>> {
         .map_err(|error| Error::Garbled { what: engine.host.clone(), why: error.to_string() })
 }
 
-fn problem(known: &[Network], wanted: &str, address: Option<IpAddr>) -> Option<String> {
-    let Some(network) = known.iter().find(|network| network.name == wanted || network.id == wanted) else {
-        let mut names: Vec<&str> = known.iter().map(|network| &*network.name).collect();
-        names.sort_unstable();
-        return Some(format!(
-            "there is no network '{wanted}' (attribute vmnics) on this host; it has {}",
-            names.join(", ")
-        ));
-    };
+fn missing(host: &str, known: &[Network], wanted: &str) -> Error {
+    let mut names: Vec<&str> = known.iter().map(|network| &*network.name).collect();
+    names.sort_unstable();
+    Error::NoNetwork { host: host.into(), network: wanted.into(), has: names.join(", ") }
+}
+
+fn problem(network: &Network, address: Option<IpAddr>) -> Option<String> {
     let address = address?;
     let subnets: Vec<&str> = network.pool.config.iter().flatten().map(|range| &*range.subnet).collect();
     let parsed: Vec<IpNetwork> = subnets.iter().filter_map(|subnet| subnet.parse().ok()).collect();
@@ -102,7 +103,11 @@ fn problem(known: &[Network], wanted: &str, address: Option<IpAddr>) -> Option<S
     if parsed.is_empty() || parsed.iter().any(|subnet| subnet.contains(address)) {
         return None;
     }
-    Some(format!("network '{wanted}' has no address {address} (attribute ip); it is {}", subnets.join(", ")))
+    Some(format!(
+        "network '{name}' has no address {address} (attribute ip); it is {}",
+        subnets.join(", "),
+        name = network.name
+    ))
 }
 
 #[cfg(test)]
@@ -117,23 +122,18 @@ mod tests {
     #[test]
     fn only_what_the_host_has() {
         let known: Vec<Network> = serde_json::from_str(KNOWN).expect("as the engine writes it");
-        let check = |wanted: &str, address: Option<&str>, expected: Option<&str>| {
-            let address = address.map(|text| text.parse().expect("an address"));
-            assert_eq!(problem(&known, wanted, address).as_deref(), expected, "{wanted}");
+        let check = |network: usize, address: &str, expected: Option<&str>| {
+            let address = address.parse().expect("an address");
+            assert_eq!(problem(&known[network], Some(address)).as_deref(), expected, "{address}");
         };
-        check("cluster", None, None);
-        check("2", None, None);
-        check("cluster", Some("10.1.255.1"), None);
-        check("none", Some("10.1.255.1"), None);
-        check(
-            "clustre",
-            None,
-            Some("there is no network 'clustre' (attribute vmnics) on this host; it has cluster, none"),
-        );
-        check(
-            "cluster",
-            Some("10.2.0.1"),
-            Some("network 'cluster' has no address 10.2.0.1 (attribute ip); it is 10.1.0.0/16"),
+        check(1, "10.1.255.1", None);
+        check(0, "10.1.255.1", None);
+        check(1, "10.2.0.1", Some("network 'cluster' has no address 10.2.0.1 (attribute ip); it is 10.1.0.0/16"));
+        assert_eq!(problem(&known[1], None), None);
+        let missing = missing("h1", &known, "clustre").to_string();
+        assert_eq!(
+            missing,
+            "h1: cannot create: there is no network 'clustre' (attribute vmnics) on this host; it has cluster, none"
         );
     }
 }

@@ -1,6 +1,7 @@
 //! Values that can never mean anything are refused when they are set, not when they are used.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use super::Refusal;
 use crate::expression;
@@ -19,7 +20,8 @@ pub fn check_value(attribute: &str, place: &Attribute, value: &str) -> Result<()
         match (place.table.name, place.column.name) {
             ("hosts", "ip") => fault_of_address(value),
             ("mac", "mac") => fault_of_macs(value),
-            ("ssh", "port") => fault_of_port(value),
+            ("ssh", "port") => fault_of_number(value, 1..=0xffff),
+            ("fabric", "vni") => fault_of_number(value, 1..=0xff_ffff),
             ("vm", "othersettings") if value.trim_start().starts_with(['{', '[', '"']) => fault_of_json(value),
             _ => None,
         }
@@ -42,9 +44,9 @@ fn fault_of_address(text: &str) -> Option<String> {
     text.parse::<IpAddr>().is_err().then(|| "it is neither an address nor an expression".into())
 }
 
-fn fault_of_port(text: &str) -> Option<String> {
-    let good = text.parse::<u16>().is_ok_and(|port| port > 0);
-    (!good).then(|| "it is neither a port from 1 to 65535 nor an expression".into())
+fn fault_of_number(text: &str, accepted: RangeInclusive<u32>) -> Option<String> {
+    let fits = text.parse().is_ok_and(|number: u32| accepted.contains(&number));
+    (!fits).then(|| format!("it is not a number from {} to {}", accepted.start(), accepted.end()))
 }
 
 /// `MAC`, or several as `MAC!name|MAC!*NOIP*`.
@@ -75,7 +77,7 @@ fn is_mac(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::NODE;
+    use crate::objects::{self, NODE};
 
     /// `expected` is the reason, or empty for a good value.
     #[track_caller]
@@ -104,7 +106,7 @@ mod tests {
         check("sshport", "22", "");
         check("sshport", "|($1+2200)|", "");
         for bad in ["0", "65536", "ssh", "-1"] {
-            check("sshport", bad, "it is neither a port from 1 to 65535 nor an expression");
+            check("sshport", bad, "it is not a number from 1 to 65535");
         }
     }
 
@@ -136,6 +138,16 @@ mod tests {
         check("vmothersetting", "machine:q35;cpu:host", "");
         check("vmothersetting", "[]", "it is JSON, but not an object: { … }");
         check("vmothersetting", r#"{"a": }"#, "it is not JSON: expected value at line 1 column 7");
+    }
+
+    #[test]
+    fn numbers_of_tunnels() {
+        let place = objects::find("network").unwrap().named("vni").next().unwrap();
+        let check = |value: &str, fits: bool| assert_eq!(check_value("vni", place, value).is_ok(), fits, "{value}");
+        check("1", true);
+        check("16777215", true);
+        check("", true);
+        ["0", "16777216", "-1", "1.5", "blue"].into_iter().for_each(|value| check(value, false));
     }
 
     #[test]

@@ -256,6 +256,8 @@ dockersocket dockerhost.socket";
         check("group", "", "groups", "");
         check("network", "", "net", "networks.net");
         check("network", "", "mtu", "networks.mtu");
+        check("network", "", "driver", "fabric.driver");
+        check("network", "", "usercomment", "networks.comments");
         check("route", "", "ifname", "routes.ifname");
         check("policy", "", "rule", "policy.rule");
         check("osimage", "", "environvar", "osimage.environvar");

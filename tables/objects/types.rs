@@ -79,7 +79,10 @@ pub(super) const TYPES: &[Type] = &[
         sources: &[&[from("monitoring")]],
         ..rows("monitoring", "monitoring", "name", "A monitoring service of the site.")
     },
-    Type { sources: &[&[from("networks")]], ..rows("network", "networks", "netname", "A network of the site.") },
+    Type {
+        sources: &[&[from("networks"), from("fabric")]],
+        ..rows("network", "networks", "netname", "A network of the site.")
+    },
     Type {
         sources: &[SHARED, &[from("nodelist")]],
         aliases: OF_DOCKER_PLUGIN,

@@ -6,6 +6,8 @@ mod chain;
 mod docker;
 mod dockerhost;
 mod eventlog;
+mod fabric;
+mod fabrichost;
 mod hosts;
 mod hwinv;
 mod hypervisor;
@@ -56,6 +58,8 @@ pub const ALL: &[&Table] = &[
     &docker::TABLE,
     &dockerhost::TABLE,
     &eventlog::TABLE,
+    &fabric::TABLE,
+    &fabrichost::TABLE,
     &hosts::TABLE,
     &hwinv::TABLE,
     &hypervisor::TABLE,

@@ -25,9 +25,9 @@ fn every_table_is_a_file() {
     docker.csv
     dockerhost.csv
     $ ls dump/today | wc -l
-    44
-    $ tabdump | wc -l
     46
+    $ tabdump | wc -l
+    48
     $ cat dump/today/nodehm.csv
     #node,power,mgt,cons,termserver,termport,conserver,serialport,serialspeed,serialflow,getmac,cmdmapping,consoleondemand,consoleenabled,comments,disable
     "n1",,"ipmi",,,,,,,,,,,,,
@@ -36,7 +36,7 @@ fn every_table_is_a_file() {
     "n4",,"docker",,,,,,,,,,,,,
     $ dumpxCATdb -a -p all
     $ ls all | wc -l
-    46
+    48
     $ dumpxCATdb
     ------- stderr -------
     error: the following required arguments were not provided:

@@ -42,6 +42,7 @@ fn networks_and_addresses_are_looked_at_before_anything_is_made() {
     lab.run("chdef c2 ip=10.200.0.1").success();
     assert_snapshot!(lab.run("mkvm c1,c2").sorted(), @"
     ------- stderr -------
+    Hint: make it on the hosts that carry it: mknet clustre
     c1: Error: h1: cannot create: there is no network 'clustre' (attribute vmnics) on this host; it has bridge, cluster, host, none
     c2: Error: h1: cannot create: network 'cluster' has no address 10.200.0.1 (attribute ip); it is 10.100.0.0/16
     [exit status: 1]
@@ -75,6 +76,7 @@ fn a_lost_network_or_image_spares_the_guest_that_is_to_be_made_anew() {
     assert_snapshot!(lab.run("mkvm c1 --force"), @"
     ------- stderr -------
     c1: Error: h1: cannot create: there is no network 'clustre' (attribute vmnics) on this host; it has bridge, cluster, host, none
+    Hint: make it on the hosts that carry it: mknet clustre
     [exit status: 1]
     ");
     assert_eq!(lab.host("h1").docker("ps -a --format {{.Names}}").success(), "c1");

@@ -1,0 +1,234 @@
+//! Networks over many hosts: what they are, and what must be true of a host that carries one.
+//!
+//! A driver is a file of pure functions, from a network and one of its hosts to things of [`crate::setup`] and to what the
+//! host's engine is told. Reading order: the model below, `script` (what most drivers leave on a host), then a file a
+//! driver; `engine` is the engine's side, `uplink` what a host says of its ports.
+
+mod engine;
+mod script;
+mod uplink;
+mod vxlan;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use serde::{Deserialize, Serialize};
+
+pub use self::engine::{EngineNetwork, EngineNetworks, EngineStep, Present, engine_step};
+pub use self::uplink::{Uplink, uplink};
+pub use self::vxlan::derived_vni;
+use crate::setup::Thing;
+use crate::{Error, Result};
+
+/// The most that an Ethernet of usual packets carries.
+pub const USUAL_MTU: u32 = 1500;
+
+/// A network and the hosts that carry it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// Also the name of the engine's network on every host.
+    pub name: String,
+    pub driver: Driver,
+    pub subnet: IpNetwork,
+    /// A router on the network; without one its containers reach each other and nothing else.
+    pub gateway: Option<IpAddr>,
+    /// The addresses that are ours to give, first and last.
+    pub range: Option<(IpAddr, IpAddr)>,
+    /// The greatest packet that containers may send.
+    pub mtu: u32,
+    pub vlan: Option<u16>,
+    /// The number of its tunnels; None where it has none.
+    pub vni: Option<u32>,
+    /// The host that tunnels go through.
+    pub hub: Option<String>,
+    /// The port of every host that leads into it.
+    pub uplink: Option<String>,
+    pub options: BTreeMap<String, String>,
+    /// Sorted by host.
+    pub members: Vec<Member>,
+}
+
+/// What carries a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Driver {
+    /// A Linux bridge on every host, on an uplink or joined by VXLAN.
+    Bridge,
+    /// Open vSwitch.
+    Ovs,
+    /// Swarm's own.
+    Overlay,
+    /// Containers flat on the wire, each with a MAC address of its own.
+    Macvlan,
+    /// The same with the MAC address of the uplink.
+    Ipvlan,
+}
+
+/// A host that carries a network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    pub host: String,
+    /// The host's own address, between which tunnels run.
+    pub address: IpAddr,
+}
+
+impl Driver {
+    pub const ALL: [Self; 5] = [Self::Bridge, Self::Ovs, Self::Overlay, Self::Macvlan, Self::Ipvlan];
+
+    /// The word in attribute `driver`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::Ovs => "ovs",
+            Self::Overlay => "overlay",
+            Self::Macvlan => "macvlan",
+            Self::Ipvlan => "ipvlan",
+        }
+    }
+}
+
+impl Network {
+    /// Whether its hosts are joined by tunnels of ours between their addresses.
+    pub fn is_tunnelled(&self) -> bool {
+        match self.driver {
+            Driver::Bridge | Driver::Ovs => self.uplink.is_none() || self.vni.is_some(),
+            Driver::Overlay | Driver::Macvlan | Driver::Ipvlan => false,
+        }
+    }
+
+    /// The hosts other than this one.
+    pub fn peers(&self, member: &Member) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(move |other| other.host != member.host)
+    }
+
+    /// The name of its bridge on every host.
+    pub fn bridge(&self) -> String {
+        bridge_name(&self.name)
+    }
+}
+
+/// A kernel's name for a port has 15 letters at most.
+pub fn bridge_name(network: &str) -> String {
+    format!("br-{}", network.chars().take(12).collect::<String>())
+}
+
+/// Bytes of each packet that the driver's wrapping takes from what the uplink carries.
+pub fn overhead(network: &Network) -> u32 {
+    let tunnelled = network.is_tunnelled() || network.driver == Driver::Overlay;
+    match network.members.iter().any(|member| member.address.is_ipv6()) {
+        _ if !tunnelled => 0,
+        // Outer IP (20 or 40), UDP (8), VXLAN (8) and the inner Ethernet header (14).
+        false => 50,
+        true => 70,
+    }
+}
+
+/// Refuses a network that its driver cannot make, naming the attribute.
+pub fn check(network: &Network) -> Result<()> {
+    match network.driver {
+        Driver::Bridge if network.is_tunnelled() => vxlan::check(network),
+        Driver::Bridge | Driver::Ovs | Driver::Overlay | Driver::Macvlan | Driver::Ipvlan => Err(unbuilt(network)),
+    }
+}
+
+/// What must be true of a host that carries the network.
+pub fn wanted(network: &Network, member: &Member) -> Result<Vec<Thing>> {
+    match network.driver {
+        Driver::Bridge if network.is_tunnelled() => Ok(vxlan::wanted(network, member)),
+        Driver::Bridge | Driver::Ovs | Driver::Overlay | Driver::Macvlan | Driver::Ipvlan => Err(unbuilt(network)),
+    }
+}
+
+/// What must be true of a host that carries it no longer; `network` is as it was made there.
+pub fn unwanted(network: &Network, member: &Member) -> Result<Vec<Thing>> {
+    match network.driver {
+        Driver::Bridge if network.is_tunnelled() => Ok(vxlan::unwanted(network, member)),
+        Driver::Bridge | Driver::Ovs | Driver::Overlay | Driver::Macvlan | Driver::Ipvlan => Err(unbuilt(network)),
+    }
+}
+
+/// What the host's engine is told.
+pub fn engine_network(network: &Network, member: &Member) -> Result<EngineNetwork> {
+    match network.driver {
+        Driver::Bridge if network.is_tunnelled() => Ok(vxlan::engine_network(network, member)),
+        Driver::Bridge | Driver::Ovs | Driver::Overlay | Driver::Macvlan | Driver::Ipvlan => Err(unbuilt(network)),
+    }
+}
+
+fn unbuilt(network: &Network) -> Error {
+    let why = match (network.driver, &network.uplink) {
+        (Driver::Bridge, Some(uplink)) => format!("a bridge on the uplink '{uplink}' cannot be made by this version"),
+        (driver, _) => format!("'{}' cannot be made by this version", driver.word()),
+    };
+    Error::Definition { attribute: "driver".into(), why }
+}
+
+/// The greatest block of addresses with a common prefix between two addresses: engines want ranges said so.
+fn block_within((first, last): (IpAddr, IpAddr)) -> Option<IpNetwork> {
+    let bits = if first.is_ipv4() { 32 } else { 128 };
+    (1..=bits).find_map(|prefix| {
+        let size = 1_u128 << (bits - prefix);
+        let start = number(first).checked_next_multiple_of(size)?;
+        let end = start.checked_add(size - 1)?;
+        let address =
+            if first.is_ipv4() { IpAddr::V4(u32::try_from(start).ok()?.into()) } else { IpAddr::V6(start.into()) };
+        if end > number(last) { None } else { IpNetwork::new(address, prefix).ok() }
+    })
+}
+
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u32::from(address).into(),
+        IpAddr::V6(address) => address.into(),
+    }
+}
+
+/// Refuses options that the driver does not have.
+fn check_options(network: &Network, known: &[&str]) -> Result<()> {
+    let Some(unknown) = network.options.keys().find(|name| !known.contains(&name.as_str())) else { return Ok(()) };
+    let takes = if known.is_empty() { "it takes none".to_owned() } else { format!("it takes {}", known.join(", ")) };
+    let why = format!("driver {} has no option '{unknown}'; {takes}", network.driver.word());
+    Err(Error::Definition { attribute: "options".into(), why })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bridges_have_short_names() {
+        let check = |network: &str, expected: &str| assert_eq!(bridge_name(network), expected);
+        check("blue", "br-blue");
+        check("10_77_0_0-255_255_0_0", "br-10_77_0_0-25");
+    }
+
+    #[test]
+    fn blocks_within_ranges() {
+        let check = |first: &str, last: &str, expected: Option<&str>| {
+            let block = block_within((first.parse().expect("an address"), last.parse().expect("an address")));
+            assert_eq!(block.map(|block| block.to_string()).as_deref(), expected, "{first}-{last}");
+        };
+        check("10.80.0.0", "10.80.255.255", Some("10.80.0.0/16"));
+        check("10.80.0.10", "10.80.0.200", Some("10.80.0.64/26"));
+        check("10.80.0.7", "10.80.0.7", Some("10.80.0.7/32"));
+        check("255.255.255.254", "255.255.255.255", Some("255.255.255.254/31"));
+        check("10.80.0.9", "10.80.0.8", None);
+        check("fd00::1:0", "fd00::1:ffff", Some("fd00::1:0/112"));
+    }
+
+    #[test]
+    fn tunnels_take_room() {
+        let check = |uplink: Option<&str>, vni: Option<u32>, address: &str, expected: u32| {
+            let mut network = vxlan::tests::network();
+            network.uplink = uplink.map(Into::into);
+            network.vni = vni;
+            network.members[0].address = address.parse().expect("an address");
+            assert_eq!(overhead(&network), expected, "{uplink:?} {vni:?} {address}");
+        };
+        check(None, Some(7), "10.0.0.1", 50);
+        check(Some("eth1"), Some(7), "10.0.0.1", 50);
+        check(Some("eth1"), None, "10.0.0.1", 0);
+        check(None, Some(7), "fd00::1", 70);
+    }
+}

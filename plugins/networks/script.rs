@@ -1,0 +1,167 @@
+//! What most drivers leave on a host: a script that makes its part of the network, and a unit that runs it at boot.
+//!
+//! The engine makes an empty bridge where the one it knows is missing when it starts, and its containers then run cut off
+//! without any error: so the unit comes before the engine.
+
+use super::{Member, Network};
+use crate::host::quote;
+use crate::setup::{Fact, File, Follow, Thing, Unit};
+
+const DIRECTORY: &str = "/etc/xcrane/networks";
+
+/// A driver's part of the script: it defines the functions `up`, `down` and `check`, each harmless when there is nothing
+/// for it to do. `check` writes to stderr what is not as it should be.
+pub(super) struct Script<'a> {
+    /// What it makes, as a clause.
+    pub(super) about: String,
+    /// Shell variables.
+    pub(super) settings: Vec<(&'a str, String)>,
+    pub(super) functions: &'a str,
+}
+
+/// What must be true of a host on which a script makes the network.
+pub(super) fn wanted(network: &Network, member: &Member, script: &Script<'_>) -> Vec<Thing> {
+    let (path, unit, unit_path) = (path(network), unit(network), unit_path(network));
+    let run = |verb: &str| vec![path.clone(), verb.to_owned()];
+    vec![
+        file(&path, text(network, member, script), 0o755),
+        file(&unit_path, unit_text(network), 0o644),
+        // Before the unit: what goes wrong is then said by the script and not by systemd.
+        Thing::Fact(Fact { what: script.about.clone(), check: run("check"), make: run("up") }),
+        Thing::Unit(Unit {
+            name: unit,
+            enabled: true,
+            active: true,
+            follows: vec![path.clone(), unit_path],
+            follow_by: Follow::Reload,
+        }),
+    ]
+}
+
+/// What must be true when it is gone; `links` are the kernel's names of what it has made.
+pub(super) fn unwanted(network: &Network, links: &[String]) -> Vec<Thing> {
+    let (path, unit_path) = (path(network), unit_path(network));
+    let unit =
+        Unit { name: unit(network), enabled: false, active: false, follows: Vec::new(), follow_by: Follow::Reload };
+    let remain = links.iter().map(|link| format!("[ ! -e /sys/class/net/{link} ]")).collect::<Vec<_>>().join(" && ");
+    let remove = links.iter().map(|link| format!("ip link del {link} 2>/dev/null")).collect::<Vec<_>>().join("; ");
+    let shell = |script: &str| vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()];
+    vec![
+        Thing::Unit(unit),
+        // A run that was killed before the unit was started has left these.
+        Thing::Fact(Fact {
+            what: format!("{} is gone", links.join(" and ")),
+            check: shell(&remain),
+            make: shell(&format!("[ ! -x {path} ] || {path} down; {remove}; {remain}")),
+        }),
+        Thing::NoFile(unit_path),
+        Thing::NoFile(path),
+    ]
+}
+
+fn file(path: &str, text: String, mode: u32) -> Thing {
+    Thing::File(File { path: path.to_owned(), text, mode, secret: false })
+}
+
+fn path(network: &Network) -> String {
+    format!("{DIRECTORY}/{}", network.name)
+}
+
+fn unit(network: &Network) -> String {
+    format!("xcrane-network@{}.service", network.name)
+}
+
+fn unit_path(network: &Network) -> String {
+    format!("/etc/systemd/system/{}", unit(network))
+}
+
+fn text(network: &Network, member: &Member, script: &Script<'_>) -> String {
+    let settings = script.settings.iter().map(|(name, value)| format!("{name}={}\n", quote(value)));
+    format!(
+        "#!/bin/sh\n\
+         # Network {name} on host {host}: {about}.\n\
+         # Written by xcrane's mknet, which writes it anew when the definition changes; rmnet takes it away.\n\
+         set -eu\n\
+         PATH=/usr/sbin:/usr/bin:/sbin:/bin\n\
+         {settings}\n\
+         {functions}\n\
+         case ${{1-}} in\n\
+         up | down | check) \"$1\" ;;\n\
+         *)\n\
+         \x20   echo \"usage: $0 up|down|check\" >&2\n\
+         \x20   exit 2\n\
+         \x20   ;;\n\
+         esac\n",
+        name = network.name,
+        host = member.host,
+        about = script.about,
+        settings = settings.collect::<String>(),
+        functions = script.functions.trim_end(),
+    )
+}
+
+fn unit_text(network: &Network) -> String {
+    let path = path(network);
+    format!(
+        "# Written by xcrane's mknet.\n\
+         [Unit]\n\
+         Description=Network {name} of xcrane\n\
+         After=network.target\n\
+         Before=docker.service\n\
+         \n\
+         [Service]\n\
+         Type=oneshot\n\
+         RemainAfterExit=yes\n\
+         ExecStart={path} up\n\
+         ExecReload={path} up\n\
+         ExecStop={path} down\n\
+         \n\
+         [Install]\n\
+         WantedBy=multi-user.target docker.service\n",
+        name = network.name,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    use super::super::vxlan::tests::network;
+    use super::*;
+
+    #[test]
+    fn a_script_reads_as_a_shell_wants_it() {
+        let network = network();
+        let settings = vec![("peers", "10.0.0.2 10.0.0.3".to_owned()), ("device", String::new())];
+        let functions = "up() {\n    echo \"$peers\"\n}\n";
+        let script = Script { about: "a test".into(), settings, functions };
+        let text = text(&network, &network.members[0], &script);
+        let run = |verb: &str| {
+            let mut shell = Command::new("sh");
+            shell.args(["-s", verb]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut shell = shell.spawn().unwrap();
+            shell.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+            let output = shell.wait_with_output().unwrap();
+            (output.status.code(), String::from_utf8(output.stdout).unwrap())
+        };
+        assert_eq!(run("up"), (Some(0), "10.0.0.2 10.0.0.3\n".into()), "{text}");
+        assert_eq!(run("sideways").0, Some(2));
+    }
+
+    #[test]
+    fn the_unit_is_there_before_the_engine_and_goes_with_the_network() {
+        let network = network();
+        let text = unit_text(&network);
+        for line in ["Before=docker.service", "ExecStart=/etc/xcrane/networks/blue up", "RemainAfterExit=yes"] {
+            assert!(text.lines().any(|found| found == line), "{text}");
+        }
+        let script = Script { about: "a test".into(), settings: Vec::new(), functions: "" };
+        let made = wanted(&network, &network.members[0], &script);
+        let gone = unwanted(&network, &["br-blue".into()]);
+        for thing in &made {
+            let Thing::File(file) = thing else { continue };
+            assert!(gone.contains(&Thing::NoFile(file.path.clone())), "{} stays", file.path);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Driver `bridge` without an uplink: a Linux bridge on every host, joined with all others by VXLAN (RFC 7348).
+//!
+//! Each host sends what is for all to every other host itself; no multicast is asked of the site's network. Where a
+//! container is, bridges learn from its packets.
+
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use sha2::{Digest, Sha256};
+
+use super::engine::EngineNetwork;
+use super::script::{self, Script};
+use super::{Member, Network, block_within, check_options};
+use crate::setup::Thing;
+use crate::{Error, Result};
+
+const FUNCTIONS: &str = include_str!("vxlan.sh");
+
+/// The registered port; Swarm's overlay has it too, which does not hurt where their numbers differ.
+const PORT: u16 = 4789;
+
+pub(super) fn check(network: &Network) -> Result<()> {
+    let refuse = |attribute: &str, why: String| Err(Error::Definition { attribute: attribute.into(), why });
+    check_options(network, &["port"])?;
+    if let Some(port) = network.options.get("port").filter(|port| !port.parse().is_ok_and(|port: u16| port > 0)) {
+        return refuse("options", format!("port '{port}' is not a number from 1 to 65535"));
+    }
+    if network.vlan.is_some() {
+        return refuse("vlanid", "tunnels have no VLAN; it goes with an uplink and without a vni".into());
+    }
+    if network.hub.is_some() {
+        return refuse("hub", "is for driver ovs: a bridge sends to every host itself".into());
+    }
+    let families = network.members.iter().map(|member| member.address.is_ipv4());
+    if families.clone().any(|four| four) && families.clone().any(|four| !four) {
+        return refuse("hosts", "some have an IPv4 and some an IPv6 address; no tunnel joins those".into());
+    }
+    Ok(())
+}
+
+pub(super) fn wanted(network: &Network, member: &Member) -> Vec<Thing> {
+    script::wanted(network, member, &script(network, member))
+}
+
+pub(super) fn unwanted(network: &Network, _member: &Member) -> Vec<Thing> {
+    script::unwanted(network, &[tunnel(network), network.bridge()])
+}
+
+pub(super) fn engine_network(network: &Network, _member: &Member) -> EngineNetwork {
+    let option = |name: &str, value: String| (format!("com.docker.network.{name}"), value);
+    let options = [
+        option("bridge.name", network.bridge()),
+        option("driver.mtu", network.mtu.to_string()),
+        // The address would be on every host's bridge, and each would answer for it.
+        option("bridge.inhibit_ipv4", "true".into()),
+    ];
+    EngineNetwork {
+        name: network.name.clone(),
+        driver: "bridge".into(),
+        subnet: network.subnet,
+        // The engine insists on one, and nobody else can have it then.
+        gateway: Some(network.gateway.unwrap_or_else(|| last_address(network.subnet))),
+        range: network.range.and_then(block_within),
+        internal: network.gateway.is_none(),
+        attachable: false,
+        options: options.into(),
+    }
+}
+
+fn script(network: &Network, member: &Member) -> Script<'static> {
+    let peers: Vec<&Member> = network.peers(member).collect();
+    let names: Vec<&str> = peers.iter().map(|peer| peer.host.as_str()).collect();
+    let addresses: Vec<String> = peers.iter().map(|peer| peer.address.to_string()).collect();
+    let (bridge, tunnel) = (network.bridge(), tunnel(network));
+    let joined = if names.is_empty() { "no other host".to_owned() } else { names.join(", ") };
+    let filter = if network.subnet.is_ipv4() { "iptables" } else { "ip6tables" };
+    Script {
+        about: format!("bridge {bridge} is joined by {tunnel} to {joined}"),
+        settings: vec![
+            ("bridge", bridge),
+            ("mac", bridge_mac(network, member)),
+            ("tunnel", tunnel),
+            ("vni", vni(network).to_string()),
+            ("address", member.address.to_string()),
+            ("device", network.uplink.clone().unwrap_or_default()),
+            ("port", network.options.get("port").cloned().unwrap_or_else(|| PORT.to_string())),
+            ("peers", addresses.join(" ")),
+            ("mtu", network.mtu.to_string()),
+            ("filter", filter.into()),
+        ],
+        functions: FUNCTIONS,
+    }
+}
+
+fn tunnel(network: &Network) -> String {
+    format!("vx{}", vni(network))
+}
+
+fn vni(network: &Network) -> u32 {
+    network.vni.unwrap_or_else(|| derived_vni(&network.name))
+}
+
+/// The number of a network that was given none: the same whenever and wherever it is asked for.
+pub fn derived_vni(network: &str) -> u32 {
+    let digest = Sha256::digest(format!("vni of {network}"));
+    let number = u32::from_be_bytes([0, digest[0], digest[1], digest[2]]);
+    // Small numbers are those that people choose.
+    number.max(0x1_0000)
+}
+
+/// A bridge without an address of its own takes that of one of its ports, and another one when that goes.
+fn bridge_mac(network: &Network, member: &Member) -> String {
+    let digest = Sha256::digest(format!("bridge of {} on {}", network.name, member.host));
+    let octets = digest[..5].iter().map(|octet| format!(":{octet:02x}"));
+    format!("02{}", octets.collect::<String>())
+}
+
+/// The highest address that a host may have.
+fn last_address(subnet: IpNetwork) -> IpAddr {
+    match subnet {
+        IpNetwork::V4(subnet) => (u32::from(subnet.broadcast()) - u32::from(subnet.prefix() < 31)).to_be_bytes().into(),
+        IpNetwork::V6(subnet) => subnet.broadcast().into(),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::Driver;
+    use super::*;
+
+    /// A network of hosts h1 to h3.
+    pub(in super::super) fn network() -> Network {
+        let member = |number: u8| Member { host: format!("h{number}"), address: [10, 77, 0, number].into() };
+        Network {
+            name: "blue".into(),
+            driver: Driver::Bridge,
+            subnet: "10.80.0.0/16".parse().unwrap(),
+            gateway: None,
+            range: None,
+            mtu: 1450,
+            vlan: None,
+            vni: Some(7),
+            hub: None,
+            uplink: None,
+            options: BTreeMap::new(),
+            members: (1..=3).map(member).collect(),
+        }
+    }
+
+    fn setting(network: &Network, host: usize, name: &str) -> String {
+        let script = script(network, &network.members[host]);
+        script.settings.into_iter().find(|(known, _)| *known == name).unwrap().1
+    }
+
+    #[test]
+    fn every_host_sends_to_all_others() {
+        let network = network();
+        assert_eq!(setting(&network, 0, "peers"), "10.77.0.2 10.77.0.3");
+        assert_eq!(setting(&network, 2, "peers"), "10.77.0.1 10.77.0.2");
+        assert_eq!(setting(&network, 2, "address"), "10.77.0.3");
+        let macs: Vec<String> = (0..3).map(|host| setting(&network, host, "mac")).collect();
+        assert!(macs.iter().all(|mac| mac.starts_with("02:") && mac.len() == 17), "{macs:?}");
+        assert!(macs[0] != macs[1] && macs[1] != macs[2], "{macs:?}");
+        let alone = Network { members: network.members[..1].to_vec(), ..network };
+        assert_eq!(setting(&alone, 0, "peers"), "");
+        assert!(script(&alone, &alone.members[0]).about.ends_with("no other host"));
+    }
+
+    #[test]
+    fn the_engine_gets_no_address_on_the_bridge() {
+        let network = network();
+        let told = engine_network(&network, &network.members[0]);
+        assert_eq!(told.gateway, Some([10, 80, 255, 254].into()));
+        assert!(told.internal);
+        assert_eq!(told.options["com.docker.network.bridge.name"], "br-blue");
+        assert_eq!(told.options["com.docker.network.driver.mtu"], "1450");
+        let routed = Network { gateway: Some([10, 80, 0, 1].into()), ..network };
+        let told = engine_network(&routed, &routed.members[0]);
+        assert_eq!((told.gateway, told.internal), (Some([10, 80, 0, 1].into()), false));
+    }
+
+    #[test]
+    fn what_tunnels_cannot_be_is_refused_by_attribute() {
+        let check = |change: fn(&mut Network), expected: &str| {
+            let mut network = network();
+            change(&mut network);
+            let refused = super::check(&network).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(refused.starts_with(expected) && refused.is_empty() == expected.is_empty(), "{refused}");
+        };
+        check(|_| (), "");
+        check(|network| drop(network.options.insert("port".into(), "4790".into())), "");
+        check(|network| drop(network.options.insert("port".into(), "x".into())), "attribute 'options'");
+        check(|network| drop(network.options.insert("colour".into(), "x".into())), "attribute 'options'");
+        check(|network| network.vlan = Some(7), "attribute 'vlanid'");
+        check(|network| network.hub = Some("h1".into()), "attribute 'hub'");
+        check(|network| network.members[1].address = "fd00::1".parse().unwrap(), "attribute 'hosts'");
+    }
+
+    #[test]
+    fn numbers_made_of_names_stay() {
+        let numbers = ["blue", "red", "10_77_0_0-255_255_0_0"].map(derived_vni);
+        assert_eq!(derived_vni("blue"), numbers[0]);
+        assert!(numbers.iter().all(|number| (0x1_0000..=0xff_ffff).contains(number)), "{numbers:?}");
+        assert!(numbers[0] != numbers[1] && numbers[1] != numbers[2]);
+    }
+
+    #[test]
+    fn the_last_address_of_a_subnet() {
+        let check = |subnet: &str, expected: &str| {
+            assert_eq!(last_address(subnet.parse().unwrap()).to_string(), expected);
+        };
+        check("10.80.0.0/16", "10.80.255.254");
+        check("10.80.0.4/30", "10.80.0.6");
+        check("10.80.0.4/31", "10.80.0.5");
+        check("fd00::/64", "fd00::ffff:ffff:ffff:ffff");
+    }
+
+    #[test]
+    fn the_functions_are_a_shells() {
+        let shell = std::process::Command::new("sh").args(["-n", "-c", FUNCTIONS]).output().unwrap();
+        assert!(shell.status.success(), "{}", String::from_utf8_lossy(&shell.stderr));
+    }
+}
