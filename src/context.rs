@@ -7,7 +7,7 @@ use std::time::Duration;
 use plugins::{Backends, Event, Progress, Settings};
 use tables::{Node, Origin, Tables};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, add_hints};
 use crate::progress::Bars;
 use crate::reply::{Body, Reply};
 use crate::ui::{Format, Ui};
@@ -87,7 +87,7 @@ impl Context {
             if let Err(failure) = check(node) {
                 let body = Body::Error(failure.message);
                 self.ui.reply(format, Reply { node: Some(node.name().to_owned()), body });
-                hints.extend(failure.hints.into_iter().filter(|hint| !hints.contains(hint)).collect::<Vec<_>>());
+                add_hints(&mut hints, failure.hints);
                 refused.push(node.name().to_owned());
             }
         }

@@ -5,6 +5,15 @@ use plugins::chain;
 use crate::outcome::Outcome;
 use crate::reply::Answer;
 
+/// Adds hints to others; one that fits a hundred nodes is said once.
+pub(crate) fn add_hints(known: &mut Vec<String>, further: Vec<String>) {
+    for hint in further {
+        if !known.contains(&hint) {
+            known.push(hint);
+        }
+    }
+}
+
 /// Why a whole command, or one node of it, failed.
 #[derive(Debug)]
 pub(crate) struct Failure {

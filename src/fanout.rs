@@ -7,7 +7,7 @@ use tables::Node;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, add_hints};
 use crate::outcome::Outcome;
 use crate::reply::{Answer, Body, Reply};
 use crate::ui::Format;
@@ -105,8 +105,7 @@ impl Context {
             Err(failure) => {
                 self.say(format, &node, *failure.said);
                 self.ui.reply(format, Reply { node: Some(node), body: Body::Error(failure.message) });
-                // A hint that fits a hundred nodes is said once.
-                hints.extend(failure.hints.into_iter().filter(|hint| !hints.contains(hint)).collect::<Vec<_>>());
+                add_hints(hints, failure.hints);
             }
         }
     }

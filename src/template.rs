@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tables::definitions::{Assignment, Operator};
+use tables::definitions::Assignment;
 use tables::{stanza, templates};
 
 use crate::config;
@@ -33,8 +33,7 @@ impl Template {
             if let Some(help) = value.strip_prefix("MANDATORY:") {
                 missing.push(format!("{attribute}= ({help})"));
             } else if !value.starts_with("OPTIONAL:") {
-                let operator = Operator::Set;
-                wanted.changes.push(Assignment { attribute: attribute.clone(), operator, value: value.clone() });
+                wanted.changes.push(Assignment::set(attribute, value));
             }
         }
         if missing.is_empty() {

@@ -32,6 +32,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_groups_index.sql"),
     include_str!("migrations/0004_fabric.sql"),
     include_str!("migrations/0006_ssh.sql"),
+    include_str!("migrations/0007_xcat_objects.sql"),
 ];
 
 /// From this many keys on a table is read through instead of looked up key by key.

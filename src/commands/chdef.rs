@@ -19,7 +19,7 @@ Examples:
   chdef -p n7 groups=spare   one more group
   chdef -m n7 groups=spare   one less
   chdef -t site domain=cluster.org
-  chdef -o old -n new        another name")]
+  chdef -o old -n new        another name, also where others name it: vmhost, servicenode, switch …")]
 pub(crate) struct Chdef {
     #[command(flatten)]
     target: Target,
@@ -85,7 +85,7 @@ impl Chdef {
             return Err(Failure::refused(format!("'{only}' cannot have another name")));
         }
         definitions::check_name(object, to)?;
-        cx.tables()?.try_edit(&cx.origin(self.reason.clone()), |edit| {
+        let written = cx.tables()?.try_edit(&cx.origin(self.reason.clone()), |edit| {
             if !edit.is_defined(object, from)? {
                 return Err(definition::not_found(object, from));
             }
@@ -96,6 +96,10 @@ impl Chdef {
             Ok(edit.rename(object, from, to)?)
         })?;
         cx.ui.line(&format!("Changed the object name from {from} to {to}."));
+        if !written.is_empty() {
+            let guests = tables::noderange::fold(&written);
+            cx.ui.warning(&format!("'vmhost' of {guests} was computed as {from}; it is {to} in their own definitions now"));
+        }
         Ok(Outcome::Done)
     }
 }

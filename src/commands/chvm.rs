@@ -3,7 +3,7 @@
 use clap::Args;
 use plugins::Changed;
 use tables::Node;
-use tables::definitions::{Assignment, Operator};
+use tables::definitions::Assignment;
 
 use super::{Run, Shape};
 use crate::context::Context;
@@ -61,13 +61,13 @@ impl Run for Chvm {
 impl Chvm {
     fn changes(&self) -> Result<Vec<Assignment>, Failure> {
         let mut changes = Vec::new();
-        changes.extend(self.cpus.iter().map(|cpus| set("vmcpus", cpus)));
-        changes.extend(self.mem.iter().map(|memory| set("vmmemory", memory)));
+        changes.extend(self.cpus.iter().map(|cpus| Assignment::set("vmcpus", cpus)));
+        changes.extend(self.mem.iter().map(|memory| Assignment::set("vmmemory", memory)));
         for change in &self.changes {
             let (attribute, value) = change
                 .split_once('=')
                 .ok_or_else(|| Failure::usage(format!("'{change}' is not of the form attribute=value")))?;
-            changes.push(set(attribute, value));
+            changes.push(Assignment::set(attribute, value));
         }
         Ok(changes)
     }
@@ -92,10 +92,6 @@ pub(super) fn redefine(
         cx.check(format, &nodes, |node| Ok(backends.guests(node)?.check(node)?))?;
         Ok(nodes)
     })
-}
-
-pub(super) fn set(attribute: &str, value: &str) -> Assignment {
-    Assignment { attribute: attribute.to_owned(), operator: Operator::Set, value: value.to_owned() }
 }
 
 /// chvm has a way of its own to make a guest anew, which starts it again.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use netboot::interfaces::{self, Network};
-use tables::definitions::{Assignment, Job, Operator};
+use tables::definitions::{Assignment, Job};
 use tables::{Edit, Row, Select, objects, schema, stanza};
 
 use super::Run;
@@ -71,8 +71,8 @@ fn add(edit: &mut Edit<'_>, networks: &[Network]) -> tables::Result<Vec<String>>
     let known = edit.rows(table, Select::Stored)?;
     let mut added = Vec::new();
     for network in networks.iter().filter(|network| !known.iter().any(|row| is_same(row, network))) {
-        let set = |(attribute, value): (&str, String)| Assignment { attribute: attribute.into(), operator: Operator::Set, value };
-        let changes: Vec<Assignment> = attributes(network).into_iter().map(set).collect();
+        let attributes = attributes(network).into_iter();
+        let changes: Vec<Assignment> = attributes.map(|(attribute, value)| Assignment::set(attribute, value)).collect();
         let name = network.name();
         edit.assign_all(object, &[Job { name: &name, changes: &changes }])?;
         added.push(name);

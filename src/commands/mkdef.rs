@@ -125,11 +125,6 @@ pub(super) fn dynamic(cx: &Context, wanted: &mut [Wanted], wheres: &[String]) ->
     let criteria = wheres.iter().map(|text| definition::criterion(text)).collect::<Result<Vec<_>, _>>()?;
     // Whether each condition can be asked of nodes is best known by asking it.
     cx.tables()?.select(&criteria)?;
-    let set = |attribute: &str, value: &str| Assignment {
-        attribute: attribute.into(),
-        operator: Operator::Set,
-        value: value.into(),
-    };
     for Wanted { object, changes, .. } in wanted {
         if object.name != "group" {
             return Err(Failure::usage("-d goes with -t group"));
@@ -137,7 +132,10 @@ pub(super) fn dynamic(cx: &Context, wanted: &mut [Wanted], wheres: &[String]) ->
         if changes.iter().any(|change| change.attribute == "members") {
             return Err(Failure::usage("members= and -d exclude each other: the conditions say who is a member"));
         }
-        changes.extend([set("grouptype", "dynamic"), set("wherevals", &wheres.join("::"))]);
+        changes.extend([
+            Assignment::set("grouptype", "dynamic"),
+            Assignment::set("wherevals", wheres.join("::")),
+        ]);
     }
     Ok(())
 }

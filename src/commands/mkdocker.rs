@@ -40,7 +40,7 @@ impl Mkdocker {
         for change in &self.changes {
             match change.split_once('=') {
                 Some((name @ ("image" | "command" | "dockerflag"), value)) => {
-                    changes.push(chvm::set(name, value));
+                    changes.push(Assignment::set(name, value));
                 }
                 _ => return Err(Failure::usage(format!("'{change}' is none of image=, command=, dockerflag="))),
             }

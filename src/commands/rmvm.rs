@@ -14,7 +14,7 @@ use crate::ui::Format;
 
 /// Remove guests; their definitions stay
 #[derive(Debug, Args)]
-#[command(after_help = "Silent on success, as xCAT's; -V tells of each node.
+#[command(after_help = "Silent on success, as xCAT's; -V tells of each node. A guest that is not there is success with a warning.
 
 Examples:
   rmvm c7                    refused while c7 runs
@@ -47,9 +47,15 @@ impl Rmvm {
         cx.check(self.shape.format(), &nodes, |node| Ok(backends.guests(node).map(drop)?))?;
         let statuses = Statuses::default();
         let ask = async |node: Node| {
-            backends.guests(&node)?.remove(&node, self.force, self.purge).await?;
+            let removed = backends.guests(&node)?.remove(&node, self.force, self.purge).await;
+            let warnings = match removed {
+                Ok(()) => Vec::new(),
+                // Gone is what it was to be; the wrong host in a definition must not pass unnoticed, though.
+                Err(plugins::Error::Absent { host }) => vec![format!("nothing to remove: no such guest on {host}")],
+                Err(error) => return Err(error.into()),
+            };
             statuses.set(&node, "defined");
-            Ok(success.clone())
+            Ok(Answer { warnings, ..success.clone() })
         };
         let ended = cx.each(nodes, Manner::from(&self.shape), ask).await;
         cx.record(statuses)?;

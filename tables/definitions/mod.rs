@@ -12,6 +12,7 @@ mod plan;
 mod read;
 mod refusal;
 mod remove;
+mod rename;
 
 use std::collections::HashSet;
 
@@ -32,6 +33,13 @@ pub struct Assignment {
     pub attribute: String,
     pub operator: Operator,
     pub value: String,
+}
+
+impl Assignment {
+    /// The attribute becomes that value.
+    pub fn set(attribute: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { attribute: attribute.into(), operator: Operator::Set, value: value.into() }
+    }
 }
 
 /// How an attribute changes.

@@ -1,4 +1,4 @@
-//! Removing and renaming objects, in every table that says something of them.
+//! Removing objects, from every table that says something of them.
 
 use super::{node_tables, nodelist, other_tables, owner_column};
 use crate::objects::ObjectType;
@@ -31,20 +31,5 @@ impl Edit<'_> {
             self.delete(table, Select::Keys(names))?;
         }
         Ok(removed)
-    }
-
-    /// Gives an object another name, in every table that says something of it.
-    pub fn rename(&mut self, object: &'static ObjectType, from: &str, to: &str) -> Result<()> {
-        let tables = std::iter::once(object.key.table).chain(other_tables(object));
-        for table in tables {
-            let column = owner_column(object, table);
-            if !self.rows(table, Select::Where(&[(column, from)]))?.is_empty() {
-                self.set_where(table, &[(column, from)], &[(column, to)])?;
-            }
-        }
-        if object.name == "group" {
-            self.rename_membership(from, to)?;
-        }
-        Ok(())
     }
 }

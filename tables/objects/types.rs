@@ -69,11 +69,36 @@ pub(super) const TYPES: &[Type] = &[
         sources: &[&[from("auditlog")]],
         ..rows("auditlog", "auditlog", "recid", "A command that was run, and by whom.")
     },
+    Type {
+        sources: &[&[from("boottarget")]],
+        ..rows(
+            "boottarget",
+            "boottarget",
+            "bprofile",
+            "What nodes of a profile boot when it is none of the usual images.",
+        )
+    },
     Type { sources: &[&[from("eventlog")]], ..rows("eventlog", "eventlog", "recid", "An event that was reported.") },
+    Type {
+        sources: &[&[from("firmware")]],
+        ..rows("firmware", "firmware", "node", "The firmware settings of a node or group.")
+    },
     Type {
         sources: &[SHARED, &[from("nodegroup")]],
         aliases: OF_DOCKER_PLUGIN,
         ..rows("group", "nodegroup", "groupname", "A group of nodes, and what its members inherit.")
+    },
+    Type {
+        sources: &[&[from("kit")]],
+        ..rows("kit", "kit", "kitname", "Software that comes as a whole, with its components and repositories.")
+    },
+    Type {
+        sources: &[&[from("kitcomponent")]],
+        ..rows("kitcomponent", "kitcomponent", "kitcompname", "A component of a kit.")
+    },
+    Type {
+        sources: &[&[from("kitrepo")]],
+        ..rows("kitrepo", "kitrepo", "kitreponame", "A package repository of a kit.")
     },
     Type {
         sources: &[&[from("monitoring")]],
@@ -93,10 +118,20 @@ pub(super) const TYPES: &[Type] = &[
         ..rows("notification", "notification", "filename", "A command to call when tables change.")
     },
     Type {
+        sources: &[&[from("osdistro")]],
+        ..rows("osdistro", "osdistro", "osdistroname", "A distribution that images can be made from.")
+    },
+    Type {
+        sources: &[&[from("osdistroupdate")]],
+        ..rows("osdistroupdate", "osdistroupdate", "osupdatename", "An update of a distribution.")
+    },
+    Type {
         sources: &[&[from("osimage"), from("linuximage").when("imagetype", "linux")]],
         ..rows("osimage", "osimage", "imagename", "An operating system image to install or boot nodes with.")
     },
+    Type { sources: &[&[from("pdu")]], ..rows("pdu", "pdu", "node", "A power distribution unit of a rack.") },
     Type { sources: &[&[from("policy")]], ..rows("policy", "policy", "priority", "A rule of who may do what.") },
+    Type { sources: &[&[from("rack")]], ..rows("rack", "rack", "rackname", "A rack of the site.") },
     Type {
         sources: &[&[from("routes")]],
         ..rows("route", "routes", "routename", "A static route for nodes to set up.")
@@ -145,6 +180,7 @@ const SHARED: &[Source] = &[
         "next_osimage",
     ]),
     from("nodetype"),
+    from("pdu").without(&["nodetype"]).when("nodetype", "pdu"),
     from("pduoutlet"),
     from("postscripts"),
     from("prescripts").prefix("prescripts-"),

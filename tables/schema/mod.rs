@@ -2,17 +2,22 @@
 
 mod auditlog;
 mod bootparams;
+mod boottarget;
 mod chain;
 mod docker;
 mod dockerhost;
 mod eventlog;
 mod fabric;
 mod fabrichost;
+mod firmware;
 mod hosts;
 mod hwinv;
 mod hypervisor;
 mod ipmi;
 mod iscsi;
+mod kit;
+mod kitcomponent;
+mod kitrepo;
 mod kvm_nodedata;
 mod linuximage;
 mod mac;
@@ -29,12 +34,16 @@ mod noderes;
 mod nodetype;
 mod notification;
 mod openbmc;
+mod osdistro;
+mod osdistroupdate;
 mod osimage;
 mod passwd;
+mod pdu;
 mod pduoutlet;
 mod policy;
 mod postscripts;
 mod prescripts;
+mod rack;
 mod routes;
 mod servicenode;
 mod site;
@@ -54,17 +63,22 @@ mod zone;
 pub const ALL: &[&Table] = &[
     &auditlog::TABLE,
     &bootparams::TABLE,
+    &boottarget::TABLE,
     &chain::TABLE,
     &docker::TABLE,
     &dockerhost::TABLE,
     &eventlog::TABLE,
     &fabric::TABLE,
     &fabrichost::TABLE,
+    &firmware::TABLE,
     &hosts::TABLE,
     &hwinv::TABLE,
     &hypervisor::TABLE,
     &ipmi::TABLE,
     &iscsi::TABLE,
+    &kit::TABLE,
+    &kitcomponent::TABLE,
+    &kitrepo::TABLE,
     &kvm_nodedata::TABLE,
     &linuximage::TABLE,
     &mac::TABLE,
@@ -81,12 +95,16 @@ pub const ALL: &[&Table] = &[
     &nodetype::TABLE,
     &notification::TABLE,
     &openbmc::TABLE,
+    &osdistro::TABLE,
+    &osdistroupdate::TABLE,
     &osimage::TABLE,
     &passwd::TABLE,
+    &pdu::TABLE,
     &pduoutlet::TABLE,
     &policy::TABLE,
     &postscripts::TABLE,
     &prescripts::TABLE,
+    &rack::TABLE,
     &routes::TABLE,
     &servicenode::TABLE,
     &site::TABLE,

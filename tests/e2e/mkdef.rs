@@ -51,116 +51,109 @@ fn defines_nodes_by_a_range() {
     "#);
 }
 
+/// Command, exit code and what it says.
+const REFUSED: &[(&str, i32, &[&str])] = &[
+    (
+        "mkdef n2 groups=all bogus=1 vmhots=h1",
+        1,
+        &[
+            "Error: 'bogus' is not a valid attribute name for an object type of 'node'.",
+            "Error: Skipping to the next attribute.",
+            "Error: 'vmhots' is not a valid attribute name for an object type of 'node'.",
+            "Error: Skipping to the next attribute.",
+            "Hint: did you mean 'vmhost'?",
+        ],
+    ),
+    (
+        "mkdef -t bogus -o x a=b",
+        1,
+        &[
+            "Error: ",
+            "Type 'bogus' is not a valid xCAT object type.",
+            "Hint: types: auditlog boottarget eventlog firmware group kit kitcomponent kitrepo monitoring network node notification osdistro osdistroupdate osimage pdu policy rack route site taskstate zone",
+        ],
+    ),
+    (
+        "mkdef -t netwrk -o x net=10.0.0.0",
+        1,
+        &["Error: ", "Type 'netwrk' is not a valid xCAT object type.", "Hint: did you mean 'network'?"],
+    ),
+    ("mkdef n2,n.3 groups=all", 1, &["Error: The object name 'n.3' is invalid, Cannot use '.' in node name."]),
+    (
+        "mkdef 'n2,x!y' groups=all",
+        1,
+        &["Error: 'x!y' has no operator, expected one of == != =~ !~ = < <= > >= at character 4 of noderange 'n2,x!y'"],
+    ),
+    (
+        "mkdef n2 groups=all bmc=10.1.0.2",
+        1,
+        &["Error: Cannot set the attribute 'bmc' of 'n2' unless mgt=ipmi or mgt=redfish or mgt=openbmc."],
+    ),
+    (
+        "mkdef -f n1,n2 groups=all bmc=10.1.0.2",
+        1,
+        &["Error: Cannot set the attribute 'bmc' of 'n[1-2]' unless mgt=ipmi or mgt=redfish or mgt=openbmc."],
+    ),
+    (
+        r"mkdef n2 groups=all 'ip=|n(\d+|x|'",
+        1,
+        &[
+            r"Error: 'ip=|n(\d+|x|' is refused: expected a number, a text, $1 or a function at character 4 of '|n(\d+|x|'",
+        ],
+    ),
+    (
+        "mkdef n2 groups=all ip=10.0.0.300",
+        1,
+        &["Error: 'ip=10.0.0.300' is refused: it is neither an address nor an expression"],
+    ),
+    (
+        "mkdef n2 groups=all mac=02:00:00:00:01",
+        1,
+        &["Error: 'mac=02:00:00:00:01' is refused: '02:00:00:00:01' is neither a MAC address nor an expression"],
+    ),
+    (
+        "mkdef n2 groups=all mgt=docker 'vmothersetting={a:1}'",
+        1,
+        &["Error: 'vmothersetting={a:1}' is refused: it is not JSON: key must be a string at line 1 column 2"],
+    ),
+    (
+        "mkdef n2 groups=all mgt=docker vmothersetting=privileged",
+        1,
+        &["Error: 'vmothersetting=privileged' is refused: it is not JSON: expected value at line 1 column 1"],
+    ),
+    (
+        "mkdef -t network -o cluster gateway=10.0.0.1",
+        1,
+        &["Error: The attributes net, mask are required to define the network 'cluster'."],
+    ),
+    ("mkdef -t group -o g1 members=n1,n2", 1, &["Error: Invalid nodes and/or groups in noderange: n2"]),
+    ("mkdef -t group -o g1 members='n[1-'", 1, &["Error: no ']' for the '[' at character 2 of noderange 'n[1-'"]),
+    (
+        "mkdef n2 n3 groups=all",
+        2,
+        &[
+            "Error: 'n3' is not of the form attribute=value",
+            "Hint: all names are one word: n1,n2 or 'n[1-2]', quoted so that the shell leaves brackets alone",
+        ],
+    ),
+    ("mkdef", 2, &["Error: no object was named", "Hint: --help shows examples"]),
+    ("mkdef groups=all", 2, &["Error: no object was named", "Hint: --help shows examples"]),
+];
+
 #[test]
 fn a_refused_command_changes_nothing() {
     let lab = lab();
     lab.run("mkdef n1 groups=all mgt=docker").success();
-    assert_snapshot!(session(&lab, r"
-        mkdef n2 groups=all bogus=1 vmhots=h1
-        mkdef -t bogus -o x a=b
-        mkdef -t netwrk -o x net=10.0.0.0
-        mkdef n2,n.3 groups=all
-        mkdef 'n2,x!y' groups=all
-        mkdef n2 groups=all bmc=10.1.0.2
-        mkdef -f n1,n2 groups=all bmc=10.1.0.2
-        mkdef n2 groups=all 'ip=|n(\d+|x|'
-        mkdef n2 groups=all ip=10.0.0.300
-        mkdef n2 groups=all mac=02:00:00:00:01
-        mkdef n2 groups=all mgt=docker 'vmothersetting={a:1}'
-        mkdef n2 groups=all mgt=docker vmothersetting=privileged
-        mkdef -t network -o cluster gateway=10.0.0.1
-        mkdef -t group -o g1 members=n1,n2
-        mkdef -t group -o g1 members='n[1-'
-        mkdef n2 n3 groups=all
-        mkdef
-        mkdef groups=all
+    for (line, code, said) in REFUSED {
+        let run = lab.shell(line);
+        assert_eq!((run.stdout.as_str(), run.code), ("", *code), "{line}\n{run}");
+        assert_eq!(run.stderr.lines().collect::<Vec<_>>(), *said, "{line}");
+    }
+    assert_snapshot!(session(&lab, "
         lsdef -a
         lsdef n1
         deflog
-    "), @r"
-    $ mkdef n2 groups=all bogus=1 vmhots=h1
-    ------- stderr -------
-    Error: 'bogus' is not a valid attribute name for an object type of 'node'.
-    Error: Skipping to the next attribute.
-    Error: 'vmhots' is not a valid attribute name for an object type of 'node'.
-    Error: Skipping to the next attribute.
-    Hint: did you mean 'vmhost'?
-    [exit status: 1]
-    $ mkdef -t bogus -o x a=b
-    ------- stderr -------
-    Error: 
-    Type 'bogus' is not a valid xCAT object type.
-    Hint: types: auditlog eventlog group monitoring network node notification osimage policy route site taskstate zone
-    [exit status: 1]
-    $ mkdef -t netwrk -o x net=10.0.0.0
-    ------- stderr -------
-    Error: 
-    Type 'netwrk' is not a valid xCAT object type.
-    Hint: did you mean 'network'?
-    [exit status: 1]
-    $ mkdef n2,n.3 groups=all
-    ------- stderr -------
-    Error: The object name 'n.3' is invalid, Cannot use '.' in node name.
-    [exit status: 1]
-    $ mkdef 'n2,x!y' groups=all
-    ------- stderr -------
-    Error: 'x!y' has no operator, expected one of == != =~ !~ = < <= > >= at character 4 of noderange 'n2,x!y'
-    [exit status: 1]
-    $ mkdef n2 groups=all bmc=10.1.0.2
-    ------- stderr -------
-    Error: Cannot set the attribute 'bmc' of 'n2' unless mgt=ipmi or mgt=redfish or mgt=openbmc.
-    [exit status: 1]
-    $ mkdef -f n1,n2 groups=all bmc=10.1.0.2
-    ------- stderr -------
-    Error: Cannot set the attribute 'bmc' of 'n[1-2]' unless mgt=ipmi or mgt=redfish or mgt=openbmc.
-    [exit status: 1]
-    $ mkdef n2 groups=all 'ip=|n(\d+|x|'
-    ------- stderr -------
-    Error: 'ip=|n(\d+|x|' is refused: expected a number, a text, $1 or a function at character 4 of '|n(\d+|x|'
-    [exit status: 1]
-    $ mkdef n2 groups=all ip=10.0.0.300
-    ------- stderr -------
-    Error: 'ip=10.0.0.300' is refused: it is neither an address nor an expression
-    [exit status: 1]
-    $ mkdef n2 groups=all mac=02:00:00:00:01
-    ------- stderr -------
-    Error: 'mac=02:00:00:00:01' is refused: '02:00:00:00:01' is neither a MAC address nor an expression
-    [exit status: 1]
-    $ mkdef n2 groups=all mgt=docker 'vmothersetting={a:1}'
-    ------- stderr -------
-    Error: 'vmothersetting={a:1}' is refused: it is not JSON: key must be a string at line 1 column 2
-    [exit status: 1]
-    $ mkdef n2 groups=all mgt=docker vmothersetting=privileged
-    ------- stderr -------
-    Error: 'vmothersetting=privileged' is refused: it is not JSON: expected value at line 1 column 1
-    [exit status: 1]
-    $ mkdef -t network -o cluster gateway=10.0.0.1
-    ------- stderr -------
-    Error: The attributes net, mask are required to define the network 'cluster'.
-    [exit status: 1]
-    $ mkdef -t group -o g1 members=n1,n2
-    ------- stderr -------
-    Error: Invalid nodes and/or groups in noderange: n2
-    [exit status: 1]
-    $ mkdef -t group -o g1 members='n[1-'
-    ------- stderr -------
-    Error: no ']' for the '[' at character 2 of noderange 'n[1-'
-    [exit status: 1]
-    $ mkdef n2 n3 groups=all
-    ------- stderr -------
-    Error: 'n3' is not of the form attribute=value
-    Hint: all names are one word: n1,n2 or 'n[1-2]', quoted so that the shell leaves brackets alone
-    [exit status: 2]
-    $ mkdef
-    ------- stderr -------
-    Error: no object was named
-    Hint: --help shows examples
-    [exit status: 2]
-    $ mkdef groups=all
-    ------- stderr -------
-    Error: no object was named
-    Hint: --help shows examples
-    [exit status: 2]
+    "), @"
     $ lsdef -a
     all (group)
     clustersite (site)
@@ -171,6 +164,67 @@ fn a_refused_command_changes_nothing() {
         mgt=docker
     $ deflog
     1 $TIME root 2 rows: xcrane mkdef n1 groups=all mgt=docker
+    ");
+}
+
+#[test]
+fn racks_kits_and_whatever_else_xcat_defines() {
+    let lab = lab();
+    assert_snapshot!(session(&lab, "
+        mkdef -t rack -o r1 num=3 height=42 room=cellar
+        mkdef -t boottarget -o memtest kernel=memtest86
+        mkdef -t firmware -o n1 cfgfile=/firmware/n1
+        mkdef -t kit -o k-1.0 basename=k version=1.0
+        mkdef -t kitrepo -o k-rocky9 kitname=k-1.0 osbasename=rocky
+        mkdef -t kitcomponent -o k-all kitname=k-1.0 kitpkgdeps=a,b
+        mkdef -t osdistro -o rocky9.4-x86_64 basename=rocky arch=x86_64
+        mkdef -t osdistroupdate -o update1 osdistroname=rocky9.4-x86_64
+        mkdef -t pdu -o p1 outlet=24 snmpversion=3
+        mkdef p2 groups=pdus nodetype=pdu outlet=8 community=public
+        lsdef -z -t boottarget,firmware,kit,kitcomponent,kitrepo,osdistro,osdistroupdate,rack >all
+        chdef -z <all
+        lsdef -t kitcomponent,rack -l
+        lsdef -t pdu
+        lsdef p2 -i outlet,community
+    "), @"
+    $ mkdef -t rack -o r1 num=3 height=42 room=cellar
+    1 object definitions have been created or modified.
+    $ mkdef -t boottarget -o memtest kernel=memtest86
+    1 object definitions have been created or modified.
+    $ mkdef -t firmware -o n1 cfgfile=/firmware/n1
+    1 object definitions have been created or modified.
+    $ mkdef -t kit -o k-1.0 basename=k version=1.0
+    1 object definitions have been created or modified.
+    $ mkdef -t kitrepo -o k-rocky9 kitname=k-1.0 osbasename=rocky
+    1 object definitions have been created or modified.
+    $ mkdef -t kitcomponent -o k-all kitname=k-1.0 kitpkgdeps=a,b
+    1 object definitions have been created or modified.
+    $ mkdef -t osdistro -o rocky9.4-x86_64 basename=rocky arch=x86_64
+    1 object definitions have been created or modified.
+    $ mkdef -t osdistroupdate -o update1 osdistroname=rocky9.4-x86_64
+    1 object definitions have been created or modified.
+    $ mkdef -t pdu -o p1 outlet=24 snmpversion=3
+    1 object definitions have been created or modified.
+    $ mkdef p2 groups=pdus nodetype=pdu outlet=8 community=public
+    1 object definitions have been created or modified.
+    $ lsdef -z -t boottarget,firmware,kit,kitcomponent,kitrepo,osdistro,osdistroupdate,rack >all
+    $ chdef -z <all
+    8 object definitions have been created or modified.
+    $ lsdef -t kitcomponent,rack -l
+    Object name: k-all
+        kitname=k-1.0
+        kitpkgdeps=a,b
+    Object name: r1
+        height=42
+        num=3
+        room=cellar
+    $ lsdef -t pdu
+    p1  (pdu)
+    p2  (pdu)
+    $ lsdef p2 -i outlet,community
+    Object name: p2
+        community=***
+        outlet=8
     ");
 }
 

@@ -8,7 +8,7 @@ fn a_dump_makes_another_home_the_same() {
     assert_snapshot!(session(&lab, "
         dumpxCATdb -p dump
         noderm all
-        restorexCATdb -p dump -m 'back again'
+        restorexCATdb -p dump -m 'back again' | sed 's/[0-9]* tables/all tables/'
         nodels all groups mgt
         dumpxCATdb -p again
         diff -r dump again
@@ -16,8 +16,8 @@ fn a_dump_makes_another_home_the_same() {
     "), @"
     $ dumpxCATdb -p dump
     $ noderm all
-    $ restorexCATdb -p dump -m 'back again'
-    Restored 8 rows of 44 tables.
+    $ restorexCATdb -p dump -m 'back again' | sed 's/[0-9]* tables/all tables/'
+    Restored 8 rows of all tables.
     $ nodels all groups mgt
     n1: groups: rack1,all
     n1: mgt: ipmi
