@@ -33,6 +33,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_fabric.sql"),
     include_str!("migrations/0006_ssh.sql"),
     include_str!("migrations/0007_xcat_objects.sql"),
+    include_str!("migrations/0008_container_networks.sql"),
 ];
 
 /// From this many keys on a table is read through instead of looked up key by key.

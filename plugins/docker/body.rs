@@ -5,6 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::definition::{Definition, fingerprint};
+use super::fields::Nic;
 use super::version::ApiVersion;
 
 /// The node that a container belongs to; tells our containers from others.
@@ -15,7 +16,9 @@ pub(super) const DEFINITION_LABEL: &str = "xcrane.definition";
 pub(super) const ATTRIBUTES_LABEL: &str = "xcrane.attributes";
 
 /// From this version on the MAC address is a property of the place in a network.
-const MAC_IN_ENDPOINT: ApiVersion = ApiVersion { major: 1, minor: 44 };
+pub(super) const MAC_IN_ENDPOINT: ApiVersion = ApiVersion { major: 1, minor: 44 };
+/// From this version on the engine can be told through which network the default route goes.
+pub(super) const ROUTE_CHOSEN: ApiVersion = ApiVersion { major: 1, minor: 48 };
 
 /// Builds the create body; `image` is the name that the engine has the image under.
 pub(super) fn create_body(definition: &Definition, image: &str, api: ApiVersion) -> Value {
@@ -23,8 +26,9 @@ pub(super) fn create_body(definition: &Definition, image: &str, api: ApiVersion)
     for part in &definition.parts {
         merge(&mut body, &part.body);
     }
-    if let Some(mac) = &definition.mac {
-        merge(&mut body, &mac_part(mac, definition.network.as_deref(), api));
+    match definition.nics.first() {
+        Some(own) => merge(&mut body, &own_place(own, definition.nics.len() > 1, api)),
+        None => definition.mac.iter().for_each(|mac| merge(&mut body, &json!({ "MacAddress": mac }))),
     }
     let prints = definition.parts.iter().map(|part| format!("{}={}", part.attribute, fingerprint(&part.body)));
     let labels = json!({ "Labels": {
@@ -36,13 +40,37 @@ pub(super) fn create_body(definition: &Definition, image: &str, api: ApiVersion)
     body
 }
 
-fn mac_part(mac: &str, network: Option<&str>, api: ApiVersion) -> Value {
-    match network {
-        Some(network) if api >= MAC_IN_ENDPOINT => {
-            json!({ "NetworkingConfig": { "EndpointsConfig": { network: { "MacAddress": mac } } } })
-        }
-        _ => json!({ "MacAddress": mac }),
+/// What only some versions take of the port that a container is made with; `several` if it gets more.
+fn own_place(own: &Nic, several: bool, api: ApiVersion) -> Value {
+    let place = place(own, several, api);
+    let mut body = match &own.mac {
+        Some(mac) if api < MAC_IN_ENDPOINT => json!({ "MacAddress": mac }),
+        _ => json!({}),
+    };
+    if !place.is_empty() {
+        merge(&mut body, &json!({ "NetworkingConfig": { "EndpointsConfig": { &own.network: place } } }));
     }
+    body
+}
+
+fn place(nic: &Nic, several: bool, api: ApiVersion) -> Map<String, Value> {
+    let mut place = Map::new();
+    if let Some(mac) = nic.mac.as_ref().filter(|_| api >= MAC_IN_ENDPOINT) {
+        place.insert("MacAddress".into(), json!(mac));
+    }
+    if several && api >= ROUTE_CHOSEN {
+        place.insert("GwPriority".into(), json!(i32::from(nic.routes)));
+    }
+    place
+}
+
+/// The body of the request that puts the container `node` into the network of a further port.
+pub(super) fn connect_body(node: &str, nic: &Nic, api: ApiVersion) -> Value {
+    let mut place = place(nic, true, api);
+    if !nic.fixed().is_null() {
+        place.insert("IPAMConfig".into(), nic.fixed());
+    }
+    json!({ "Container": node, "EndpointConfig": place })
 }
 
 /// Lays `above` over `under`: objects key by key, anything else as a whole.
@@ -106,5 +134,32 @@ mod tests {
         assert_eq!(new["MacAddress"], Value::Null);
         let place = &new["NetworkingConfig"]["EndpointsConfig"]["tnet"];
         assert_eq!(*place, json!({ "IPAMConfig": { "IPv4Address": "10.1.0.1" }, "MacAddress": "02:00:00:00:00:01" }));
+    }
+
+    #[test]
+    fn further_ports_are_joined_afterwards() {
+        let given = [
+            ("provmethod", "busybox"),
+            ("vmnics", "a,b"),
+            ("mac", "02:00:00:00:00:01|02:00:00:00:00:02"),
+            ("nicips", "eth1!10.2.0.1|fd00::1"),
+            ("dockergateway", "b"),
+        ];
+        let attributes = given.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let definition = define(&Node::new("n1", attributes, None)).expect("good definition");
+        let check = |api: ApiVersion, own: Value, further: Value| {
+            let body = create_body(&definition, "busybox:latest", api);
+            assert_eq!(body["NetworkingConfig"]["EndpointsConfig"]["a"], own, "{api}");
+            assert_eq!(connect_body("n1", &definition.further()[0], api)["EndpointConfig"], further, "{api}");
+        };
+        let fixed = json!({ "IPv4Address": "10.2.0.1", "IPv6Address": "fd00::1" });
+        check(OLD, Value::Null, json!({ "IPAMConfig": fixed }));
+        let [own, further] = ["02:00:00:00:00:01", "02:00:00:00:00:02"];
+        check(NEW, json!({ "MacAddress": own }), json!({ "MacAddress": further, "IPAMConfig": fixed }));
+        check(
+            ROUTE_CHOSEN,
+            json!({ "MacAddress": own, "GwPriority": 0 }),
+            json!({ "MacAddress": further, "GwPriority": 1, "IPAMConfig": fixed }),
+        );
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::body::{ATTRIBUTES_LABEL, NODE_LABEL};
 use super::definition::{Definition, fingerprint};
-use super::fields::{fraction_text, size_text};
+use super::fields::{Nic, fraction_text, size_text};
 
 /// What the engine can change in a living container: the container itself then tells the truth, not its labels.
 pub(super) const LIVE: [&str; 5] = ["vmcpus", "vmmemory", "dockerswap", "dockercpuset", "dockerrestart"];
@@ -30,14 +30,28 @@ type Path = Vec<String>;
 pub(super) struct Difference {
     /// None for a container that is not ours at all.
     pub(super) attribute: Option<String>,
-    /// Whether the engine can mend it in the living container.
-    pub(super) live: bool,
+    pub(super) mend: Mend,
     pub(super) text: String,
+}
+
+/// What it takes to mend a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mend {
+    /// Another container.
+    Anew,
+    /// The engine changes the living container.
+    Update,
+    /// The living container leaves or joins networks.
+    Rejoin,
 }
 
 impl Difference {
     fn new(attribute: &str, text: &str) -> Self {
-        Self { attribute: Some(attribute.to_owned()), live: false, text: format!("{attribute}: {text}") }
+        Self { attribute: Some(attribute.to_owned()), mend: Mend::Anew, text: format!("{attribute}: {text}") }
+    }
+
+    fn rejoin(attribute: &str, text: &str) -> Self {
+        Self { mend: Mend::Rejoin, ..Self::new(attribute, text) }
     }
 }
 
@@ -45,7 +59,7 @@ impl Difference {
 pub(super) fn differences(definition: &Definition, image: &str, found: &Value) -> Vec<Difference> {
     let labels = &found["Config"]["Labels"];
     if labels[NODE_LABEL] != definition.node {
-        return vec![Difference { attribute: None, live: false, text: "it was not made by xcrane".into() }];
+        return vec![Difference { attribute: None, mend: Mend::Anew, text: "it was not made by xcrane".into() }];
     }
     let made_from = recorded(labels[ATTRIBUTES_LABEL].as_str().unwrap_or_default());
     let mut lines = Vec::new();
@@ -66,11 +80,12 @@ pub(super) fn differences(definition: &Definition, image: &str, found: &Value) -
         let Some((path, _)) = differing.or_else(|| if changed { own.next() } else { None }) else { continue };
         if told.insert(part.attribute) {
             let text = format!("{}, container has {}", part.text, shown(path, place(found, path)));
-            let live = LIVE.contains(&part.attribute);
-            lines.push(Difference { live, ..Difference::new(part.attribute, &text) });
+            let mend = if LIVE.contains(&part.attribute) { Mend::Update } else { Mend::Anew };
+            lines.push(Difference { mend, ..Difference::new(part.attribute, &text) });
         }
     }
-    lines.extend(mac_difference(definition.mac.as_deref(), found));
+    lines.extend(mac_difference(definition, found));
+    lines.extend(port_differences(definition, found, told.contains("vmnics")));
     let current: BTreeSet<&str> = definition.parts.iter().map(|part| part.attribute).collect();
     let gone = made_from.keys().filter(|attribute| !current.contains(attribute.as_str()));
     let unset = LIVE_PLACES.iter().filter(|(attribute, _)| !made_from.contains_key(*attribute));
@@ -186,15 +201,85 @@ fn bare_links(value: &Value) -> BTreeSet<String> {
 }
 
 /// Engines up to 23 keep the address in the configuration, later ones in the place in the network.
-fn mac_difference(mac: Option<&str>, found: &Value) -> Option<Difference> {
-    let mac = mac?;
-    let places = found["NetworkSettings"]["Networks"].as_object().into_iter().flat_map(serde_json::Map::values);
-    let all = places.map(|place| &place["MacAddress"]).chain([&found["Config"]["MacAddress"]]);
+fn mac_difference(definition: &Definition, found: &Value) -> Option<Difference> {
+    let (own, mac) = match definition.nics.first() {
+        Some(nic) => (Some(&nic.network), nic.mac.as_ref()?),
+        None => (None, definition.mac.as_ref()?),
+    };
+    let places = places(found).filter(|(network, _)| own.is_none_or(|own| own == *network));
+    let all = places.map(|(_, place)| &place["MacAddress"]).chain([&found["Config"]["MacAddress"]]);
     let known: Vec<&str> = all.filter_map(Value::as_str).filter(|text| !text.is_empty()).collect();
     if known.iter().any(|known| known.eq_ignore_ascii_case(mac)) {
         return None;
     }
     Some(Difference::new("mac", &format!("{mac}, container has {}", known.first().unwrap_or(&"none"))))
+}
+
+/// The container's places in networks.
+pub(super) fn places(found: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    found["NetworkSettings"]["Networks"].as_object().into_iter().flatten()
+}
+
+/// What differs in the further ports; `told` if the list of networks has been found to differ already.
+fn port_differences(definition: &Definition, found: &Value, told: bool) -> Vec<Difference> {
+    let mut lines = Vec::new();
+    let has = |network: &str| places(found).any(|(name, _)| name == network);
+    let wanted: Vec<&str> = definition.nics.iter().map(|nic| nic.network.as_str()).collect();
+    let missing = definition.further().iter().any(|nic| !has(&nic.network));
+    let beyond = strangers(definition, found).next().is_some();
+    if (missing || beyond) && !told {
+        let has: Vec<&str> = places(found).map(|(name, _)| name.as_str()).collect();
+        let wanted = if wanted.is_empty() { "not set".to_owned() } else { wanted.join(",") };
+        lines.push(Difference::rejoin("vmnics", &format!("{wanted}, container has {}", has.join(","))));
+    }
+    let present = definition.further().iter().filter(|nic| has(&nic.network));
+    lines.extend(present.flat_map(|nic| port_difference(nic, found)));
+    lines.extend(route_difference(definition, found));
+    lines
+}
+
+/// The networks that a container is in and should not be. One without a network of its own is in what the engine likes.
+pub(super) fn strangers<'a>(definition: &'a Definition, found: &'a Value) -> impl Iterator<Item = &'a String> {
+    let several = !definition.nics.is_empty() || places(found).count() > 1;
+    let first = found["HostConfig"]["NetworkMode"].as_str().unwrap_or_default();
+    let first = if is_default(&found["HostConfig"]["NetworkMode"]) { "bridge" } else { first };
+    let ours = move |name: &str| name == first || definition.nics.iter().any(|nic| nic.network == name);
+    places(found).map(|(name, _)| name).filter(move |name| several && !ours(name))
+}
+
+/// What differs in the place of a port. An engine shows the MAC address only while the container runs.
+pub(super) fn port_difference(nic: &Nic, found: &Value) -> Vec<Difference> {
+    let place = &found["NetworkSettings"]["Networks"][&nic.network];
+    let mut lines = Vec::new();
+    let fixed = nic.fixed();
+    let text = |of: &Value| {
+        let parts = [&of["IPv4Address"], &of["IPv6Address"]].into_iter().filter_map(Value::as_str);
+        let parts: Vec<&str> = parts.filter(|text| !text.is_empty()).collect();
+        if parts.is_empty() { "none".to_owned() } else { parts.join("|") }
+    };
+    if text(&fixed) != text(&place["IPAMConfig"]) {
+        let text = format!("{}, container has {}", text(&fixed), text(&place["IPAMConfig"]));
+        lines.push(Difference::rejoin(&format!("nicips.{}", nic.name), &text));
+    }
+    let known = place["MacAddress"].as_str().filter(|known| !known.is_empty());
+    match (&nic.mac, known) {
+        (Some(mac), Some(known)) if !known.eq_ignore_ascii_case(mac) => {
+            lines.push(Difference::rejoin("mac", &format!("{mac} on {}, container has {known}", nic.name)));
+        }
+        _ => {}
+    }
+    lines
+}
+
+/// Engines that can be told which network has the default route show what they were told.
+fn route_difference(definition: &Definition, found: &Value) -> Option<Difference> {
+    let wanted = definition.nics.iter().find(|nic| nic.routes).filter(|_| definition.nics.len() > 1)?;
+    let mut told: Vec<(i64, &String)> =
+        places(found).filter_map(|(name, place)| Some((place["GwPriority"].as_i64()?, name))).collect();
+    told.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(other.1)));
+    let (_, has) = told.first()?;
+    (**has != wanted.network)
+        .then(|| Difference::new("dockergateway", &format!("{}, container has {has}", wanted.network)))
 }
 
 /// A value of the engine as the tables would write it.
@@ -228,7 +313,7 @@ mod tests {
     use tables::Node;
 
     use super::*;
-    use crate::docker::body::create_body;
+    use crate::docker::body::{connect_body, create_body};
     use crate::docker::definition::define;
     use crate::docker::version::ApiVersion;
 
@@ -287,6 +372,64 @@ mod tests {
             &[("mac", "02:00:00:00:00:02")],
             &["mac: 02:00:00:00:00:01, container has 02:00:00:00:00:02"],
         );
+    }
+
+    /// What an engine shows once it has put the container into the networks of its further ports.
+    fn joined(attributes: &[(&str, &str)]) -> Value {
+        let mut found = container(attributes);
+        for nic in definition(attributes).further() {
+            let place = connect_body("n1", nic, API)["EndpointConfig"].take();
+            found["NetworkSettings"]["Networks"][&nic.network] = place;
+        }
+        found
+    }
+
+    #[test]
+    fn every_port_is_compared() {
+        let check = |now: &[(&str, &str)], made: &[(&str, &str)], expected: &[&str]| {
+            assert_eq!(texts(now, "a:latest", &joined(made)), expected, "{now:?} {made:?}");
+        };
+        let one = [("vmnics", "a"), ("ip", "10.1.0.1")];
+        let two = [("vmnics", "a,b"), ("ip", "10.1.0.1"), ("nicips", "eth1!10.2.0.1")];
+        check(&two, &two, &[]);
+        check(&two, &one, &["vmnics: a,b, container has a"]);
+        check(&one, &two, &["vmnics: a, container has a,b"]);
+        let other = [("vmnics", "a,b"), ("ip", "10.1.0.1"), ("nicips", "eth1!10.2.0.9|fd00::9")];
+        check(&other, &two, &["nicips.eth1: 10.2.0.9|fd00::9, container has 10.2.0.1"]);
+        check(&[("vmnics", "a,c"), ("ip", "10.1.0.1")], &two, &["vmnics: a,c, container has a,b"]);
+        let all: Vec<Mend> =
+            differences(&definition(&other), "a:latest", &joined(&one)).into_iter().map(|one| one.mend).collect();
+        assert_eq!(all, [Mend::Rejoin]);
+        let swapped = differences(&definition(&[("vmnics", "b,a"), ("ip", "10.1.0.1")]), "a:latest", &joined(&one));
+        assert!(swapped.iter().any(|one| one.mend == Mend::Anew), "{swapped:?}");
+        let mut running = joined(&two);
+        running["NetworkSettings"]["Networks"]["b"]["MacAddress"] = json!("02:42:0a:02:00:01");
+        let macs = |cell: &'static str| [&two[..], &[("mac", cell)]].concat();
+        let same = macs("02:00:00:00:00:01|02:42:0A:02:00:01");
+        running["Config"]["MacAddress"] = json!("02:00:00:00:00:01");
+        assert_eq!(texts(&same, "a:latest", &running), Vec::<String>::new());
+        let differs = ["mac: 02:00:00:00:00:09 on eth1, container has 02:42:0a:02:00:01"];
+        assert_eq!(texts(&macs("02:00:00:00:00:01|02:00:00:00:00:09"), "a:latest", &running), differs);
+    }
+
+    #[test]
+    fn the_default_route_where_the_engine_shows_it() {
+        let two = [("vmnics", "a,b"), ("dockergateway", "b")];
+        let mut found = joined(&two);
+        found["NetworkSettings"]["Networks"] = json!({ "a": { "GwPriority": 0 }, "b": { "GwPriority": 1 } });
+        assert_eq!(texts(&two, "a:latest", &found), Vec::<String>::new());
+        found["NetworkSettings"]["Networks"]["a"]["GwPriority"] = json!(1);
+        assert_eq!(texts(&two, "a:latest", &found), ["dockergateway: b, container has a"]);
+    }
+
+    #[test]
+    fn a_network_that_was_joined_by_hand() {
+        let mut found = container(&[]);
+        found["NetworkSettings"]["Networks"] = json!({ "bridge": {} });
+        found["HostConfig"] = json!({ "NetworkMode": "default" });
+        assert_eq!(texts(&[], "a:latest", &found), Vec::<String>::new());
+        found["NetworkSettings"]["Networks"]["x"] = json!({});
+        assert_eq!(texts(&[], "a:latest", &found), ["vmnics: not set, container has bridge,x"]);
     }
 
     #[test]

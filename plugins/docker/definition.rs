@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tables::Node;
 
-use super::fields::{self, FIELDS, Part};
+use super::fields::{self, FIELDS, Nic, Part};
 use crate::{Error, Result};
 
 /// Hexadecimal digits of a [`fingerprint`].
@@ -20,8 +20,12 @@ pub(super) struct Definition {
     pub(super) image: Image,
     /// In the order of the tables; a later part wins over an earlier one.
     pub(super) parts: Vec<Part>,
+    /// The MAC address of a container that names no network.
     pub(super) mac: Option<String>,
+    /// The network that it is made in, or what it has in place of one.
     pub(super) network: Option<String>,
+    /// Its ports, the first in `network`.
+    pub(super) nics: Vec<Nic>,
 }
 
 /// Where the image comes from.
@@ -52,17 +56,36 @@ pub(super) fn define(node: &Node) -> Result<Definition> {
         parts.push(Part { attribute: field.attribute, text: text.to_owned(), body });
     }
     parts.extend(swap(node, &parts)?);
+    let shares_names = parts.iter().any(|part| part.attribute == "dockerhostsfile" && part.body != json!({}));
+    if shares_names && node.get("dockerextrahosts").is_some() {
+        return Err(wrong("dockerextrahosts", "dockerhostsfile=yes has no place for lines of one container alone"));
+    }
     let addresses = fields::addresses(node).map_err(|(attribute, why)| wrong(attribute, &why))?;
-    parts.extend(addresses.parts);
+    parts.extend(addresses.parts.iter().cloned());
     let image = pinned(parse_image(image)?, node.get("dockerimagedigest"))?;
-    Ok(Definition { node: node.name().into(), image, parts, mac: addresses.mac, network: addresses.network })
+    let fields::Addresses { network, nics, mac, .. } = addresses;
+    Ok(Definition { node: node.name().into(), image, parts, mac, network, nics })
 }
 
 impl Definition {
     /// Stands for the whole definition in a container's label; `image` is the resolved name.
     pub(super) fn digest(&self, image: &str) -> String {
         let parts: Vec<Value> = self.parts.iter().map(|part| json!([part.attribute, sorted(&part.body)])).collect();
-        format!("sha256:{}", hash(&json!([self.node, image, parts, self.mac])))
+        let mac = self.nics.first().map_or(&self.mac, |own| &own.mac);
+        let further: Vec<Value> =
+            self.further().iter().map(|nic| json!([nic.network, nic.fixed(), nic.mac, nic.routes])).collect();
+        // As it was before containers had several ports, so that those made then keep their digests.
+        let whole = if further.is_empty() {
+            json!([self.node, image, parts, mac])
+        } else {
+            json!([self.node, image, parts, mac, further])
+        };
+        format!("sha256:{}", hash(&whole))
+    }
+
+    /// The ports beside the one that it is made with.
+    pub(super) fn further(&self) -> &[Nic] {
+        self.nics.get(1..).unwrap_or_default()
     }
 }
 
@@ -280,6 +303,8 @@ mod tests {
         check(&[("vmothersetting", "[1]")], Some("vmothersetting"));
         check(&[("vmothersetting", "{\"a\":")], Some("vmothersetting"));
         check(&[("ip", "10.0.0.1")], Some("vmnics"));
+        check(&[("dockerhostsfile", "yes"), ("dockerextrahosts", "a:10.0.0.1")], Some("dockerextrahosts"));
+        check(&[("dockerhostsfile", "no"), ("dockerextrahosts", "a:10.0.0.1")], None);
     }
 
     #[test]

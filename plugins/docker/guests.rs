@@ -10,10 +10,10 @@ use serde_json::{Map, Value, json};
 use tables::Node;
 
 use super::body::{NODE_LABEL, create_body};
-use super::compare::{Difference, differences};
+use super::compare::{Difference, Mend, differences, places};
 use super::definition::{Definition, Image, define};
-use super::engine::Engine;
-use super::fields::{Part, fraction_text, size_text};
+use super::engine::{Engine, Refusal};
+use super::fields::{HOSTS_FILE, Part, fraction_text, size_text};
 use super::listing::list;
 use super::power::Container;
 use super::{Docker, endpoint, images, networks};
@@ -48,9 +48,15 @@ impl Guests for Docker {
         networks::check(&engine, &definition).await?;
         let body = create_body(&definition, &image, engine.api);
         let Some(found) = self.make_or_find(&engine, &definition, &body).await? else { return Ok(Created::Created) };
-        let different = compare(&engine, &definition, &image, found).await?;
+        let different = compare(&engine, &definition, &image, found.clone()).await?;
         if different.is_empty() {
             return Ok(Created::Unchanged);
+        }
+        let unfinished = found["State"]["Status"] == "created";
+        if unfinished && different.iter().all(|difference| difference.mend == Mend::Rejoin) {
+            // Whoever began to make it was stopped before it was in all its networks.
+            networks::join(&engine, &definition, &found).await?;
+            return Ok(Created::Created);
         }
         if !force {
             return Err(differs(&engine, different));
@@ -86,12 +92,19 @@ impl Guests for Docker {
             Image::Reference(reference) => reference.clone(),
             archive @ Image::Archive(_) => images::bring(&engine, archive, &self.progress).await?,
         };
-        let differences = compare(&engine, &definition, &image, found).await?;
+        let differences = compare(&engine, &definition, &image, found.clone()).await?;
         if differences.is_empty() {
             return Ok(Changed::Unchanged);
         }
-        if differences.iter().all(|difference| difference.live) {
-            update(&engine, &definition, &differences).await?;
+        let needs = |mend: Mend| differences.iter().any(|difference| difference.mend == mend);
+        if !needs(Mend::Anew) {
+            if needs(Mend::Rejoin) {
+                networks::check(&engine, &definition).await?;
+                networks::join(&engine, &definition, &found).await?;
+            }
+            if needs(Mend::Update) {
+                update(&engine, &definition, &differences).await?;
+            }
             return Ok(Changed::Live);
         }
         if !recreate {
@@ -138,7 +151,8 @@ impl Guests for Docker {
     async fn inspect(&self, node: &Node) -> Result<GuestState> {
         let engine = self.engine(node).await?;
         let raw = inspect(&engine, node.name()).await?;
-        let mut lines = lines(&engine.host, &raw);
+        let route = networks::default_route(&engine, &raw).await?;
+        let mut lines = lines(&engine.host, &raw, route.as_deref());
         lines.push(("Definition", drift(&engine, node, raw.clone()).await?));
         Ok(GuestState { lines, raw })
     }
@@ -151,6 +165,7 @@ impl Docker {
         let start = Instant::now();
         loop {
             if self.make(engine, definition, body).await? {
+                self.join_made(engine, definition).await?;
                 return Ok(None);
             }
             match inspect(engine, &definition.node).await {
@@ -162,6 +177,16 @@ impl Docker {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Puts a container that was just made into its further networks; one that cannot be there is not kept.
+    async fn join_made(&self, engine: &Engine, definition: &Definition) -> Result<()> {
+        let joined = networks::join(engine, definition, &Value::Null).await;
+        if joined.is_err() {
+            // The first error is the one to tell; a host that is gone cannot be cleaned up anyway.
+            delete(engine, &definition.node, true, true).await.ok();
+        }
+        joined
     }
 
     /// Asks the engine to make the container; false if the name is taken. A missing image is brought first.
@@ -179,6 +204,11 @@ impl Docker {
                 Ok(true)
             }
             Err(no) if no.status == 409 && no.message.contains("already in use") => Ok(false),
+            Err(no) if no.message.contains(HOSTS_FILE) => {
+                let message =
+                    format!("{} (dockerhostsfile); write it with: makehosts --on {}", no.message, engine.host);
+                Err(Refusal { message, ..no }.into_error(&engine.host, "create"))
+            }
             Err(no) => Err(no.into_error(&engine.host, "create")),
         }
     }
@@ -200,7 +230,7 @@ pub(super) async fn inspect(engine: &Engine, name: &str) -> Result<Value> {
         .map_err(|error| Error::Garbled { what: engine.host.clone(), why: error.to_string() })
 }
 
-pub(super) fn absent_or(no: super::engine::Refusal, host: &str, doing: &str) -> Error {
+pub(super) fn absent_or(no: Refusal, host: &str, doing: &str) -> Error {
     match no.status {
         404 if no.message.contains("No such container") => Error::Absent { host: host.into() },
         _ => no.into_error(host, doing),
@@ -263,7 +293,9 @@ async fn update(engine: &Engine, definition: &Definition, differences: &[Differe
 
 /// The engine's "update" body: the differing parts, without the levels that only the create body has.
 fn update_body(definition: &Definition, differences: &[Difference]) -> Value {
-    let differing = |part: &&Part| differences.iter().any(|one| one.attribute.as_deref() == Some(part.attribute));
+    let differing = |part: &&Part| {
+        differences.iter().any(|one| one.mend == Mend::Update && one.attribute.as_deref() == Some(part.attribute))
+    };
     let parts = definition.parts.iter().filter(differing).filter_map(|part| part.body["HostConfig"].as_object());
     let mut update: Map<String, Value> = parts.flat_map(Clone::clone).collect();
     if let Some(memory) = update.get("Memory").and_then(Value::as_i64) {
@@ -275,7 +307,7 @@ fn update_body(definition: &Definition, differences: &[Difference]) -> Value {
 }
 
 /// A container's details, as people want to read them.
-fn lines(host: &str, raw: &Value) -> Vec<(&'static str, String)> {
+fn lines(host: &str, raw: &Value, route: Option<&str>) -> Vec<(&'static str, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (config, limits, state) = (&raw["Config"], &raw["HostConfig"], &raw["State"]);
     let id: String = text(&raw["Id"]).chars().take(12).collect();
@@ -291,10 +323,12 @@ fn lines(host: &str, raw: &Value) -> Vec<(&'static str, String)> {
     };
     lines.push(("CPU", limit(&limits["NanoCpus"], fraction_text)));
     lines.push(("Memory", limit(&limits["Memory"], size_text)));
-    for (name, place) in raw["NetworkSettings"]["Networks"].as_object().into_iter().flatten() {
+    let (own, further): (Vec<_>, Vec<_>) = places(raw).partition(|(name, _)| limits["NetworkMode"] == **name);
+    for (name, place) in own.into_iter().chain(further) {
         let fixed = &place["IPAMConfig"]["IPv4Address"];
         let address = [&place["IPAddress"], fixed].into_iter().map(text).find(|address| !address.is_empty());
-        let parts = [Some(name.clone()), address, Some(text(&place["MacAddress"]))];
+        let route = route.filter(|route| route == name).map(|_| "default route".to_owned());
+        let parts = [Some(name.clone()), address, Some(text(&place["MacAddress"])), route];
         lines.push((
             "Network",
             parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "),
@@ -344,7 +378,8 @@ mod tests {
             let all = given.iter().copied().chain([("provmethod", "a"), ("dockerenv", "A=1")]);
             let attributes = all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
             let definition = define(&Node::new("n1", attributes, None)).expect("good definition");
-            let one = |name: &&str| Difference { attribute: Some((*name).into()), live: true, text: String::new() };
+            let one =
+                |name: &&str| Difference { attribute: Some((*name).into()), mend: Mend::Update, text: String::new() };
             assert_eq!(update_body(&definition, &differing.iter().map(one).collect::<Vec<_>>()), expected, "{given:?}");
         };
         check(&[("vmcpus", "2"), ("vmmemory", "1")], &["vmcpus"], json!({ "NanoCpus": 2_000_000_000_u64 }));

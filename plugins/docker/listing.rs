@@ -31,6 +31,16 @@ pub(super) struct Listed {
     pub(super) labels: HashMap<String, String>,
     #[serde(default)]
     network_settings: Option<Networks>,
+    #[serde(default)]
+    host_config: HostConfig,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HostConfig {
+    /// The network that it was made in.
+    #[serde(default)]
+    network_mode: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -61,13 +71,14 @@ impl Listed {
         names.clone().find(|name| !name.contains('/')).or_else(|| names.clone().next()).unwrap_or_default()
     }
 
-    /// The address it has, or will have once it runs.
+    /// The address it has, or will have once it runs: that in its own network, if it has one there.
     pub(super) fn ip(&self) -> Option<String> {
         let places = self.network_settings.as_ref()?.networks.as_ref()?;
         let wanted = |place: &Place| place.wanted.as_ref().map(|wanted| wanted.address.clone());
         let found =
             |place: &Place| Some(place.address.clone()).filter(|address| !address.is_empty()).or_else(|| wanted(place));
-        places.values().find_map(|place| found(place).filter(|address| !address.is_empty()))
+        let own = places.get(&self.host_config.network_mode);
+        own.into_iter().chain(places.values()).find_map(|place| found(place).filter(|address| !address.is_empty()))
     }
 }
 
@@ -143,5 +154,17 @@ mod tests {
         };
         assert_eq!(container("").ip().as_deref(), Some("10.1.0.1"));
         assert_eq!(container("10.1.0.2").ip().as_deref(), Some("10.1.0.2"));
+    }
+
+    #[test]
+    fn the_address_in_its_own_network() {
+        for own in ["a", "b", "c"] {
+            let places = ["a", "b", "c"].map(|name| format!(r#""{name}":{{"IPAddress":"in {name}"}}"#)).join(",");
+            let container = listed(&format!(
+                r#"{{"Id":"1","Names":["/n1"],"State":"running","Status":"Up","Image":"a","Command":"c","Created":1,
+                "HostConfig":{{"NetworkMode":"{own}"}},"NetworkSettings":{{"Networks":{{{places}}}}}}}"#
+            ));
+            assert_eq!(container.ip(), Some(format!("in {own}")));
+        }
     }
 }

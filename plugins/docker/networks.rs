@@ -1,21 +1,26 @@
-//! The networks of a host, asked for once.
+//! The networks of a host, asked for once, and a container's place in them.
 //!
 //! An engine makes a container also in a network that it does not have, or with an address that the network cannot give;
-//! only its start fails. So we look before we make.
+//! only its start fails. So we look before we make. An engine also has ways of its own where it cannot be told ours: the
+//! MAC address of a further port before version 25, the network of the default route before 28. Where those are not what
+//! the tables say, nothing is made.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use hyper::Method;
 use ipnetwork::IpNetwork;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use super::body::{MAC_IN_ENDPOINT, ROUTE_CHOSEN, connect_body};
+use super::compare::{places, port_difference, strangers};
 use super::definition::Definition;
 use super::engine::Engine;
-use super::fields::is_made;
+use super::fields::{Nic, is_made};
 use super::guests::inspect;
+use super::version::ApiVersion;
 use crate::{Error, Result};
 
 /// The networks that a host had when it was first asked, or why it did not say.
@@ -28,6 +33,11 @@ pub(super) struct Network {
     id: String,
     #[serde(rename = "IPAM", default)]
     pool: Pool,
+    /// Without a way out.
+    #[serde(default)]
+    internal: bool,
+    #[serde(rename = "EnableIPv6", default)]
+    ipv6: bool,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -44,26 +54,77 @@ struct Range {
     subnet: String,
 }
 
-/// Refuses a definition whose network the host does not have, or has without a place for its address.
+/// Refuses a definition whose networks the host does not have, or has without a place for its addresses, or whose wishes
+/// its engine cannot be told.
 pub(super) async fn check(engine: &Engine, definition: &Definition) -> Result<()> {
-    let Some(wanted) = definition.network.as_deref().filter(|name| is_made(name)) else { return Ok(()) };
-    let known = engine.networks.get_or_init(async || fetch(engine).await.map_err(Arc::new)).await;
-    let known = known.as_ref().map_err(|error| error.again())?;
-    let address = definition.parts.iter().find(|part| part.attribute == "ip").and_then(|part| part.text.parse().ok());
-    let Some(network) = known.iter().find(|network| network.name == wanted || network.id == wanted) else {
-        return Err(missing(&engine.host, known, wanted));
-    };
-    match problem(network, address) {
+    if !definition.nics.iter().any(|nic| is_made(&nic.network)) {
+        return Ok(());
+    }
+    let known = known(engine).await?;
+    if let Some(nic) = definition.nics.iter().find(|nic| find(known, &nic.network).is_none()) {
+        return Err(missing(&engine.host, known, &nic.network));
+    }
+    let mut problems = definition.nics.iter().filter_map(|nic| problem(find(known, &nic.network)?, nic));
+    let told = || definition.further().iter().find_map(|nic| untold_mac(nic, engine.api));
+    let why = problems.next().or_else(told).or_else(|| untold_route(known, &definition.nics, engine.api));
+    match why {
         None => Ok(()),
         Some(why) => Err(Error::Refused { what: format!("{}: cannot create", engine.host), why }),
     }
 }
 
+async fn known(engine: &Engine) -> Result<&[Network]> {
+    let known = engine.networks.get_or_init(async || fetch(engine).await.map_err(Arc::new)).await;
+    known.as_deref().map_err(|error| error.again())
+}
+
+/// Puts the container into the networks of its further ports, as far as it is not there, and takes it out of those where
+/// it should not be. `found` is how it is now.
+pub(super) async fn join(engine: &Engine, definition: &Definition, found: &Value) -> Result<()> {
+    let node = &definition.node;
+    for network in strangers(definition, found) {
+        leave(engine, node, network).await?;
+    }
+    for nic in definition.further() {
+        let there = places(found).any(|(name, _)| *name == nic.network);
+        if there && port_difference(nic, found).is_empty() {
+            continue;
+        }
+        if there {
+            leave(engine, node, &nic.network).await?;
+        }
+        let body = connect_body(node, nic, engine.api);
+        let answer = engine.ask(Method::POST, &format!("/networks/{}/connect", nic.network), Some(&body)).await?;
+        engine.listings.outdate();
+        answer.map_err(|no| no.into_error(&engine.host, &format!("join network {}", nic.network)))?;
+    }
+    Ok(())
+}
+
+async fn leave(engine: &Engine, node: &str, network: &str) -> Result<()> {
+    let body = json!({ "Container": node, "Force": true });
+    let answer = engine.ask(Method::POST, &format!("/networks/{network}/disconnect"), Some(&body)).await?;
+    engine.listings.outdate();
+    answer.map(drop).map_err(|no| no.into_error(&engine.host, &format!("leave network {network}")))
+}
+
+/// The network through which the default route of a container goes; None where it has at most one to choose from.
+pub(super) async fn default_route(engine: &Engine, found: &Value) -> Result<Option<String>> {
+    let names: Vec<&str> = places(found).map(|(name, _)| name.as_str()).collect();
+    if names.len() < 2 {
+        return Ok(None);
+    }
+    let known = known(engine).await?;
+    let priority = |name: &str| found["NetworkSettings"]["Networks"][name]["GwPriority"].as_i64().unwrap_or_default();
+    let highest = names.iter().map(|name| priority(name)).max().unwrap_or_default();
+    let names: Vec<&str> = names.into_iter().filter(|name| priority(name) == highest).collect();
+    Ok(engines_choice(known, &names).map(str::to_owned))
+}
+
 /// Who has the address that a container cannot have: the engine itself says only that it is in use.
 pub(super) async fn holder(engine: &Engine, container: &str) -> Result<Option<String>> {
     let found = inspect(engine, container).await?;
-    let places = found["NetworkSettings"]["Networks"].as_object().into_iter().flatten();
-    for (network, place) in places {
+    for (network, place) in places(&found) {
         let Some(wanted) = place["IPAMConfig"]["IPv4Address"].as_str() else { continue };
         let answer = engine.ask(Method::GET, &format!("/networks/{network}"), None).await?;
         let Ok(answer) = answer else { continue };
@@ -95,19 +156,61 @@ fn missing(host: &str, known: &[Network], wanted: &str) -> Error {
     Error::NoNetwork { host: host.into(), network: wanted.into(), has: names.join(", ") }
 }
 
-fn problem(network: &Network, address: Option<IpAddr>) -> Option<String> {
-    let address = address?;
+fn find<'k>(known: &'k [Network], wanted: &str) -> Option<&'k Network> {
+    known.iter().find(|network| network.name == wanted || network.id == wanted)
+}
+
+fn problem(network: &Network, nic: &Nic) -> Option<String> {
     let subnets: Vec<&str> = network.pool.config.iter().flatten().map(|range| &*range.subnet).collect();
     let parsed: Vec<IpNetwork> = subnets.iter().filter_map(|subnet| subnet.parse().ok()).collect();
     // A driver with a pool of its own may tell us nothing of it.
-    if parsed.is_empty() || parsed.iter().any(|subnet| subnet.contains(address)) {
+    let outside = |address: &IpAddr| !parsed.is_empty() && !parsed.iter().any(|subnet| subnet.contains(*address));
+    let address = nic.addresses().find(outside)?;
+    let attribute = if nic.name == "eth0" { "ip".to_owned() } else { format!("nicips.{}", nic.name) };
+    let (name, subnets) = (&network.name, subnets.join(", "));
+    Some(format!("network '{name}' has no address {address} (attribute {attribute}); it is {subnets}"))
+}
+
+/// Engines up to 24 give a further port a MAC address made from its IPv4 address, and take no other.
+fn untold_mac(nic: &Nic, api: ApiVersion) -> Option<String> {
+    let wanted = nic.mac.as_ref().filter(|_| api < MAC_IN_ENDPOINT)?;
+    let (name, network) = (&nic.name, &nic.network);
+    let given = nic.ipv4.map(of_address);
+    if given.as_ref() == Some(wanted) {
         return None;
     }
+    let given = given.map_or_else(|| "one of its own".to_owned(), |mac| mac + ", made from its address");
     Some(format!(
-        "network '{name}' has no address {address} (attribute ip); it is {}",
-        subnets.join(", "),
-        name = network.name
+        "its engine speaks API {api} and gives {name} in network {network} the MAC address {given}, not {wanted} \
+         (attribute mac); those from API {MAC_IN_ENDPOINT} on can be told, and any can for the first of vmnics"
     ))
+}
+
+/// Engines up to 27 send the default route through a network of their choice.
+fn untold_route(known: &[Network], nics: &[Nic], api: ApiVersion) -> Option<String> {
+    let wanted = nics.iter().find(|nic| nic.routes).filter(|_| nics.len() > 1 && api < ROUTE_CHOSEN)?;
+    let names: Vec<&str> = nics.iter().map(|nic| nic.network.as_str()).collect();
+    let chosen = engines_choice(known, &names).filter(|chosen| *chosen != wanted.network)?;
+    let wanted = &wanted.network;
+    Some(format!(
+        "its engine speaks API {api} and sends the default route through network '{chosen}', not through '{wanted}': the \
+         first by name of those that are not internal; set dockergateway={chosen}, or make network '{chosen}' internal; \
+         those from API {ROUTE_CHOSEN} on can be told"
+    ))
+}
+
+/// The network of the default route where the engine decides: one with a way out, with addresses of both families if there
+/// is one, the first of those by name. None if none has a way out.
+fn engines_choice<'n>(known: &[Network], names: &[&'n str]) -> Option<&'n str> {
+    let open =
+        names.iter().filter_map(|name| Some((find(known, name)?, *name))).filter(|(network, _)| !network.internal);
+    open.min_by_key(|(network, _)| (!network.ipv6, network.name.clone())).map(|(_, name)| name)
+}
+
+/// What an engine makes of an IPv4 address, unless it is told another.
+pub(super) fn of_address(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("02:42:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
 #[cfg(test)]
@@ -119,17 +222,63 @@ mod tests {
         {"Name":"cluster","Id":"2","IPAM":{"Driver":"default","Config":[{"Subnet":"10.1.0.0/16","Gateway":"10.1.0.1"}]}}
     ]"#;
 
+    fn nic(network: &str) -> Nic {
+        Nic { name: "eth0".into(), network: network.into(), ipv4: None, ipv6: None, mac: None, routes: false }
+    }
+
+    #[test]
+    fn the_engines_own_choices() {
+        let network = |name: &str, internal: bool, ipv6: bool| {
+            let [name, id] = [name, "id"].map(str::to_owned);
+            Network { name, id, pool: Pool::default(), internal, ipv6 }
+        };
+        let known = [
+            network("a", true, false),
+            network("b", false, false),
+            network("c", false, false),
+            network("d", false, true),
+        ];
+        let check =
+            |names: &[&str], expected: Option<&str>| assert_eq!(engines_choice(&known, names), expected, "{names:?}");
+        check(&["c", "b"], Some("b"));
+        check(&["c", "a"], Some("c"));
+        check(&["b", "d"], Some("d"));
+        check(&["a"], None);
+        let old = ApiVersion { major: 1, minor: 41 };
+        let nics = [Nic { routes: true, ..nic("c") }, nic("b")];
+        let why = untold_route(&known, &nics, old).unwrap_or_default();
+        assert!(why.contains("through network 'b', not through 'c'"), "{why}");
+        assert_eq!(untold_route(&known, &nics, ROUTE_CHOSEN), None);
+        assert_eq!(untold_route(&known, &[nics[0].clone(), nic("a")], old), None);
+        assert_eq!(untold_route(&known, &nics[..1], old), None);
+    }
+
+    #[test]
+    fn a_mac_that_the_engine_cannot_be_told() {
+        let old = ApiVersion { major: 1, minor: 41 };
+        let check = |mac: &str, ipv4: Option<&str>, api: ApiVersion, good: bool| {
+            let ipv4 = ipv4.map(|text| text.parse().expect("an address"));
+            let nic = Nic { mac: Some(mac.into()), ipv4, ..nic("b") };
+            assert_eq!(untold_mac(&nic, api).is_none(), good, "{mac} {ipv4:?}");
+        };
+        check("02:42:0a:01:00:ff", Some("10.1.0.255"), old, true);
+        check("02:77:0a:01:00:ff", Some("10.1.0.255"), old, false);
+        check("02:77:0a:01:00:ff", None, old, false);
+        check("02:77:0a:01:00:ff", None, MAC_IN_ENDPOINT, true);
+        assert_eq!(untold_mac(&nic("b"), old), None);
+    }
+
     #[test]
     fn only_what_the_host_has() {
         let known: Vec<Network> = serde_json::from_str(KNOWN).expect("as the engine writes it");
         let check = |network: usize, address: &str, expected: Option<&str>| {
-            let address = address.parse().expect("an address");
-            assert_eq!(problem(&known[network], Some(address)).as_deref(), expected, "{address}");
+            let ipv4 = Some(address.parse().expect("an address"));
+            assert_eq!(problem(&known[network], &Nic { ipv4, ..nic("x") }).as_deref(), expected, "{address}");
         };
         check(1, "10.1.255.1", None);
         check(0, "10.1.255.1", None);
         check(1, "10.2.0.1", Some("network 'cluster' has no address 10.2.0.1 (attribute ip); it is 10.1.0.0/16"));
-        assert_eq!(problem(&known[1], None), None);
+        assert_eq!(problem(&known[1], &nic("x")), None);
         let missing = missing("h1", &known, "clustre").to_string();
         assert_eq!(
             missing,

@@ -57,6 +57,11 @@ const COLUMNS: &[Column] = &[
         "The digest that the image is pinned to, as sha256:…; default takes what the tag means on the host.",
     ),
     text("readonly", "'yes' makes the root file system read-only; default is no."),
+    text("gateway", "Which of the networks in vmnics has the default route; default is the first."),
+    text(
+        "hostsfile",
+        "'yes' gives the container its host's /etc/xcrane/hosts, which 'makehosts --on' keeps, as its /etc/hosts; default is the engine's own file.",
+    ),
     COMMENTS,
     DISABLE,
 ];

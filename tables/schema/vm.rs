@@ -30,7 +30,10 @@ const COLUMNS: &[Column] = &[
         "cpus",
         "How many processors the guest may use; for a container a fraction such as 1.5 is fine; default is no limit.",
     ),
-    list("nics", "Network ports, each [physnet:]bridge[=model]; for a container the name of its Docker network."),
+    list(
+        "nics",
+        "Network ports, each [physnet:]bridge[=model]; for a container the names of its Docker networks: ip is in the first, nicips.eth1 in the second unless nicnetworks says otherwise.",
+    ),
     text("nicmodel", "The model of the network ports; default is virtio."),
     list("bootorder", "The order of boot devices, such as net,hd."),
     text("clockoffset", "'utc' or 'localtime': what the guest's clock starts with."),

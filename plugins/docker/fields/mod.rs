@@ -3,13 +3,15 @@
 
 mod limits;
 mod network;
+mod nics;
 mod process;
 mod storage;
 mod text;
 
 use serde_json::Value;
 
-pub(super) use network::{addresses, is_made};
+pub(super) use network::HOSTS_FILE;
+pub(super) use nics::{Addresses, Nic, addresses, is_made};
 pub(super) use text::{fraction_text, size, size_text};
 
 /// The part of a create body that a text stands for, or what is wrong with the text.
@@ -41,8 +43,8 @@ const YES_NO: &str = "yes or no";
 const PAIRS: &str = "NAME=VALUE, more of them separated by '|' (a '|' inside a value is written '\\|')";
 const CAPABILITIES: &str = "capability names separated by commas, such as SYS_NICE,IPC_LOCK, or ALL";
 
-/// Every attribute whose text stands for itself; `provmethod`, `vmnics`, `ip`, `mac`, `dockerlinks`, `dockerswap` and
-/// `vmothersetting` depend on each other and are read in `definition`.
+/// Every attribute whose text stands for itself; `provmethod`, `vmnics`, `ip`, `mac`, `dockergateway`, `dockerlinks`,
+/// `dockerswap` and `vmothersetting` depend on each other and are read in `definition`.
 pub(super) const FIELDS: &[Field] = &[
     field("dockercommand", WORDS, process::command),
     field("dockerentrypoint", WORDS, process::entrypoint),
@@ -86,4 +88,5 @@ pub(super) const FIELDS: &[Field] = &[
     field("dockerports", "[IP:]HOSTPORT:PORT or [IP:]HOSTPORT:PORT/udp separated by commas", network::ports),
     field("dockerextrahosts", "NAME:IP separated by commas", network::extra_hosts),
     field("dockerdns", "IP addresses separated by commas", network::dns),
+    field("dockerhostsfile", YES_NO, network::hosts_file),
 ];

@@ -148,6 +148,29 @@ async fn swap_counts_on_top_of_memory() {
 }
 
 #[tokio::test]
+async fn the_hosts_file_of_names() {
+    let world = World::new();
+    let host = world.lab.host("h1");
+    let node = world.node("n1", &[("vmnics", "cluster"), ("dockerhostsfile", "yes")]);
+    let guests = world.backends.guests(&node).expect("docker makes guests");
+    let refusal = guests.create(&node, false).await.expect_err("there is no such file").to_string();
+    assert!(refusal.contains("/etc/xcrane/hosts (dockerhostsfile); write it with: makehosts --on h1"), "{refusal}");
+    host.shell("mkdir /etc/xcrane && echo 10.100.0.9 far >/etc/xcrane/hosts");
+    guests.create(&node, false).await.expect("made");
+    assert_eq!(guests.create(&node, false).await.expect("found equal"), Created::Unchanged);
+    let power = world.backends.power(&node).expect("docker powers");
+    power.apply(&node, plugins::PowerAction::On).await.expect("runs");
+    assert_eq!(host.docker("exec n1 cat /etc/hosts").success(), "10.100.0.9 far");
+    // What is written into the file is seen by containers that run, and the engine never writes there.
+    host.shell("echo 10.100.0.8 farther >/etc/xcrane/hosts");
+    assert_eq!(host.docker("exec n1 cat /etc/hosts").success(), "10.100.0.8 farther");
+    power.apply(&node, plugins::PowerAction::Reset).await.expect("runs");
+    assert_eq!(host.docker("exec n1 cat /etc/hosts").success(), "10.100.0.8 farther");
+    guests.remove(&node, true, true).await.expect("removed");
+    assert_eq!(host.shell("cat /etc/xcrane/hosts"), "10.100.0.8 farther\n");
+}
+
+#[tokio::test]
 async fn a_fixed_place_in_the_network() {
     let world = World::new();
     let place = [("vmnics", "cluster"), ("ip", "10.100.0.7"), ("mac", "02:77:00:00:00:07"), ("dockerlinks", "n1:db")];

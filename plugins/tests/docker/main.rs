@@ -7,5 +7,6 @@ mod fields;
 mod files;
 mod guests;
 mod network;
+mod nics;
 mod power;
 mod world;
