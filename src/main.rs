@@ -12,6 +12,7 @@ mod definition;
 mod failure;
 mod fanout;
 mod hosts;
+mod network;
 mod outcome;
 mod progress;
 mod remote;

@@ -36,6 +36,11 @@ impl<'t> Edit<'t> {
         world::expand(self.store, range, unknown)
     }
 
+    /// As [`crate::Tables::nodes`].
+    pub fn nodes(&self, range: &str) -> Result<Vec<Node>> {
+        tables::nodes(self.store, range)
+    }
+
     /// As [`crate::Tables::resolve`].
     pub fn resolve(&self, names: &[String]) -> Result<Vec<Node>> {
         resolve::nodes(self.store, &names.iter().map(String::as_str).collect::<Vec<_>>())

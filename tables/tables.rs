@@ -39,14 +39,7 @@ impl Tables {
 
     /// The nodes of a range with all their attributes; a range without nodes is refused.
     pub fn nodes(&self, range: &str) -> Result<Vec<Node>> {
-        let store = self.store();
-        store.read(|| {
-            let names = expand(&store, range)?;
-            if names.is_empty() {
-                return Err(Error::EmptyRange { range: range.to_owned() });
-            }
-            resolve::nodes(&store, &texts(&names))
-        })
+        nodes(&self.store(), range)
     }
 
     /// The nodes of these names in this order with all their attributes; names that are no nodes are refused.
@@ -184,6 +177,16 @@ impl Tables {
 pub(crate) fn expand(store: &Store, range: &str) -> Result<Vec<String>> {
     let expansion = world::expand(store, range, Unknown::Refuse)?;
     Ok(expansion.names.iter().map(|name| name.to_string()).collect())
+}
+
+pub(crate) fn nodes(store: &Store, range: &str) -> Result<Vec<Node>> {
+    store.read(|| {
+        let names = expand(store, range)?;
+        if names.is_empty() {
+            return Err(Error::EmptyRange { range: range.to_owned() });
+        }
+        resolve::nodes(store, &texts(&names))
+    })
 }
 
 fn texts(names: &[String]) -> Vec<&str> {

@@ -44,6 +44,7 @@ pub enum EngineStep {
     Make,
     /// It is ours, differs, and nothing is in it.
     MakeAnew,
+    Remove,
 }
 
 /// Makes networks at the engines of hosts.

@@ -183,7 +183,9 @@ fn up(dir: &std::path::Path, hosts: &Hosts, image_on: Option<&[String]>) -> Resu
     hosts.start(&room)?;
     let Some(image_on) = image_on else { return Ok(()) };
     for host in room.hosts().iter().filter(|host| !image_on.iter().any(|name| name == host.name())) {
-        host.shell("docker rmi busybox:lab")?;
+        if host.kind()? != Kind::Bare {
+            host.shell("docker rmi busybox:lab")?;
+        }
     }
     Ok(())
 }

@@ -1,0 +1,157 @@
+//! `mknet`: make networks over hosts, or bring them in step with their definitions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use clap::Args;
+use plugins::networks::{self, Uplink};
+use tables::Node;
+use tables::definitions::{Assignment, Job, Operator, words};
+
+use super::{Run, Shape};
+use crate::context::Context;
+use crate::definition;
+use crate::failure::Failure;
+use crate::fanout::{Ended, Manner};
+use crate::network::{self, Defined, Made, Task, Work};
+use crate::outcome::Outcome;
+use crate::reply::Answer;
+
+/// Make networks over hosts, or bring them in step with their definitions
+#[derive(Debug, Args)]
+#[command(after_help = "A network is an object of type network with a driver and hosts: lsdef -t network, mkdef -t network. On every host it is
+the engine's network of the same name, which guests are put on by vmnics. Hosts that have left the definition lose it. A
+host that cannot be reached is brought in step by the next run.
+
+Drivers: bridge joins the hosts by VXLAN between their addresses, or with an uplink puts containers on the wire behind
+that port; ovs does either with Open vSwitch; macvlan and ipvlan put containers flat on the wire of the uplink; overlay is
+that of Swarm.
+The mtu is what the smallest uplink of the hosts leaves, unless it is set.
+
+Examples:
+  mknet blue driver=bridge net=10.80.0.0 mask=255.255.0.0 hosts=h[1-4]
+  mknet blue hosts=h[1-5]    one host more
+  mknet blue,red --plan      what would be done; exit 2 if that is anything
+  mkvm c[1-40] after: chdef c[1-40] vmnics=blue ip='|\\D+(\\d+)|10.80.0.($1+10)|'")]
+pub(crate) struct Mknet {
+    /// The networks, by comma
+    #[arg(value_name = "NETWORKS")]
+    networks: String,
+    /// Attributes to define or change first; an empty value clears
+    #[arg(value_name = "ATTR=VALUE", conflicts_with = "plan")]
+    changes: Vec<String>,
+    /// Show what would be done, with the lines of files that change; exit 2 if that is anything
+    #[arg(long)]
+    plan: bool,
+    /// Why, for the journal
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+/// What the hosts have said of their uplinks: by network and host.
+type Uplinks = BTreeMap<String, BTreeMap<String, Uplink>>;
+
+impl Run for Mknet {
+    async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
+        let names: BTreeSet<String> = words(&self.networks).map(str::to_owned).collect();
+        let names: Vec<String> = names.into_iter().collect();
+        let manner = Manner::from(&self.shape);
+        let defined = match self.changes.is_empty() {
+            true => cx.networks(cx.tables()?, manner.format, &names)?,
+            false => self.define(cx, &names)?,
+        };
+        let made = network::made(cx.tables()?)?;
+        let (answers, asked) = ask(cx, &defined, manner).await?;
+        let work = work(cx, &defined, &made, &answers)?;
+        let deeds = cx.plan_networks(work, asked.into(), manner).await?;
+        if self.plan {
+            cx.show_networks(&deeds, manner.format);
+            return Ok(deeds.outcome());
+        }
+        cx.do_networks(deeds, manner).await
+    }
+}
+
+impl Mknet {
+    /// Defines the networks as mkdef and chdef would; what could not be made is not kept.
+    fn define(&self, cx: &Context, names: &[String]) -> Result<Vec<Defined>, Failure> {
+        let changes: Vec<Assignment> = self.changes.iter().map(|word| assignment(word)).collect::<Result<_, _>>()?;
+        let object = network::object();
+        let wanted = definition::Wanted { object, names: names.to_vec(), changes };
+        let faults = definition::faults(std::slice::from_ref(&wanted), true);
+        if let Some(fault) = faults.into_iter().next() {
+            return Err(fault.into());
+        }
+        let jobs: Vec<Job<'_>> = names.iter().map(|name| Job { name, changes: &wanted.changes }).collect();
+        cx.tables()?.try_edit(&cx.origin(self.reason.clone()), |edit| {
+            let assigned = edit.assign_all(object, &jobs)?;
+            if let Some(refusal) = assigned.refusals.into_iter().next() {
+                return Err(refusal.into());
+            }
+            cx.networks(edit, self.shape.format(), names)
+        })
+    }
+}
+
+fn assignment(word: &str) -> Result<Assignment, Failure> {
+    let (attribute, value) =
+        word.split_once('=').ok_or_else(|| Failure::usage(format!("'{word}' is not of the form attribute=value")))?;
+    Ok(Assignment { attribute: attribute.to_owned(), operator: Operator::Set, value: value.to_owned() })
+}
+
+/// Asks all hosts of their uplinks, which shows who answers; networks without a way to another host have none.
+async fn ask(cx: &Context, defined: &[Defined], manner: Manner) -> Result<(Answers, Ended), Failure> {
+    let backends = cx.backends()?;
+    let mut hosts: BTreeMap<&str, &Node> = BTreeMap::new();
+    hosts.extend(defined.iter().flat_map(|defined| &defined.hosts).map(|host| (host.name(), host)));
+    let nodes = hosts.into_values().cloned().collect();
+    let answers = Mutex::new(Answers::default());
+    let question = async |node: Node| {
+        let host = backends.host(&node).await?;
+        let mut found = Vec::new();
+        for Defined { network, .. } in defined {
+            let Some(member) = network.members.iter().find(|member| member.host == node.name()) else { continue };
+            found.push((network.name.clone(), networks::uplink(&host, network, member).await?));
+        }
+        let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.reached.insert(node.name().to_owned());
+        for (network, uplink) in found {
+            answers.uplinks.entry(network).or_default().extend(uplink.map(|uplink| (node.name().to_owned(), uplink)));
+        }
+        Ok(Answer::silent())
+    };
+    let asked = cx.each(nodes, manner, question).await;
+    Ok((answers.into_inner().unwrap_or_else(PoisonError::into_inner), asked))
+}
+
+/// What the hosts that could be reached have said.
+#[derive(Debug, Default)]
+struct Answers {
+    uplinks: Uplinks,
+    reached: BTreeSet<String>,
+}
+
+/// What becomes of each network on the hosts that carry it, and on those that did.
+fn work(cx: &Context, defined: &[Defined], made: &BTreeMap<String, Made>, answers: &Answers) -> Result<Work, Failure> {
+    let mut work = Work::default();
+    for defined in defined {
+        let name = &defined.network.name;
+        let (made, nothing) = (made.get(name), BTreeMap::new());
+        let uplinks = answers.uplinks.get(name).unwrap_or(&nothing);
+        let network = network::settle(defined, made, uplinks);
+        for host in defined.hosts.iter().filter(|host| answers.reached.contains(host.name())) {
+            network::check_mtu(&network, host.name(), uplinks.get(host.name()))?;
+            let was = made.and_then(|made| made.get(host.name())).cloned();
+            work.add(host, Task::Carry { network: network.clone(), was });
+        }
+        let left = made.into_iter().flatten().filter(|(host, _)| !network.members.iter().any(|member| member.host == **host));
+        for (host, was) in left {
+            if let Some(node) = cx.former_host(host, name)? {
+                work.add(&node, Task::Leave { was: was.clone(), force: false });
+            }
+        }
+    }
+    Ok(work)
+}

@@ -1,0 +1,126 @@
+//! Networks over many hosts, on the user's side: from rows of the tables to what the drivers work on, and from there to
+//! what is done to each host.
+//!
+//! Reading order: `define` (one network from its row), `rules` (what networks may not have in common), `record` (where
+//! each was made), `mtu`, `task` (one network on one host: what is to be
+//! done, and doing it), `work` (all of them on all hosts).
+
+mod define;
+mod mtu;
+mod record;
+mod rules;
+mod task;
+mod work;
+
+use std::collections::BTreeMap;
+
+use plugins::networks::Network;
+use tables::definitions::Attributes;
+use tables::objects::{self, ObjectType};
+use tables::{Edit, Node, Tables};
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::reply::{Body, Reply};
+use crate::ui::Format;
+
+pub(crate) use mtu::{check as check_mtu, settle};
+pub(crate) use record::{Made, made};
+pub(crate) use task::{Standing, Task, stand};
+pub(crate) use work::Work;
+
+/// A network with the hosts that carry it.
+#[derive(Debug, Clone)]
+pub(crate) struct Defined {
+    pub(crate) network: Network,
+    /// Whether the definition says the MTU; otherwise it is what the hosts' uplinks leave.
+    pub(crate) mtu_is_set: bool,
+    /// In the order of the network's members.
+    pub(crate) hosts: Vec<Node>,
+}
+
+/// Tables at rest, or in the middle of a change that is to be checked before it is kept.
+pub(crate) trait Source {
+    /// The attributes of every network, by name.
+    fn networks(&self) -> tables::Result<BTreeMap<String, Attributes>>;
+    fn nodes(&self, range: &str) -> tables::Result<Vec<Node>>;
+}
+
+impl Source for Tables {
+    fn networks(&self) -> tables::Result<BTreeMap<String, Attributes>> {
+        let names = self.object_names(object())?;
+        let attributes = self.stored_attributes(object(), &names)?;
+        Ok(names.into_iter().zip(attributes.into_iter().flatten()).collect())
+    }
+
+    fn nodes(&self, range: &str) -> tables::Result<Vec<Node>> {
+        self.nodes(range)
+    }
+}
+
+impl Source for Edit<'_> {
+    fn networks(&self) -> tables::Result<BTreeMap<String, Attributes>> {
+        let names = self.object_names(object())?;
+        let attributes = self.stored_attributes(object(), &names)?;
+        Ok(names.into_iter().zip(attributes.into_iter().flatten()).collect())
+    }
+
+    fn nodes(&self, range: &str) -> tables::Result<Vec<Node>> {
+        self.nodes(range)
+    }
+}
+
+/// The type of object that a network is.
+pub(crate) fn object() -> &'static ObjectType {
+    objects::find("network").expect("networks are among the types")
+}
+
+/// The names of the networks that hosts carry: those with a driver.
+pub(crate) fn names(tables: &Tables) -> Result<Vec<String>, Failure> {
+    let all = Source::networks(tables)?;
+    Ok(all.into_iter().filter(|(_, attributes)| attributes.contains_key("driver")).map(|(name, _)| name).collect())
+}
+
+pub(crate) fn is_defined(tables: &Tables, name: &str) -> Result<bool, Failure> {
+    Ok(Source::networks(tables)?.contains_key(name))
+}
+
+/// The network of that name, checked for itself only.
+pub(crate) fn defined(tables: &Tables, name: &str) -> Result<Defined, Failure> {
+    define::network(tables, &Source::networks(tables)?, name)
+        .map_err(|failure| Failure { message: format!("network {name}: {}", failure.message), ..failure })
+}
+
+impl Context {
+    /// The networks of these names, each checked for itself and against all others; says of each bad one what is wrong,
+    /// and refuses the command.
+    pub(crate) fn networks(
+        &self,
+        source: &impl Source,
+        format: Format,
+        names: &[String],
+    ) -> Result<Vec<Defined>, Failure> {
+        let all = source.networks()?;
+        let mut good = Vec::new();
+        let mut hints: Vec<String> = Vec::new();
+        for name in names {
+            let checked = define::network(source, &all, name).and_then(|defined| {
+                rules::check(&all, &defined.network)?;
+                Ok(defined)
+            });
+            match checked {
+                Ok(defined) => good.push(defined),
+                Err(failure) => {
+                    self.ui.reply(format, Reply { node: Some(name.clone()), body: Body::Error(failure.message) });
+                    hints.extend(failure.hints.into_iter().filter(|hint| !hints.contains(hint)).collect::<Vec<_>>());
+                }
+            }
+        }
+        if good.len() == names.len() {
+            return Ok(good);
+        }
+        self.ui.finish_folding();
+        let what = if names.len() == 1 { "the network cannot be made" } else { "not all networks can be made" };
+        Err(Failure { hints, ..Failure::refused(format!("nothing was done: {what} as defined")) })
+    }
+}

@@ -1,0 +1,155 @@
+//! What mknet and rmnet share: looking at all hosts before the first is changed, showing what would be done, doing it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+use tables::Node;
+
+use super::record;
+use super::task::{self, Deed, Task};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::fanout::Manner;
+use crate::outcome::Outcome;
+use crate::progress::Bars;
+use crate::reply::{Answer, Body, Reply};
+use crate::ui::Format;
+
+/// What becomes of networks, host by host.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    hosts: BTreeMap<String, (Node, Vec<Task>)>,
+}
+
+/// What is to be done on the hosts that could be looked at, and how the looking ended for all.
+#[derive(Debug)]
+pub(crate) struct Deeds {
+    hosts: BTreeMap<String, (Node, Vec<Deed>)>,
+    looked: Outcome,
+}
+
+impl Work {
+    pub(crate) fn add(&mut self, node: &Node, task: Task) {
+        self.hosts.entry(node.name().to_owned()).or_insert_with(|| (node.clone(), Vec::new())).1.push(task);
+    }
+
+    pub(crate) fn nodes(&self) -> Vec<Node> {
+        self.hosts.values().map(|(node, _)| node.clone()).collect()
+    }
+
+    pub(crate) fn of(&self, node: &Node) -> &[Task] {
+        self.hosts.get(node.name()).map(|(_, tasks)| tasks.as_slice()).unwrap_or_default()
+    }
+}
+
+impl Deeds {
+    fn is_pending(&self) -> bool {
+        self.hosts.values().flat_map(|(_, deeds)| deeds).any(|deed| !deed.is_nothing())
+    }
+
+    /// How `--plan` ends: 1 when some host could not be looked at, 2 when something would change.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match (self.looked, self.is_pending()) {
+            (Outcome::Done, true) => Outcome::Code(2),
+            (outcome, _) => outcome,
+        }
+    }
+}
+
+impl Context {
+    /// Looks at every host; one that fails says so and is left alone. `before` is how the questions before that ended.
+    pub(crate) async fn plan_networks(&self, work: Work, before: Outcome, manner: Manner) -> Result<Deeds, Failure> {
+        let backends = self.backends()?;
+        let planned = Mutex::new(BTreeMap::new());
+        let ask = async |node: Node| {
+            let mut deeds = Vec::new();
+            for task in work.of(&node) {
+                deeds.push(task::plan(backends, &node, task).await?);
+            }
+            let mut planned = planned.lock().unwrap_or_else(PoisonError::into_inner);
+            planned.insert(node.name().to_owned(), (node, deeds));
+            Ok(Answer::silent())
+        };
+        let looked = self.each(work.nodes(), manner, ask).await.into();
+        let hosts = planned.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Deeds { hosts, looked: worse(before, looked) })
+    }
+
+    /// Shows what would be done; equal hosts fold into one.
+    pub(crate) fn show_networks(&self, deeds: &Deeds, format: Format) {
+        for (name, (_, deeds)) in &deeds.hosts {
+            let lines = |deed: &Deed| {
+                let lines = if deed.is_nothing() { vec![deed.word().to_owned()] } else { deed.lines() };
+                lines.into_iter().map(|line| format!("{}: {line}", deed.task.network().name)).collect::<Vec<_>>()
+            };
+            let answer = Answer {
+                lines: deeds.iter().flat_map(lines).collect(),
+                data: Some(deeds.iter().map(Deed::data).collect::<Vec<Value>>().into()),
+                ..Answer::default()
+            };
+            self.ui.reply(format, Reply { node: Some(name.clone()), body: Body::Answer(answer) });
+        }
+        self.ui.finish_folding();
+    }
+
+    /// Does it on all hosts at once, and says of each what became of it. What is to be there is noted before and what is
+    /// gone after it, so that nothing is forgotten at whatever moment the program is killed.
+    pub(crate) async fn do_networks(&self, deeds: Deeds, manner: Manner) -> Result<Outcome, Failure> {
+        let hosts = &deeds.hosts;
+        let nodes = hosts.values().map(|(node, _)| node.clone()).collect();
+        let bars = Arc::new(Bars::new(self.ui.clone()));
+        self.tables()?.edit(&self.origin(None), |edit| {
+            let all = hosts.iter().flat_map(|(host, (_, deeds))| deeds.iter().map(move |deed| (host, deed)));
+            let mut in_place = all.filter(|(_, deed)| deed.comes_in_place());
+            in_place.try_for_each(|(host, deed)| record::remember(edit, host, deed.task.network()))
+        })?;
+        let ask = async |node: Node| {
+            let deeds = hosts.get(node.name()).map(|(_, deeds)| deeds.as_slice()).unwrap_or_default();
+            let mut answer = Answer::default();
+            let mut data = Vec::with_capacity(deeds.len());
+            for deed in deeds {
+                self.do_network(&node, deed, &bars).await.map_err(|failure| failure.after(answer.clone()))?;
+                answer.lines.push(format!("{}: {}", deed.task.network().name, deed.word()));
+                data.push(deed.data());
+                answer.data = Some(data.clone().into());
+            }
+            Ok(answer)
+        };
+        let ended = self.each(nodes, manner, ask).await;
+        Ok(worse(ended.into(), deeds.looked))
+    }
+
+    /// The node of a host that has or had a network. One that is no node any more cannot be asked: that is said, and forgotten.
+    pub(crate) fn former_host(&self, host: &str, network: &str) -> Result<Option<Node>, Failure> {
+        let tables = self.tables()?;
+        match tables.resolve(&[host.to_owned()]) {
+            Ok(nodes) => Ok(nodes.into_iter().next()),
+            Err(tables::Error::InvalidNames { .. }) => {
+                self.ui.warning(&format!("{host} is no node any more; what it has of network {network} stays there"));
+                tables.edit(&self.origin(None), |edit| record::forget(edit, host, network))?;
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn do_network(&self, node: &Node, deed: &Deed, bars: &Arc<Bars>) -> Result<(), Failure> {
+        task::carry_out(self.backends()?, node, deed, bars).await?;
+        let (host, network) = (node.name(), deed.task.network());
+        match &deed.task {
+            Task::Carry { .. } if deed.comes_in_place() => Ok(()),
+            Task::Carry { .. } => {
+                Ok(self.tables()?.edit(&self.origin(None), |edit| record::remember(edit, host, network))?)
+            }
+            Task::Leave { .. } => {
+                Ok(self.tables()?.edit(&self.origin(None), |edit| record::forget(edit, host, &network.name))?)
+            }
+        }
+    }
+}
+
+/// How a command ends of which two parts have ended so.
+fn worse(one: Outcome, other: Outcome) -> Outcome {
+    if one == Outcome::Done { other } else { one }
+}
