@@ -1,18 +1,40 @@
-//! The command line as the journal keeps it: as one would type it again, but without passwords.
+//! The command line as the journal and auditlog keep it: as one would type it again, but without passwords.
 
 use std::borrow::Cow;
 
 use tables::objects;
 use tables::schema::{self, Column, Kind};
 
+use crate::commands;
+
 /// The words as one line, quoted where a shell needs that, the program without its directory; the value of anything
 /// secret is `***`.
 pub(crate) fn written(words: &[String]) -> String {
     let Some((program, rest)) = words.split_first() else { return String::new() };
-    let program = program.rsplit('/').next().unwrap_or(program);
-    let rest = rest.iter().map(|word| masked(word));
-    let words = std::iter::once(Cow::Borrowed(program)).chain(rest);
-    words.map(|word| quoted(&word).into_owned()).collect::<Vec<_>>().join(" ")
+    let program = quoted(without_directory(program));
+    std::iter::once(program.into_owned()).chain(rest.iter().map(|word| shown(word))).collect::<Vec<_>>().join(" ")
+}
+
+/// The command, however it was started, and its arguments as in [`written`] but for the noderange.
+pub(crate) fn parts<'w>(words: &'w [String], noderange: &str) -> (&'w str, String) {
+    let mut words = words.iter();
+    let mut command = words.next().map_or("", |program| without_directory(program));
+    if commands::find_linked(command).is_none() {
+        command = words.next().map_or(command, String::as_str);
+    }
+    let mut rest: Vec<&String> = words.collect();
+    if let Some(place) = rest.iter().position(|word| *word == noderange) {
+        rest.remove(place);
+    }
+    (command, rest.into_iter().map(|word| shown(word)).collect::<Vec<_>>().join(" "))
+}
+
+fn without_directory(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
+}
+
+fn shown(word: &str) -> String {
+    quoted(&masked(word)).into_owned()
 }
 
 /// `bmcpassword=secret`, `ipmi.password^=secret` or a condition on one without what stands behind the operator.
@@ -70,6 +92,19 @@ mod tests {
         check(&["tabdump", "-w", "password==x", "ipmi"], "tabdump -w 'password==***' ipmi");
         check(&["rmdef", "all@ipmi.password!~x"], "rmdef 'all@ipmi.password!~***'");
         check(&["chdef", "n1", "bmcpassword="], "chdef n1 bmcpassword=");
+    }
+
+    #[test]
+    fn a_command_and_its_arguments() {
+        let check = |words: &[&str], noderange: &str, expected: (&str, &str)| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            let (command, arguments) = parts(&words, noderange);
+            assert_eq!((command, arguments.as_str()), expected);
+        };
+        check(&["/usr/bin/rpower", "rack1", "on"], "rack1", ("rpower", "on"));
+        check(&["target/xcrane", "xdsh", "-f", "4", "n1", "echo n1"], "n1", ("xdsh", "-f 4 'echo n1'"));
+        check(&["chvm", "n1", "bmcpassword=x"], "n1", ("chvm", "'bmcpassword=***'"));
+        check(&["pscp", "a", "n1:/b"], "", ("pscp", "a n1:/b"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use plugins::{Backends, Event, Progress, Settings};
-use tables::{Node, Origin, Tables};
+use tables::{Audited, Node, Origin, Tables};
 
 use crate::failure::{Failure, add_hints};
 use crate::progress::Bars;
@@ -61,6 +61,19 @@ impl Context {
         };
         if !finished {
             self.ui.note("Some of what was begun on the nodes may still run there.");
+        }
+    }
+
+    /// Writes the command to auditlog. That it cannot be written stops no one: a node may have to be switched off now.
+    pub(crate) fn audit(&self, matches: &clap::ArgMatches) {
+        let noderange = matches.try_get_one::<String>("noderange").ok().flatten();
+        let noderange = noderange.map_or("", String::as_str);
+        let (command, arguments) = command_line::parts(&self.command_line, noderange);
+        let (user, client) = (login_name(), nix::unistd::gethostname().unwrap_or_default());
+        let audited =
+            Audited { user: &user, client: &client.to_string_lossy(), command, noderange, arguments: &arguments };
+        if let Err(failure) = self.tables().and_then(|tables| Ok(tables.audit(&audited)?)) {
+            self.ui.warning(&format!("not written to auditlog: {}", failure.message));
         }
     }
 

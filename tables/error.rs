@@ -47,6 +47,9 @@ pub enum Error {
     ChangedSince { rows: Vec<String> },
     #[error("the journal has no entry {}", ids.iter().map(i64::to_string).collect::<Vec<_>>().join(","))]
     NoSuchEntry { ids: Vec<i64> },
+    /// Older entries than those needed were pruned.
+    #[error("the journal does not reach back to that time: older entries were pruned")]
+    Forgotten,
     /// The tables as they were at a time in the past cannot be changed.
     #[error("the past cannot be changed")]
     Past,

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::types::Value;
 use rusqlite::{params, params_from_iter};
 
+use crate::prune;
 use crate::schema::{self, Table};
 use crate::store::Store;
 use crate::{Edit, Error, Result, Row, Select};
@@ -222,6 +223,7 @@ fn without_status(row: Row) -> Row {
 
 /// The tables as they were at that time: a copy in memory with the later entries taken back.
 pub(crate) fn as_of(store: &Store, time: SystemTime) -> Result<Store> {
+    prune::check_remembered(store, time)?;
     let past = Store::in_memory(store.path())?;
     past.copy_from(store.path())?;
     let later = "SELECT id FROM journal WHERE time > ? ORDER BY id DESC";
@@ -264,12 +266,12 @@ fn row_of(table: &'static Table, cells: Option<&BTreeMap<String, String>>) -> Op
     Some(Row::new(table, table.columns.iter().map(|column| cells.get(column.name).map_or("", String::as_str))))
 }
 
-fn milliseconds(time: SystemTime) -> i64 {
+pub(crate) fn milliseconds(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn time_of(milliseconds: i64) -> SystemTime {
+pub(crate) fn time_of(milliseconds: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(milliseconds.unsigned_abs())
 }
 

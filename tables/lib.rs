@@ -1,6 +1,7 @@
 //! What xcrane knows: tables, noderanges, definitions, inheritance, journal. Knows no hardware.
 
 mod addresses;
+mod audit;
 pub mod criterion;
 pub mod csv;
 pub mod definitions;
@@ -17,6 +18,7 @@ mod node;
 pub mod noderange;
 pub mod objects;
 pub mod pattern;
+pub mod prune;
 mod resolve;
 mod row;
 pub mod schema;
@@ -28,6 +30,7 @@ pub mod templates;
 mod world;
 
 pub use addresses::Shared;
+pub use audit::Audited;
 pub use edit::Edit;
 pub use error::{Error, Result};
 pub use inherit::{Given, Place, Value};

@@ -1,4 +1,4 @@
-//! The database file behind a narrow interface; SQL is written here and in the journal only.
+//! The database file behind a narrow interface; SQL is written here, in the journal and where it is pruned only.
 //!
 //! WAL with `synchronous=NORMAL`: a killed process loses nothing that was committed, a power cut may lose the last
 //! commits but never tears one or corrupts the file.
@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params_from_iter};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params_from_iter,
+};
 
 use crate::lists::words;
 use crate::noderange::Name;
@@ -34,6 +36,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_ssh.sql"),
     include_str!("migrations/0007_xcat_objects.sql"),
     include_str!("migrations/0008_container_networks.sql"),
+    include_str!("migrations/0009_journal_limit.sql"),
 ];
 
 /// From this many keys on a table is read through instead of looked up key by key.
@@ -309,6 +312,25 @@ impl Store {
     /// Now, as xCAT writes it: local time, `11-21-2026 05:12:00`.
     pub(crate) fn local_time(&self) -> Result<String> {
         self.run(|db| db.query_row("SELECT strftime('%m-%d-%Y %H:%M:%S', 'now', 'localtime')", [], |row| row.get(0)))
+    }
+
+    /// The number that the last added row has in a column, and the highest of all, for which every row is read; 0 where
+    /// there is none.
+    pub(crate) fn last_number(&self, table: &'static Table, column: &str) -> Result<i64> {
+        self.number(&format!(
+            "CAST({} AS INTEGER) FROM {} ORDER BY rowid DESC LIMIT 1",
+            quoted(column),
+            quoted(table.name)
+        ))
+    }
+
+    pub(crate) fn highest_number(&self, table: &'static Table, column: &str) -> Result<i64> {
+        self.number(&format!("max(CAST({} AS INTEGER)) FROM {}", quoted(column), quoted(table.name)))
+    }
+
+    fn number(&self, what: &str) -> Result<i64> {
+        let found = self.run(|db| db.query_row(&format!("SELECT {what}"), [], |row| row.get(0)).optional())?;
+        Ok(found.flatten().unwrap_or_default())
     }
 
     /// Adds a row, which must not be there.

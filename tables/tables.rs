@@ -10,7 +10,7 @@ use crate::journal::{self, Entry, Filter, Origin};
 use crate::noderange::{Expansion, Unknown};
 use crate::schema::{self, Table};
 use crate::store::{self, Store};
-use crate::{Edit, Error, Explained, Node, Result, Row, Select, Value, resolve, world};
+use crate::{Edit, Error, Explained, Node, Result, Row, Select, Value, prune, resolve, world};
 
 /// The open database. May be shared between threads; they take turns.
 pub struct Tables {
@@ -118,14 +118,13 @@ impl Tables {
         origin: &Origin,
         change: impl FnOnce(&mut Edit<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        if self.past {
-            return Err(Error::Past.into());
-        }
-        let store = self.store();
+        let store = self.changeable()?;
         store.try_write(|| {
             let mut edit = Edit::new(&store);
             let answer = change(&mut edit)?;
-            edit.finish(origin)?;
+            if edit.finish(origin)?.is_some() {
+                prune::by_age(&store)?;
+            }
             Ok(answer)
         })
     }
@@ -134,10 +133,7 @@ impl Tables {
     ///
     /// A status is what a node does, not how it is defined: the journal does not hold it.
     pub fn record_statuses(&self, statuses: &BTreeMap<String, &'static str>) -> Result<()> {
-        if self.past {
-            return Err(Error::Past);
-        }
-        let store = self.store();
+        let store = self.changeable()?;
         store.write(|| {
             let now = store.local_time()?;
             let mut edit = Edit::new(&store);
@@ -166,6 +162,11 @@ impl Tables {
     pub fn at(&self, time: SystemTime) -> Result<Self> {
         let past = journal::as_of(&self.store(), time)?;
         Ok(Self { store: Mutex::new(past), past: true })
+    }
+
+    /// The store, unless it holds the past.
+    pub(crate) fn changeable(&self) -> Result<MutexGuard<'_, Store>> {
+        if self.past { Err(Error::Past) } else { Ok(self.store()) }
     }
 
     pub(crate) fn store(&self) -> MutexGuard<'_, Store> {

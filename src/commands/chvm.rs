@@ -46,6 +46,10 @@ pub(crate) struct Chvm {
 }
 
 impl Run for Chvm {
+    fn is_audited(&self) -> bool {
+        true
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let changes = self.changes()?;
         let backends = cx.backends()?;

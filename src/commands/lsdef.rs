@@ -69,6 +69,9 @@ pub(crate) struct Lsdef {
     json: bool,
 }
 
+/// Not among all objects, as in xCAT: they are asked for by name.
+const LOGS: [&str; 2] = ["auditlog", "eventlog"];
+
 const NOTHING: &str = "No object definitions have been found";
 
 impl Run for Lsdef {
@@ -114,7 +117,7 @@ impl Lsdef {
 
     fn wanted(&self, tables: &Tables) -> Result<Vec<Wanted>, Failure> {
         let mut wanted: Vec<Wanted> = if self.all && self.target.types.is_empty() {
-            let types = objects::all().iter();
+            let types = objects::all().iter().filter(|object| !LOGS.contains(&object.name));
             types.map(|object| Wanted { object, names: Vec::new(), changes: Vec::new() }).collect()
         } else {
             self.target.objects(tables)?

@@ -27,6 +27,10 @@ pub(crate) struct Mkdocker {
 }
 
 impl Run for Mkdocker {
+    fn is_audited(&self) -> bool {
+        true
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let changes = self.changes()?;
         let nodes = chvm::redefine(cx, &self.noderange, &changes, self.shape.format(), None)?;

@@ -32,6 +32,10 @@ pub(crate) struct Mkvm {
 }
 
 impl Run for Mkvm {
+    fn is_audited(&self) -> bool {
+        true
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
         let tell = cx.verbose || self.shape.format() == Format::Json;

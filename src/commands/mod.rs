@@ -12,6 +12,11 @@ use crate::ui::Format;
 
 /// A command: a clap struct that can run. The first line of its doc comment is its help.
 pub(crate) trait Run: Args {
+    /// Whether it does something to nodes, for which auditlog is to know of it.
+    fn is_audited(&self) -> bool {
+        false
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome, Failure>;
 }
 
@@ -35,7 +40,12 @@ impl Command {
 
 fn start<'a, C: Run + 'a>(matches: &clap::ArgMatches, cx: &'a Context) -> Running<'a> {
     match C::from_arg_matches(matches) {
-        Ok(command) => Box::pin(command.run(cx)),
+        Ok(command) => {
+            if command.is_audited() {
+                cx.audit(matches);
+            }
+            Box::pin(command.run(cx))
+        }
         Err(error) => Box::pin(async move { Err(Failure::usage(error.to_string())) }),
     }
 }

@@ -36,6 +36,10 @@ pub(crate) struct Pscp {
 }
 
 impl Run for Pscp {
+    fn is_audited(&self) -> bool {
+        true
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let mut paths = self.paths;
         let target = paths.pop().unwrap_or_default();

@@ -42,6 +42,10 @@ pub(crate) struct Psh {
 }
 
 impl Run for Psh {
+    fn is_audited(&self) -> bool {
+        true
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
         let invocation =

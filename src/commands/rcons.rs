@@ -61,6 +61,10 @@ pub(crate) struct Rcons {
 }
 
 impl Run for Rcons {
+    fn is_audited(&self) -> bool {
+        true
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let node = only(&self.noderange, cx.nodes(&self.noderange)?)?;
         let name = node.name().to_owned();

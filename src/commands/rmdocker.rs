@@ -25,6 +25,10 @@ pub(crate) struct Rmdocker {
 }
 
 impl Run for Rmdocker {
+    fn is_audited(&self) -> bool {
+        true
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let rmvm = Rmvm { noderange: self.noderange, force: self.force, purge: false, shape: self.shape };
         rmvm.remove(cx, Answer::line("success")).await

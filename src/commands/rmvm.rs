@@ -34,6 +34,10 @@ pub(crate) struct Rmvm {
 }
 
 impl Run for Rmvm {
+    fn is_audited(&self) -> bool {
+        true
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let tell = cx.verbose || self.shape.format() == Format::Json;
         self.remove(cx, if tell { Answer::line("removed") } else { Answer::silent() }).await

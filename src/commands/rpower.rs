@@ -57,6 +57,10 @@ enum Verb {
 }
 
 impl Run for Rpower {
+    fn is_audited(&self) -> bool {
+        self.action.action().is_some()
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
         let backends = cx.backends()?;

@@ -1,23 +1,28 @@
-//! `tabprune`: old rows out of the logs.
+//! `tabprune`: old rows out of the logs and old entries out of the journal.
+
+use std::time::{Duration, SystemTime};
 
 use clap::{ArgGroup, Args};
 use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
+use tables::Row;
+use tables::prune::Old;
 use tables::schema::Table;
-use tables::{Row, Select};
 
 use super::{Run, tabdump};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 
-/// Remove old rows from auditlog or eventlog
+/// Remove old rows from auditlog or eventlog, or old entries from the journal
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true), after_help = "Examples:
   tabprune auditlog -n 1000  remove the oldest thousand
   tabprune eventlog -d 30    remove what is older than thirty days
-  tabprune eventlog -a -V    print what is removed, as CSV")]
+  tabprune eventlog -a -V    print what is removed, as CSV
+  tabprune journal -d 365    forget changes older than a year: deflog, defundo and lsdef --at reach back no further
+  chdef -t site journaldays=365   the same, from now on and by itself; by default everything is kept")]
 pub(crate) struct Tabprune {
-    /// auditlog or eventlog
+    /// auditlog, eventlog or journal
     table: String,
     /// Remove all rows
     #[arg(short = 'a', group = "what")]
@@ -25,7 +30,7 @@ pub(crate) struct Tabprune {
     /// Remove the oldest N rows
     #[arg(short = 'n', value_name = "N", group = "what")]
     oldest: Option<usize>,
-    /// Remove all rows before this record
+    /// Remove all rows before this record, or all entries before this one
     #[arg(short = 'i', value_name = "RECID", group = "what")]
     before: Option<u64>,
     /// Remove the oldest PERCENT of the rows
@@ -38,17 +43,19 @@ pub(crate) struct Tabprune {
 
 impl Run for Tabprune {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
+        if self.table == JOURNAL {
+            let forgotten = cx.tables()?.prune_journal(self.old())?;
+            if cx.verbose {
+                cx.ui.line(&format!("{forgotten} entries have been forgotten."));
+            }
+            return Ok(Outcome::Done);
+        }
         let table = tabdump::find(&self.table)?;
         if !matches!(table.name, "auditlog" | "eventlog") {
-            return Err(Failure::refused(format!("table {} is no log; tabprune is for auditlog and eventlog", table.name)));
+            let why = format!("table {} is no log; tabprune is for auditlog, eventlog and journal", table.name);
+            return Err(Failure::refused(why));
         }
-        let removed = cx.tables()?.edit(&cx.origin(None), |edit| {
-            let rows = self.chosen(edit.rows(table, Select::Stored)?, table);
-            for row in &rows {
-                edit.delete(table, Select::Where(&[("recid", row.key()[0])]))?;
-            }
-            Ok(rows)
-        })?;
+        let removed = cx.tables()?.prune_log(table, |rows| self.chosen(rows, table))?;
         if cx.verbose {
             cx.ui.write(tabdump::to_csv(table, &removed).as_bytes());
         }
@@ -56,7 +63,21 @@ impl Run for Tabprune {
     }
 }
 
+/// Not a table of the schema: only deflog shows it.
+const JOURNAL: &str = "journal";
+
 impl Tabprune {
+    fn old(&self) -> Old {
+        let ago = |days: u32| SystemTime::now().checked_sub(Duration::from_secs(u64::from(days) * 24 * 60 * 60));
+        match (self.oldest, self.before, self.percent, self.days) {
+            (Some(count), ..) => Old::Count(count),
+            (_, Some(entry), ..) => Old::BeforeEntry(i64::try_from(entry).unwrap_or(i64::MAX)),
+            (_, _, Some(percent), _) => Old::Percent(percent),
+            (_, _, _, Some(days)) => Old::BeforeTime(ago(days).unwrap_or(SystemTime::UNIX_EPOCH)),
+            _ => Old::All,
+        }
+    }
+
     fn chosen(&self, mut rows: Vec<Row>, table: &Table) -> Vec<Row> {
         rows.sort_by_key(recid);
         let oldest = match (self.oldest, self.percent) {

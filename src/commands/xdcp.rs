@@ -52,6 +52,10 @@ pub(crate) struct Xdcp {
 }
 
 impl Run for Xdcp {
+    fn is_audited(&self) -> bool {
+        true
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
         let copy = Copy::new(&self.paths, self.pull, self.user.as_deref())?;

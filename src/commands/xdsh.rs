@@ -64,6 +64,10 @@ pub(crate) struct Xdsh {
 }
 
 impl Run for Xdsh {
+    fn is_audited(&self) -> bool {
+        true
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
         let invocation = self.invocation()?;

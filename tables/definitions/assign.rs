@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::check::check_setting;
 use super::known::Known;
 use super::plan::{Plan, Planner, combined, conditions};
 use super::{Assignment, Notice, Refusal, owner_column};
@@ -89,7 +90,7 @@ impl Edit<'_> {
             let key = [change.attribute.as_str()];
             let old = self.row(table, &key)?;
             let old = old.as_ref().and_then(|row| row.get("value")).unwrap_or_default();
-            match combined(old, change, job.name, ',') {
+            match combined(old, change, job.name, ',').and_then(|value| check_setting(&change.attribute, value)) {
                 Ok(value) if value.is_empty() => drop(self.delete(table, Select::Keys(&key))?),
                 Ok(value) => drop(self.set(table, &key, &[("value", &value)])?),
                 Err(refusal) => refusal.add_to(&mut assigned.refusals),

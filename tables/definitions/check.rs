@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use super::Refusal;
 use crate::expression;
 use crate::objects::Attribute;
+use crate::prune;
 use crate::schema::{Kind, Scope};
 
 /// Refuses a value that nothing could be made of: an expression that cannot be computed for any node, an address that is
@@ -29,6 +30,14 @@ pub fn check_value(attribute: &str, place: &Attribute, value: &str) -> Result<()
     let Some(why) = why else { return Ok(()) };
     let shown = if place.column.kind == Kind::Secret { "***" } else { value };
     Err(Refusal::BadValue { attribute: attribute.into(), value: shown.into(), why })
+}
+
+/// The value of a setting of the site, if it can be one; most are free text.
+pub(super) fn check_setting(setting: &str, value: String) -> Result<String, Refusal> {
+    match prune::fault_of_setting(setting, &value).filter(|_| !value.is_empty()) {
+        None => Ok(value),
+        Some(why) => Err(Refusal::BadValue { attribute: setting.into(), value, why }),
+    }
 }
 
 /// Why a text is no JSON object, with the place.

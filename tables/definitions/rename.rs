@@ -162,7 +162,7 @@ mod tests {
         let tables = filled(
             "nodelist h1 ; nodelist h2 ; nodelist c[1-2] groups=web; nodelist c[3-4] groups=odd; nodelist c5 ; \
              vm web host=h1; vm odd host=|h($1-2)|; vm c5 host=h1,migrationdest=h2,h1; noderes c5 servicenode=h2,h1; \
-             switch c5 switch=h1 port=7",
+             switch c5,h1,7 vlan=5",
         );
         let written = tables.edit(&origin("chdef"), |edit| edit.rename(&objects::NODE, "h1", "h9")).unwrap();
         assert_eq!(written, ["c3"]);

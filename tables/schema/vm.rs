@@ -16,7 +16,7 @@ const COLUMNS: &[Column] = &[
     text("migrationdest", "A noderange of hosts that the guest may move to."),
     list(
         "storage",
-        "Disks as URLs: nfs://server/dir, dir:///path, phy:/dev/x or lvm:group, each with =model if need be, separated by ',' or '|'.",
+        "Disks as URLs: nfs://server/dir, dir:///path, phy:/dev/x or lvm:group, each with =model if need be, separated by ',' or '|'; a container takes dir and nfs, with =path where it is another one in the container.",
     ),
     text("storagemodel", "The model of the disk controller: virtio, scsi or ide."),
     text("storagecache", "The cache mode of the disks: none, writeback or writethrough."),

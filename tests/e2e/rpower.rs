@@ -148,3 +148,54 @@ fn bad_requests_touch_nothing() {
     [exit status: 2]
     ");
 }
+
+#[test]
+fn what_is_done_to_nodes_is_audited() {
+    let lab = lab_with_guests(1);
+    assert_snapshot!(crate::session(&lab, "
+        mkvm c1
+        rpower c1 on
+        rpower c1 stat
+        xdsh c1 'echo it | cat'
+        chvm c1 vmothersetting= bmcpassword=secret
+        chdef -t site auditskipcmds=rmvm,xdsh
+        xdsh c1 true
+        rmvm c1 -f
+        rpower c9 on
+        tabdump auditlog | cut -d , -f 1,3,5-9
+        lsdef -a | grep auditlog
+        deflog | grep -c auditlog
+    "), @r#"
+    $ mkvm c1
+    $ rpower c1 on
+    c1: on
+    $ rpower c1 stat
+    c1: on
+    $ xdsh c1 'echo it | cat'
+    c1: it
+    $ chvm c1 vmothersetting= bmcpassword=secret
+    ------- stderr -------
+    Error: Cannot set the attribute 'bmcpassword' of 'c1' unless mgt=ipmi or mgt=redfish or mgt=openbmc.
+    [exit status: 1]
+    $ chdef -t site auditskipcmds=rmvm,xdsh
+    1 object definitions have been created or modified.
+    $ xdsh c1 true
+    $ rmvm c1 -f
+    $ rpower c9 on
+    ------- stderr -------
+    Error: Invalid nodes and/or groups in noderange: c9
+    [exit status: 1]
+    $ tabdump auditlog | cut -d , -f 1,3,5-9
+    #recid,userid,clienttype,command,noderange,args,status
+    "1","root","cli","mkvm","c1",,"allowed"
+    "2","root","cli","rpower","c1","on","allowed"
+    "3","root","cli","xdsh","c1","'echo it | cat'","allowed"
+    "4","root","cli","chvm","c1","vmothersetting= 'bmcpassword=***'","allowed"
+    "5","root","cli","rpower","c9","on","allowed"
+    $ lsdef -a | grep auditlog
+    [exit status: 1]
+    $ deflog | grep -c auditlog
+    0
+    [exit status: 1]
+    "#);
+}

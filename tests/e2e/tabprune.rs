@@ -55,7 +55,7 @@ fn refuses_other_tables_and_contradictions() {
     "), @"
     $ tabprune nodelist -a
     ------- stderr -------
-    Error: table nodelist is no log; tabprune is for auditlog and eventlog
+    Error: table nodelist is no log; tabprune is for auditlog, eventlog and journal
     [exit status: 1]
     $ tabprune auditlog
     ------- stderr -------
@@ -80,5 +80,56 @@ fn refuses_other_tables_and_contradictions() {
 
     For more information, try '--help'.
     [exit status: 2]
+    ");
+}
+
+#[test]
+fn the_journal_forgets_on_request_and_by_age() {
+    let lab = lab();
+    lab.shell("for value in 1 2 3 4 5 6; do chdef -t site master=$value; done").success();
+    let id = "deflog | cut -d ' ' -f 1 | tr '\\n' ' '";
+    assert_snapshot!(session(&lab, &format!("
+        tabprune journal -V -n 2
+        {id}
+        tabprune journal -i 4
+        {id}
+        tabprune journal -d 1 -V
+        defundo 3
+        lsdef --at 2020-01-01 n1
+        tabprune journal -a
+        {id}
+        chdef -t site journaldays=soon
+        chdef -t site journaldays=30
+        lsdef -t site -i journaldays,master
+    ")), @r"
+    $ tabprune journal -V -n 2
+    2 entries have been forgotten.
+    $ deflog | cut -d ' ' -f 1 | tr '\n' ' '
+    3 4 5 6 [no line end]
+    $ tabprune journal -i 4
+    $ deflog | cut -d ' ' -f 1 | tr '\n' ' '
+    4 5 6 [no line end]
+    $ tabprune journal -d 1 -V
+    0 entries have been forgotten.
+    $ defundo 3
+    ------- stderr -------
+    Error: the journal has no entry 3
+    [exit status: 1]
+    $ lsdef --at 2020-01-01 n1
+    ------- stderr -------
+    Error: the journal does not reach back to that time: older entries were pruned
+    [exit status: 1]
+    $ tabprune journal -a
+    $ deflog | cut -d ' ' -f 1 | tr '\n' ' '
+    $ chdef -t site journaldays=soon
+    ------- stderr -------
+    Error: 'journaldays=soon' is refused: it is not a number of days
+    [exit status: 1]
+    $ chdef -t site journaldays=30
+    1 object definitions have been created or modified.
+    $ lsdef -t site -i journaldays,master
+    Object name: clustersite
+        journaldays=30
+        master=6
     ");
 }

@@ -43,6 +43,9 @@ const YES_NO: &str = "yes or no";
 const PAIRS: &str = "NAME=VALUE, more of them separated by '|' (a '|' inside a value is written '\\|')";
 const CAPABILITIES: &str = "capability names separated by commas, such as SYS_NICE,IPC_LOCK, or ALL";
 
+const STORAGE: &str = "dir:///DIRECTORY or nfs://SERVER/DIRECTORY, with =PATH behind it if it is elsewhere in the container, \
+                       separated by ',' or '|'";
+
 /// Every attribute whose text stands for itself; `provmethod`, `vmnics`, `ip`, `mac`, `dockergateway`, `dockerlinks`,
 /// `dockerswap` and `vmothersetting` depend on each other and are read in `definition`.
 pub(super) const FIELDS: &[Field] = &[
@@ -78,6 +81,7 @@ pub(super) const FIELDS: &[Field] = &[
     field("dockerulimits", "NAME=SOFT or NAME=SOFT:HARD separated by commas, -1 for no limit", limits::ulimits),
     field("dockersysctls", "NAME=VALUE separated by commas", limits::sysctls),
     field("dockervolumes", "SOURCE:PATH or SOURCE:PATH:ro separated by commas", storage::volumes),
+    field("vmstorage", STORAGE, storage::disks),
     field("dockertmpfs", "PATH or PATH:OPTIONS separated by '|'", storage::tmpfs),
     field(
         "dockerdevices",

@@ -54,6 +54,51 @@ fn is_volume_name(text: &str) -> bool {
     text.len() > 1 && text.as_bytes()[0].is_ascii_alphanumeric() && text.bytes().all(legal)
 }
 
+/// xCAT's disks of a guest, of which a container can have directories of its host and of an NFS server. Mounts, not
+/// binds: they stand beside those of `dockervolumes`, and a directory that is not there is an error.
+pub(super) fn disks(text: &str) -> Parsed {
+    let mut mounts = Vec::new();
+    for item in text.split([',', '|']).map(str::trim) {
+        let (url, path) = item.split_once('=').map_or((item, None), |(url, path)| (url, Some(path)));
+        mounts.push(match url.split_once(":/") {
+            Some(("dir", rest)) => {
+                let directory = format!("/{}", rest.trim_start_matches('/'));
+                let target = target(item, path.unwrap_or(&directory))?;
+                json!({ "Type": "bind", "Source": directory, "Target": target })
+            }
+            Some(("nfs", rest)) => {
+                let (server, directory) = rest.trim_start_matches('/').split_once('/').unwrap_or_default();
+                let directory = format!("/{directory}");
+                if server.is_empty() {
+                    return Err(format!("'{item}' names no server"));
+                }
+                let target = target(item, path.unwrap_or(&directory))?;
+                nfs(server, &directory, target)
+            }
+            Some(("phy", _)) => return Err(format!("'{item}' is a device: give it by dockerdevices")),
+            _ => return Err(format!("'{item}' is nothing that a container can have")),
+        });
+    }
+    Ok(json!({ "HostConfig": { "Mounts": mounts } }))
+}
+
+fn target<'a>(item: &str, path: &'a str) -> Result<&'a str, String> {
+    let good = path.starts_with('/') && path.trim_end_matches('/').len() > 1;
+    if good { Ok(path) } else { Err(format!("'{item}' has no place in the container")) }
+}
+
+/// A volume of the host's engine that mounts the directory when a container needs it; one for all of its containers.
+fn nfs(server: &str, directory: &str, target: &str) -> Value {
+    let legal = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
+    let name: String =
+        format!("nfs-{server}{directory}").chars().map(|letter| if legal(letter) { letter } else { '_' }).collect();
+    let options = json!({ "type": "nfs", "o": format!("addr={server}"), "device": format!(":{directory}") });
+    let driver = json!({ "Name": "local", "Options": options });
+    // Else the engine would fill an empty directory of the server with what the image has there.
+    let options = json!({ "NoCopy": true, "DriverConfig": driver });
+    json!({ "Type": "volume", "Source": name, "Target": target, "VolumeOptions": options })
+}
+
 pub(super) fn tmpfs(text: &str) -> Parsed {
     let mut mounts = Map::new();
     for item in bars(text)? {
@@ -129,6 +174,35 @@ mod tests {
         check(volumes, "/cache", Some(json!({ "Volumes": { "/cache": {} } })));
         for wrong in ["", "scratch", "a:b", "/a:/", "/a:/b:rx", "d!:/b", "/a:/b,", "x:/b"] {
             check(volumes, wrong, None);
+        }
+    }
+
+    #[test]
+    fn disks_that_are_directories() {
+        let bind = |source: &str, target: &str| json!({ "Type": "bind", "Source": source, "Target": target });
+        let mounts = |mounts: &[Value]| Some(json!({ "HostConfig": { "Mounts": mounts } }));
+        check(disks, "dir:///scratch", mounts(&[bind("/scratch", "/scratch")]));
+        check(disks, "dir:/a=/b|dir:///c", mounts(&[bind("/a", "/b"), bind("/c", "/c")]));
+        let nfs = json!({
+            "Type": "volume", "Source": "nfs-nas_export_home", "Target": "/home",
+            "VolumeOptions": { "NoCopy": true, "DriverConfig": { "Name": "local",
+                "Options": { "type": "nfs", "o": "addr=nas", "device": ":/export/home" } } },
+        });
+        check(disks, "nfs://nas/export/home=/home", mounts(&[nfs]));
+        for wrong in [
+            "",
+            "/scratch",
+            "dir://",
+            "dir:///",
+            "dir:///a=b",
+            "nfs://",
+            "nfs:///x",
+            "nfs://nas",
+            "phy:/dev/sda",
+            "lvm:vg",
+            "dir:///a,",
+        ] {
+            check(disks, wrong, None);
         }
     }
 

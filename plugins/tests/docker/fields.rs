@@ -59,6 +59,14 @@ fn resource_cases() -> Vec<Case> {
         ("dockerulimits", "memlock=65536,nofile=512:1024", "/HostConfig/Ulimits", json!([memlock, files])),
         ("dockersysctls", "net.core.somaxconn=1024", "/HostConfig/Sysctls", json!({ "net.core.somaxconn": "1024" })),
         ("dockervolumes", "/tmp:/host:ro,data:/data", "/HostConfig/Binds", json!(["/tmp:/host:ro", "data:/data"])),
+        (
+            "vmstorage",
+            "dir:///etc=/mnt",
+            "/HostConfig/Mounts",
+            json!([{ "Type": "bind", "Source": "/etc", "Target": "/mnt" }]),
+        ),
+        ("vmstorage", "nfs://nas/export/home=/home", "/HostConfig/Mounts/0/Source", json!("nfs-nas_export_home")),
+        ("vmstorage", "nfs://nas/home|dir:///etc=/mnt", "/Mounts/1/Destination", json!("/mnt")),
         ("dockervolumes", "/cache", "/Config/Volumes", json!({ "/cache": {} })),
         (
             "dockertmpfs",
