@@ -53,6 +53,14 @@ impl Host {
         }
     }
 
+    /// The same machine over a login of its own, made now.
+    pub async fn again(&self) -> Result<Self> {
+        match self {
+            Self::Local => Ok(Self::Local),
+            Self::Ssh(connection) => Ok(Self::Ssh(Arc::new(connection.again().await?))),
+        }
+    }
+
     /// How errors and progress name it.
     pub fn name(&self) -> &str {
         match self {

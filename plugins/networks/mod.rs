@@ -4,7 +4,11 @@
 //! host's engine is told. Reading order: the model below, `script` (what most drivers leave on a host), then a file a
 //! driver; `engine` is the engine's side, `uplink` what a host says of its ports.
 
+mod bridge;
 mod engine;
+mod macvlan;
+mod overlay;
+mod ovs;
 mod script;
 mod uplink;
 mod vxlan;
@@ -18,7 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use self::engine::{EngineNetwork, EngineNetworks, EngineStep, Present, engine_step};
 pub use self::uplink::{Uplink, uplink};
 pub use self::vxlan::derived_vni;
-use crate::setup::Thing;
+use crate::setup::{Observed, Thing};
 use crate::{Error, Result};
 
 /// The most that an Ethernet of usual packets carries.
@@ -110,17 +114,30 @@ impl Network {
 
 /// A kernel's name for a port has 15 letters at most.
 pub fn bridge_name(network: &str) -> String {
-    format!("br-{}", network.chars().take(12).collect::<String>())
+    format!("br-{}", short_name(network))
+}
+
+/// What fits behind a prefix of three letters.
+fn short_name(network: &str) -> String {
+    network.chars().take(12).collect()
+}
+
+/// The program for the firewall of the network's family.
+fn filter(network: &Network) -> &'static str {
+    if network.subnet.is_ipv4() { "iptables" } else { "ip6tables" }
 }
 
 /// Bytes of each packet that the driver's wrapping takes from what the uplink carries.
 pub fn overhead(network: &Network) -> u32 {
-    let tunnelled = network.is_tunnelled() || network.driver == Driver::Overlay;
+    if !network.is_tunnelled() && network.driver != Driver::Overlay {
+        return 0;
+    }
+    // The tag travels inside the tunnel; on an uplink it is none of the packet's length.
+    let tag = if network.vlan.is_some() { 4 } else { 0 };
     match network.members.iter().any(|member| member.address.is_ipv6()) {
-        _ if !tunnelled => 0,
         // Outer IP (20 or 40), UDP (8), VXLAN (8) and the inner Ethernet header (14).
-        false => 50,
-        true => 70,
+        false => 50 + tag,
+        true => 70 + tag,
     }
 }
 
@@ -128,40 +145,49 @@ pub fn overhead(network: &Network) -> u32 {
 pub fn check(network: &Network) -> Result<()> {
     match network.driver {
         Driver::Bridge if network.is_tunnelled() => vxlan::check(network),
-        Driver::Bridge | Driver::Ovs | Driver::Overlay | Driver::Macvlan | Driver::Ipvlan => Err(unbuilt(network)),
+        Driver::Bridge => bridge::check(network),
+        Driver::Ovs => ovs::check(network),
+        Driver::Overlay => overlay::check(network),
+        Driver::Macvlan | Driver::Ipvlan => macvlan::check(network),
     }
 }
 
 /// What must be true of a host that carries the network.
 pub fn wanted(network: &Network, member: &Member) -> Result<Vec<Thing>> {
-    match network.driver {
-        Driver::Bridge if network.is_tunnelled() => Ok(vxlan::wanted(network, member)),
-        Driver::Bridge | Driver::Ovs | Driver::Overlay | Driver::Macvlan | Driver::Ipvlan => Err(unbuilt(network)),
-    }
+    Ok(match network.driver {
+        Driver::Bridge if network.is_tunnelled() => vxlan::wanted(network, member),
+        Driver::Bridge => bridge::wanted(network, member),
+        Driver::Ovs => ovs::wanted(network, member),
+        Driver::Overlay => Vec::new(),
+        Driver::Macvlan | Driver::Ipvlan => macvlan::wanted(network, member),
+    })
 }
 
 /// What must be true of a host that carries it no longer; `network` is as it was made there.
-pub fn unwanted(network: &Network, member: &Member) -> Result<Vec<Thing>> {
-    match network.driver {
-        Driver::Bridge if network.is_tunnelled() => Ok(vxlan::unwanted(network, member)),
-        Driver::Bridge | Driver::Ovs | Driver::Overlay | Driver::Macvlan | Driver::Ipvlan => Err(unbuilt(network)),
-    }
+pub fn unwanted(network: &Network, _member: &Member) -> Result<Vec<Thing>> {
+    Ok(match network.driver {
+        Driver::Bridge if network.is_tunnelled() => vxlan::unwanted(network),
+        Driver::Bridge => bridge::unwanted(network),
+        Driver::Ovs => ovs::unwanted(network),
+        Driver::Overlay => Vec::new(),
+        Driver::Macvlan | Driver::Ipvlan => macvlan::unwanted(network),
+    })
 }
 
 /// What the host's engine is told.
-pub fn engine_network(network: &Network, member: &Member) -> Result<EngineNetwork> {
-    match network.driver {
-        Driver::Bridge if network.is_tunnelled() => Ok(vxlan::engine_network(network, member)),
-        Driver::Bridge | Driver::Ovs | Driver::Overlay | Driver::Macvlan | Driver::Ipvlan => Err(unbuilt(network)),
-    }
+pub fn engine_network(network: &Network, _member: &Member) -> Result<EngineNetwork> {
+    Ok(match network.driver {
+        Driver::Bridge if network.is_tunnelled() => vxlan::engine_network(network),
+        Driver::Bridge => bridge::engine_network(network),
+        Driver::Ovs => ovs::engine_network(network),
+        Driver::Overlay => overlay::engine_network(network),
+        Driver::Macvlan | Driver::Ipvlan => macvlan::engine_network(network),
+    })
 }
 
-fn unbuilt(network: &Network) -> Error {
-    let why = match (network.driver, &network.uplink) {
-        (Driver::Bridge, Some(uplink)) => format!("a bridge on the uplink '{uplink}' cannot be made by this version"),
-        (driver, _) => format!("'{}' cannot be made by this version", driver.word()),
-    };
-    Error::Definition { attribute: "driver".into(), why }
+/// What a host lacks that may not be installed on it, from what was observed there.
+pub fn lacks(network: &Network, observed: &Observed) -> Option<&'static str> {
+    ovs::lacks(network, |what| observed.facts.get(what).copied())
 }
 
 /// The greatest block of addresses with a common prefix between two addresses: engines want ranges said so.

@@ -5,7 +5,7 @@
 
 use super::{Member, Network};
 use crate::host::quote;
-use crate::setup::{Fact, File, Follow, Thing, Unit};
+use crate::setup::{Fact, File, Follow, Risk, Thing, Unit};
 
 const DIRECTORY: &str = "/etc/xcrane/networks";
 
@@ -16,18 +16,29 @@ pub(super) struct Script<'a> {
     pub(super) about: String,
     /// Shell variables.
     pub(super) settings: Vec<(&'a str, String)>,
-    pub(super) functions: &'a str,
+    pub(super) functions: Vec<&'static str>,
+    /// Whether running it may cut the host off.
+    pub(super) risk: bool,
 }
+
+/// Functions for scripts with a bridge.
+pub(super) const BRIDGES: &str = include_str!("plug.sh");
+/// Functions for scripts with tunnels.
+pub(super) const TUNNELS: &str = include_str!("tunnel.sh");
 
 /// What must be true of a host on which a script makes the network.
 pub(super) fn wanted(network: &Network, member: &Member, script: &Script<'_>) -> Vec<Thing> {
     let (path, unit, unit_path) = (path(network), unit(network), unit_path(network));
     let run = |verb: &str| vec![path.clone(), verb.to_owned()];
+    let fact = Fact { what: script.about.clone(), check: run("check"), make: run("up") };
     vec![
         file(&path, text(network, member, script), 0o755),
         file(&unit_path, unit_text(network), 0o644),
         // Before the unit: what goes wrong is then said by the script and not by systemd.
-        Thing::Fact(Fact { what: script.about.clone(), check: run("check"), make: run("up") }),
+        match script.risk {
+            false => Thing::Fact(fact),
+            true => Thing::Risk(Risk { name: risk_name(network), fact, undo: run("down") }),
+        },
         Thing::Unit(Unit {
             name: unit,
             enabled: true,
@@ -40,23 +51,40 @@ pub(super) fn wanted(network: &Network, member: &Member, script: &Script<'_>) ->
 
 /// What must be true when it is gone; `links` are the kernel's names of what it has made.
 pub(super) fn unwanted(network: &Network, links: &[String]) -> Vec<Thing> {
-    let (path, unit_path) = (path(network), unit_path(network));
-    let unit =
-        Unit { name: unit(network), enabled: false, active: false, follows: Vec::new(), follow_by: Follow::Reload };
+    let facts = if links.is_empty() { None } else { Some(Thing::Fact(gone(network, links))) };
+    // A run that was killed before the unit was started has left what the fact is about.
+    [Thing::Unit(ended(network))].into_iter().chain(facts).chain(no_files(network)).collect()
+}
+
+/// The same where taking it away may cut the host off: before the unit ends, which does it without a way back.
+pub(super) fn unwanted_with_risk(network: &Network, links: &[String]) -> Vec<Thing> {
+    let undo = vec!["sh".to_owned(), "-c".to_owned(), format!("[ ! -x {0} ] || {0} up", path(network))];
+    let risk = Thing::Risk(Risk { name: risk_name(network), fact: gone(network, links), undo });
+    [risk, Thing::Unit(ended(network))].into_iter().chain(no_files(network)).collect()
+}
+
+fn gone(network: &Network, links: &[String]) -> Fact {
+    let path = path(network);
     let remain = links.iter().map(|link| format!("[ ! -e /sys/class/net/{link} ]")).collect::<Vec<_>>().join(" && ");
     let remove = links.iter().map(|link| format!("ip link del {link} 2>/dev/null")).collect::<Vec<_>>().join("; ");
     let shell = |script: &str| vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()];
-    vec![
-        Thing::Unit(unit),
-        // A run that was killed before the unit was started has left these.
-        Thing::Fact(Fact {
-            what: format!("{} is gone", links.join(" and ")),
-            check: shell(&remain),
-            make: shell(&format!("[ ! -x {path} ] || {path} down; {remove}; {remain}")),
-        }),
-        Thing::NoFile(unit_path),
-        Thing::NoFile(path),
-    ]
+    Fact {
+        what: format!("{} is gone", links.join(" and ")),
+        check: shell(&remain),
+        make: shell(&format!("[ ! -x {path} ] || {path} down; {remove}; {remain}")),
+    }
+}
+
+fn ended(network: &Network) -> Unit {
+    Unit { name: unit(network), enabled: false, active: false, follows: Vec::new(), follow_by: Follow::Reload }
+}
+
+fn no_files(network: &Network) -> [Thing; 2] {
+    [Thing::NoFile(unit_path(network)), Thing::NoFile(path(network))]
+}
+
+fn risk_name(network: &Network) -> String {
+    format!("network-{}", network.name)
 }
 
 fn file(path: &str, text: String, mode: u32) -> Thing {
@@ -96,7 +124,7 @@ fn text(network: &Network, member: &Member, script: &Script<'_>) -> String {
         host = member.host,
         about = script.about,
         settings = settings.collect::<String>(),
-        functions = script.functions.trim_end(),
+        functions = script.functions.concat().trim_end(),
     )
 }
 
@@ -106,7 +134,7 @@ fn unit_text(network: &Network) -> String {
         "# Written by xcrane's mknet.\n\
          [Unit]\n\
          Description=Network {name} of xcrane\n\
-         After=network.target\n\
+         After=network.target openvswitch-switch.service openvswitch.service\n\
          Before=docker.service\n\
          \n\
          [Service]\n\
@@ -135,7 +163,7 @@ mod tests {
         let network = network();
         let settings = vec![("peers", "10.0.0.2 10.0.0.3".to_owned()), ("device", String::new())];
         let functions = "up() {\n    echo \"$peers\"\n}\n";
-        let script = Script { about: "a test".into(), settings, functions };
+        let script = Script { about: "a test".into(), settings, functions: vec![functions], risk: false };
         let text = text(&network, &network.members[0], &script);
         let run = |verb: &str| {
             let mut shell = Command::new("sh");
@@ -156,7 +184,7 @@ mod tests {
         for line in ["Before=docker.service", "ExecStart=/etc/xcrane/networks/blue up", "RemainAfterExit=yes"] {
             assert!(text.lines().any(|found| found == line), "{text}");
         }
-        let script = Script { about: "a test".into(), settings: Vec::new(), functions: "" };
+        let script = Script { about: "a test".into(), settings: Vec::new(), functions: Vec::new(), risk: false };
         let made = wanted(&network, &network.members[0], &script);
         let gone = unwanted(&network, &["br-blue".into()]);
         for thing in &made {

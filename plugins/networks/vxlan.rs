@@ -9,8 +9,8 @@ use ipnetwork::IpNetwork;
 use sha2::{Digest, Sha256};
 
 use super::engine::EngineNetwork;
-use super::script::{self, Script};
-use super::{Member, Network, block_within, check_options};
+use super::script::{self, BRIDGES, Script, TUNNELS};
+use super::{Member, Network, block_within, check_options, filter};
 use crate::setup::Thing;
 use crate::{Error, Result};
 
@@ -22,18 +22,30 @@ const PORT: u16 = 4789;
 pub(super) fn check(network: &Network) -> Result<()> {
     let refuse = |attribute: &str, why: String| Err(Error::Definition { attribute: attribute.into(), why });
     check_options(network, &["port"])?;
-    if let Some(port) = network.options.get("port").filter(|port| !port.parse().is_ok_and(|port: u16| port > 0)) {
-        return refuse("options", format!("port '{port}' is not a number from 1 to 65535"));
-    }
+    check_port(network)?;
     if network.vlan.is_some() {
         return refuse("vlanid", "tunnels have no VLAN; it goes with an uplink and without a vni".into());
     }
     if network.hub.is_some() {
         return refuse("hub", "is for driver ovs: a bridge sends to every host itself".into());
     }
+    check_families(network)
+}
+
+/// Refuses an option `port` that is none.
+pub(super) fn check_port(network: &Network) -> Result<()> {
+    let wrong = |port: &&String| !port.parse().is_ok_and(|port: u16| port > 0);
+    let Some(port) = network.options.get("port").filter(wrong) else { return Ok(()) };
+    let why = format!("port '{port}' is not a number from 1 to 65535");
+    Err(Error::Definition { attribute: "options".into(), why })
+}
+
+/// Refuses hosts that no tunnel can join.
+pub(super) fn check_families(network: &Network) -> Result<()> {
     let families = network.members.iter().map(|member| member.address.is_ipv4());
     if families.clone().any(|four| four) && families.clone().any(|four| !four) {
-        return refuse("hosts", "some have an IPv4 and some an IPv6 address; no tunnel joins those".into());
+        let why = "some have an IPv4 and some an IPv6 address; no tunnel joins those".into();
+        return Err(Error::Definition { attribute: "hosts".into(), why });
     }
     Ok(())
 }
@@ -42,11 +54,11 @@ pub(super) fn wanted(network: &Network, member: &Member) -> Vec<Thing> {
     script::wanted(network, member, &script(network, member))
 }
 
-pub(super) fn unwanted(network: &Network, _member: &Member) -> Vec<Thing> {
+pub(super) fn unwanted(network: &Network) -> Vec<Thing> {
     script::unwanted(network, &[tunnel(network), network.bridge()])
 }
 
-pub(super) fn engine_network(network: &Network, _member: &Member) -> EngineNetwork {
+pub(super) fn engine_network(network: &Network) -> EngineNetwork {
     let option = |name: &str, value: String| (format!("com.docker.network.{name}"), value);
     let options = [
         option("bridge.name", network.bridge()),
@@ -73,30 +85,38 @@ fn script(network: &Network, member: &Member) -> Script<'static> {
     let addresses: Vec<String> = peers.iter().map(|peer| peer.address.to_string()).collect();
     let (bridge, tunnel) = (network.bridge(), tunnel(network));
     let joined = if names.is_empty() { "no other host".to_owned() } else { names.join(", ") };
-    let filter = if network.subnet.is_ipv4() { "iptables" } else { "ip6tables" };
+    let mut settings = settings(network, member);
+    settings.extend([("tunnel", tunnel.clone()), ("port", port(network).to_string()), ("peers", addresses.join(" "))]);
     Script {
         about: format!("bridge {bridge} is joined by {tunnel} to {joined}"),
-        settings: vec![
-            ("bridge", bridge),
-            ("mac", bridge_mac(network, member)),
-            ("tunnel", tunnel),
-            ("vni", vni(network).to_string()),
-            ("address", member.address.to_string()),
-            ("device", network.uplink.clone().unwrap_or_default()),
-            ("port", network.options.get("port").cloned().unwrap_or_else(|| PORT.to_string())),
-            ("peers", addresses.join(" ")),
-            ("mtu", network.mtu.to_string()),
-            ("filter", filter.into()),
-        ],
-        functions: FUNCTIONS,
+        settings,
+        functions: vec![BRIDGES, TUNNELS, FUNCTIONS],
+        risk: false,
     }
+}
+
+/// What scripts with tunnels have in common.
+pub(super) fn settings(network: &Network, member: &Member) -> Vec<(&'static str, String)> {
+    vec![
+        ("bridge", network.bridge()),
+        ("mac", bridge_mac(network, member)),
+        ("vni", vni(network).to_string()),
+        ("address", member.address.to_string()),
+        ("device", network.uplink.clone().unwrap_or_default()),
+        ("mtu", network.mtu.to_string()),
+        ("filter", filter(network).into()),
+    ]
+}
+
+pub(super) fn port(network: &Network) -> u16 {
+    network.options.get("port").and_then(|port| port.parse().ok()).unwrap_or(PORT)
 }
 
 fn tunnel(network: &Network) -> String {
     format!("vx{}", vni(network))
 }
 
-fn vni(network: &Network) -> u32 {
+pub(super) fn vni(network: &Network) -> u32 {
     network.vni.unwrap_or_else(|| derived_vni(&network.name))
 }
 
@@ -171,13 +191,13 @@ pub(super) mod tests {
     #[test]
     fn the_engine_gets_no_address_on_the_bridge() {
         let network = network();
-        let told = engine_network(&network, &network.members[0]);
+        let told = engine_network(&network);
         assert_eq!(told.gateway, Some([10, 80, 255, 254].into()));
         assert!(told.internal);
         assert_eq!(told.options["com.docker.network.bridge.name"], "br-blue");
         assert_eq!(told.options["com.docker.network.driver.mtu"], "1450");
         let routed = Network { gateway: Some([10, 80, 0, 1].into()), ..network };
-        let told = engine_network(&routed, &routed.members[0]);
+        let told = engine_network(&routed);
         assert_eq!((told.gateway, told.internal), (Some([10, 80, 0, 1].into()), false));
     }
 

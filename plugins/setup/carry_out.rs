@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Follow, Step, packages};
+use super::{Follow, Step, guard, packages};
 use crate::error::chain;
 use crate::ssh::Exit;
 use crate::{Error, Event, Host, Progress, Result, host};
@@ -72,7 +72,12 @@ fn limit(step: &Step) -> Duration {
         Step::Write { .. } | Step::Delete { .. } | Step::ReloadUnits | Step::Enable { .. } | Step::Disable { .. } => {
             QUICK
         }
-        Step::Start { .. } | Step::Stop { .. } | Step::Restart { .. } | Step::Reload { .. } | Step::Make { .. } => UNIT,
+        Step::Start { .. }
+        | Step::Stop { .. }
+        | Step::Restart { .. }
+        | Step::Reload { .. }
+        | Step::Make { .. }
+        | Step::Venture(_) => UNIT,
     }
 }
 
@@ -106,6 +111,7 @@ async fn run(host: &Host, step: &Step, later: &[Step], progress: &Progress) -> R
         Step::Restart { unit, .. } => unit_verb(host, "restart", unit).await,
         Step::Reload { unit, .. } => unit_verb(host, "reload", unit).await,
         Step::Make { what, check, make } => self::make(host, what, check, make).await,
+        Step::Venture(risk) => guard::venture(host, risk).await,
     }
 }
 

@@ -4,6 +4,7 @@
 //! people), `carry_out` and `packages` (how it is done). A kind of host is a list of things and nothing else touches it.
 
 mod carry_out;
+mod guard;
 mod local_packages;
 mod observe;
 mod packages;
@@ -32,6 +33,7 @@ pub enum Thing {
     NoFile(String),
     Unit(Unit),
     Fact(Fact),
+    Risk(Risk),
 }
 
 /// A file of root's; its parent directories are made.
@@ -71,6 +73,15 @@ pub struct Fact {
     pub what: String,
     pub check: Vec<String>,
     pub make: Vec<String>,
+}
+
+/// A fact whose making may cut the host off. The host undoes it by itself, unless a new login finds that all is well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Risk {
+    /// A word for it that no other risk of the host has; a file is named so.
+    pub name: String,
+    pub fact: Fact,
+    pub undo: Vec<String>,
 }
 
 /// How a host's packages are handled.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fact, Family, File, Follow, Thing, Unit};
+use super::{Fact, Family, File, Follow, Risk, Thing, Unit, guard};
 use crate::host::line;
 use crate::ssh::Exit;
 use crate::{Error, Host, Result, host};
@@ -100,12 +100,15 @@ fn program(wanted: &[Thing]) -> String {
             Thing::File(File { path, secret: false, .. }) | Thing::NoFile(path) => calls.push(line(&["file", path])),
             Thing::File(File { path, secret: true, .. }) => calls.push(line(&["secret", path])),
             Thing::Unit(Unit { name, .. }) => calls.push(line(&["unit", name])),
-            Thing::Fact(Fact { check, .. }) => {
-                calls.push(format!("fact {}", line(&check.iter().map(String::as_str).collect::<Vec<_>>())));
-            }
+            Thing::Fact(Fact { check, .. }) => calls.push(fact_call(check)),
+            Thing::Risk(risk) => calls.push(fact_call(&guard::check(risk))),
         }
     }
     format!("{SCRIPT}{}\n", calls.join("\n"))
+}
+
+fn fact_call(check: &[String]) -> String {
+    format!("fact {}", line(&check.iter().map(String::as_str).collect::<Vec<_>>()))
 }
 
 /// One answer of the script.
@@ -134,7 +137,7 @@ fn parse(wanted: &[Thing], bytes: &[u8]) -> Option<Observed> {
                 let answer = answers.next().filter(|answer| answer.tag == "unit")?;
                 observed.units.insert(name.clone(), unit(&String::from_utf8_lossy(answer.text)));
             }
-            Thing::Fact(Fact { what, .. }) => {
+            Thing::Fact(Fact { what, .. }) | Thing::Risk(Risk { fact: Fact { what, .. }, .. }) => {
                 let answer = answers.next().filter(|answer| answer.tag == "fact")?;
                 observed.facts.insert(what.clone(), answer.word == "yes");
             }

@@ -15,6 +15,11 @@ pub fn plan(wanted: &[Thing], observed: &Observed) -> Vec<Step> {
             Thing::NoFile(path) => plan.delete(path),
             Thing::Unit(unit) if plan.comes_again(place, &unit.name) => (),
             Thing::Unit(unit) => plan.unit(unit),
+            Thing::Risk(risk) => {
+                if observed.facts.get(&risk.fact.what) != Some(&true) {
+                    plan.steps.push(Step::Venture(risk.clone()));
+                }
+            }
             Thing::Fact(fact) => {
                 if observed.facts.get(&fact.what) != Some(&true) {
                     plan.steps.push(Step::Make {

@@ -2,7 +2,7 @@
 
 use similar::TextDiff;
 
-use super::{Family, Source};
+use super::{Family, Risk, Source};
 
 /// Lines of a file that are shown around each change.
 const CONTEXT: usize = 3;
@@ -56,6 +56,8 @@ pub enum Step {
         check: Vec<String>,
         make: Vec<String>,
     },
+    /// The same, with a way back.
+    Venture(Risk),
 }
 
 /// Packages that are to come.
@@ -91,6 +93,7 @@ impl Step {
             Self::Restart { unit, because } => format!("restart {unit}{}", follows(because)),
             Self::Reload { unit, because } => format!("reload {unit}{}", follows(because)),
             Self::Make { what, .. } => format!("make it so that {what}"),
+            Self::Venture(Risk { fact, .. }) => format!("make it so that {}, with an automatic way back", fact.what),
         }
     }
 

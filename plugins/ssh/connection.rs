@@ -45,7 +45,7 @@ impl fmt::Display for Target {
 /// An open, logged-in connection. It ends when it and everything it gave out have been dropped.
 pub struct Connection {
     target: Target,
-    limit: Duration,
+    settings: Settings,
     requests: mpsc::UnboundedSender<Request>,
     sessions: Arc<Semaphore>,
     lost: Arc<OnceLock<String>>,
@@ -76,8 +76,13 @@ impl Connection {
                 return Err(Error::TimedOut { what: format!("login to {target}"), after: settings.connect_limit });
             }
         }
-        let limit = settings.request_limit;
-        Ok(Self { target: target.clone(), limit, requests, sessions: Arc::new(Semaphore::new(SESSIONS)), lost })
+        let (target, settings) = (target.clone(), settings.clone());
+        Ok(Self { target, settings, requests, sessions: Arc::new(Semaphore::new(SESSIONS)), lost })
+    }
+
+    /// Another one to the same target, which shows that it can be reached now.
+    pub async fn again(&self) -> Result<Self> {
+        Self::open(&self.target, &self.settings).await
     }
 
     /// Connects to a unix socket on the host. Any number may be open at once; dropping the stream closes it.
@@ -123,11 +128,11 @@ impl Connection {
         if self.requests.send(request).is_err() {
             return Err(self.broken());
         }
-        match timeout(self.limit, answer).await {
+        match timeout(self.settings.request_limit, answer).await {
             Ok(Ok(Ok(opened))) => Ok(opened),
             Ok(Ok(Err(why))) => Err(Error::Refused { what, why }),
             Ok(Err(_)) => Err(self.broken()),
-            Err(_) => Err(Error::TimedOut { what, after: self.limit }),
+            Err(_) => Err(Error::TimedOut { what, after: self.settings.request_limit }),
         }
     }
 

@@ -1,0 +1,165 @@
+//! Driver `bridge` with an uplink: a Linux bridge on a port of every host, or on a VLAN of it.
+//!
+//! The port may be the one that the host itself is reached by. Its addresses and routes then move to the bridge, told to
+//! whatever keeps them (systemd-networkd, NetworkManager, ifupdown; the network's own script where nobody does), and the
+//! move is undone by the host unless it can be logged in to anew.
+
+use super::engine::EngineNetwork;
+use super::script::{self, BRIDGES, Script};
+use super::{Member, Network, check_options, filter, vxlan};
+use crate::setup::Thing;
+use crate::{Error, Result};
+
+const FUNCTIONS: &str = include_str!("bridge.sh");
+const UPLINK: &str = include_str!("uplink.sh");
+
+/// The kernel's names of ports are no longer.
+const LONGEST_NAME: usize = 15;
+
+pub(super) fn check(network: &Network) -> Result<()> {
+    let refuse = |attribute: &str, why: String| Err(Error::Definition { attribute: attribute.into(), why });
+    check_options(network, &[])?;
+    if network.hub.is_some() {
+        return refuse("hub", "is for the tunnels of driver ovs".into());
+    }
+    let port = port(network);
+    match port.len() > LONGEST_NAME {
+        true => refuse("uplink", format!("the name of its VLAN '{port}' has more than {LONGEST_NAME} letters")),
+        false => Ok(()),
+    }
+}
+
+pub(super) fn wanted(network: &Network, member: &Member) -> Vec<Thing> {
+    script::wanted(network, member, &script(network))
+}
+
+pub(super) fn unwanted(network: &Network) -> Vec<Thing> {
+    script::unwanted_with_risk(network, &[network.bridge()])
+}
+
+/// The wire has routers of its own; the engine must not hide containers behind the host.
+pub(super) fn engine_network(network: &Network) -> EngineNetwork {
+    let mut told = vxlan::engine_network(network);
+    told.options.insert("com.docker.network.bridge.enable_ip_masquerade".into(), "false".into());
+    told
+}
+
+fn port(network: &Network) -> String {
+    let uplink = network.uplink.as_deref().unwrap_or_default();
+    match network.vlan {
+        Some(tag) => format!("{uplink}.{tag}"),
+        None => uplink.to_owned(),
+    }
+}
+
+fn script(network: &Network) -> Script<'static> {
+    let (bridge, port) = (network.bridge(), port(network));
+    Script {
+        about: format!("bridge {bridge} has {port} and its addresses"),
+        settings: vec![
+            ("bridge", bridge),
+            ("uplink", network.uplink.clone().unwrap_or_default()),
+            ("vlan", network.vlan.map(|tag| tag.to_string()).unwrap_or_default()),
+            ("port", port),
+            ("mtu", network.mtu.to_string()),
+            ("filter", filter(network).into()),
+            ("saved", format!("/run/xcrane/{}.addresses", network.name)),
+        ],
+        functions: vec![BRIDGES, FUNCTIONS, UPLINK],
+        risk: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::process::Command;
+
+    use super::super::vxlan::tests::network as blue;
+    use super::*;
+
+    fn network() -> Network {
+        Network { uplink: Some("eth0".into()), vni: None, mtu: 1500, ..blue() }
+    }
+
+    /// What a function of the script says of a file.
+    fn rendered(call: &str, file: &str) -> String {
+        let mut input = tempfile::NamedTempFile::new().unwrap();
+        input.write_all(file.as_bytes()).unwrap();
+        let given = "set -eu; bridge=br-blue port=eth0 mac=02:00:00:00:00:07";
+        let script = format!("{given}\n{BRIDGES}\n{FUNCTIONS}\n{UPLINK}\n{call} \"$1\"");
+        let output = Command::new("sh").args(["-c", &script, "sh"]).arg(input.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    const NETWORKD: &str = "[Match]\nName=eth0\n\n[Link]\nMTUBytes=1500\n\n[Network]\nAddress=10.0.0.7/24\n\n\
+                            [Route]\nGateway=10.0.0.1\n";
+    const MANAGER: &str = "[connection]\nid=wired\nuuid=1\ninterface-name=eth0\n\n[ethernet]\n\n[ipv4]\n\
+                           method=manual\naddress1=10.0.0.7/24,10.0.0.1\n\n[ipv6]\nmethod=ignore\n";
+    const INTERFACES: &str = "auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet static\n    address 10.0.0.7/24\n    \
+                              gateway 10.0.0.1\n\nallow-hotplug eth1\niface eth1 inet dhcp\n";
+
+    #[test]
+    fn networkd_is_told_of_the_bridge_what_it_knew_of_the_port() {
+        assert_eq!(
+            rendered("networkd_addresses", NETWORKD),
+            "[Match]\nName=br-blue\n\n[Network]\nAddress=10.0.0.7/24\n\n[Route]\nGateway=10.0.0.1\n"
+        );
+        assert_eq!(rendered("networkd_port", ""), "[Match]\nName=eth0\n\n[Network]\nBridge=br-blue\n");
+        assert_eq!(
+            rendered("networkd_bridge", ""),
+            "[NetDev]\nName=br-blue\nKind=bridge\nMACAddress=02:00:00:00:00:07\n\n[Bridge]\nSTP=no\nForwardDelaySec=0\n"
+        );
+    }
+
+    #[test]
+    fn network_manager_gets_connections_that_outrank_the_port_s_own() {
+        assert_eq!(
+            rendered("manager_bridge", MANAGER),
+            "[connection]\nid=xcrane-br-blue\ntype=bridge\ninterface-name=br-blue\nautoconnect-priority=999\n\n\
+             [bridge]\nstp=false\nmac-address=02:00:00:00:00:07\n\n\
+             [ipv4]\nmethod=manual\naddress1=10.0.0.7/24,10.0.0.1\n\n[ipv6]\nmethod=ignore\n"
+        );
+        assert_eq!(
+            rendered("manager_port", MANAGER),
+            "[connection]\nid=xcrane-eth0\ntype=ethernet\ninterface-name=eth0\nmaster=br-blue\nslave-type=bridge\n\
+             autoconnect-priority=999\n"
+        );
+    }
+
+    #[test]
+    fn ifupdown_keeps_the_site_s_lines_as_comments() {
+        assert_eq!(
+            rendered("ifupdown_bridge", INTERFACES),
+            "auto br-blue\niface br-blue inet static\n    \
+             pre-up [ -e /sys/class/net/br-blue ] || ip link add br-blue address 02:00:00:00:00:07 type bridge forward_delay 0\n    \
+             pre-up ip link set eth0 master br-blue up\n    address 10.0.0.7/24\n    gateway 10.0.0.1\n\n\n\
+             iface eth0 inet manual\n"
+        );
+        let aside = rendered("ifupdown_aside", INTERFACES);
+        assert_eq!(aside.lines().filter(|line| line.starts_with("#xcrane-br-blue# ")).count(), 4, "{aside}");
+        assert_eq!(aside.replace("#xcrane-br-blue# ", ""), INTERFACES);
+    }
+
+    #[test]
+    fn a_vlan_is_a_port_of_its_own() {
+        let network = Network { vlan: Some(100), ..network() };
+        let script = script(&network);
+        assert_eq!(script.about, "bridge br-blue has eth0.100 and its addresses");
+        assert!(
+            script.settings.contains(&("port", "eth0.100".into())) && script.settings.contains(&("vlan", "100".into()))
+        );
+        let long = Network { uplink: Some("enp193s0f1np1".into()), ..network };
+        assert!(check(&long).unwrap_err().to_string().starts_with("attribute 'uplink'"));
+    }
+
+    #[test]
+    fn the_host_can_go_back_by_itself() {
+        let network = network();
+        let risky = |things: &[Thing]| things.iter().filter(|thing| matches!(thing, Thing::Risk(_))).count();
+        assert_eq!(risky(&wanted(&network, &network.members[0])), 1);
+        assert_eq!(risky(&unwanted(&network)), 1);
+        assert_eq!(engine_network(&network).options["com.docker.network.bridge.enable_ip_masquerade"], "false");
+    }
+}

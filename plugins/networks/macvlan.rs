@@ -1,0 +1,111 @@
+//! Drivers `macvlan` and `ipvlan`: containers flat on the wire of an uplink, by the engine's own drivers.
+//!
+//! The engine does all but one thing: it does not bring the uplink up, so at boot its containers would be there and mute.
+//! Options go to the engine as they are (`macvlan_mode=passthru`), and `plugin` names another driver of the engine, such as
+//! one for SR-IOV's virtual functions. A host does not reach its own containers: the kernel keeps the two apart.
+
+use super::engine::EngineNetwork;
+use super::script::{self, BRIDGES, Script};
+use super::{Member, Network, vxlan};
+use crate::setup::Thing;
+use crate::{Error, Result};
+
+const FUNCTIONS: &str = include_str!("macvlan.sh");
+
+pub(super) fn check(network: &Network) -> Result<()> {
+    let refuse = |attribute: &str, why: &str| Err(Error::Definition { attribute: attribute.into(), why: why.into() });
+    let driver = network.driver.word();
+    if network.uplink.is_none() {
+        return refuse(
+            "uplink",
+            &format!("is not set; driver {driver} puts containers on the wire of one, such as eth1"),
+        );
+    }
+    if network.vni.is_some() || network.hub.is_some() {
+        return refuse(if network.vni.is_some() { "vni" } else { "hub" }, &format!("driver {driver} has no tunnels"));
+    }
+    if network.options.contains_key("parent") {
+        return refuse("options", "parent is attribute uplink, with the VLAN of attribute vlanid");
+    }
+    Ok(())
+}
+
+pub(super) fn wanted(network: &Network, member: &Member) -> Vec<Thing> {
+    script::wanted(network, member, &script(network))
+}
+
+pub(super) fn unwanted(network: &Network) -> Vec<Thing> {
+    script::unwanted(network, &[])
+}
+
+pub(super) fn engine_network(network: &Network) -> EngineNetwork {
+    let mut options = network.options.clone();
+    let plugin = options.remove("plugin");
+    options.insert("parent".into(), parent(network));
+    options.insert("com.docker.network.driver.mtu".into(), network.mtu.to_string());
+    let driver = plugin.unwrap_or_else(|| network.driver.word().to_owned());
+    EngineNetwork { driver, options, ..vxlan::engine_network(network) }
+}
+
+/// The port that the engine's driver builds on; it makes a VLAN's itself when the name has this form.
+fn parent(network: &Network) -> String {
+    let uplink = network.uplink.as_deref().unwrap_or_default();
+    match network.vlan {
+        Some(tag) => format!("{uplink}.{tag}"),
+        None => uplink.to_owned(),
+    }
+}
+
+fn script(network: &Network) -> Script<'static> {
+    let uplink = network.uplink.clone().unwrap_or_default();
+    Script {
+        about: format!("{uplink} is up for the containers on {}", parent(network)),
+        settings: vec![("uplink", uplink), ("mtu", network.mtu.to_string())],
+        functions: vec![BRIDGES, FUNCTIONS],
+        risk: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Driver;
+    use super::super::vxlan::tests::network as blue;
+    use super::*;
+
+    fn network() -> Network {
+        Network { driver: Driver::Macvlan, uplink: Some("eth1".into()), vni: None, mtu: 1500, ..blue() }
+    }
+
+    #[test]
+    fn the_engine_is_told_of_the_port() {
+        let mut network = network();
+        let told = engine_network(&network);
+        assert_eq!((told.driver.as_str(), told.options["parent"].as_str()), ("macvlan", "eth1"));
+        assert_eq!(told.options["com.docker.network.driver.mtu"], "1500");
+        network.vlan = Some(100);
+        network.driver = Driver::Ipvlan;
+        network.options.insert("ipvlan_mode".into(), "l2".into());
+        let told = engine_network(&network);
+        assert_eq!((told.driver.as_str(), told.options["parent"].as_str()), ("ipvlan", "eth1.100"));
+        assert_eq!(told.options["ipvlan_mode"], "l2");
+        network.options.insert("plugin".into(), "sriov".into());
+        let told = engine_network(&network);
+        assert!(told.driver == "sriov" && !told.options.contains_key("plugin"));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_attribute() {
+        let check = |change: fn(&mut Network), expected: &str| {
+            let mut network = network();
+            change(&mut network);
+            let refused = super::check(&network).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(refused.starts_with(expected) && refused.is_empty() == expected.is_empty(), "{refused}");
+        };
+        check(|_| (), "");
+        check(|network| network.vlan = Some(7), "");
+        check(|network| network.uplink = None, "attribute 'uplink'");
+        check(|network| network.vni = Some(7), "attribute 'vni'");
+        check(|network| network.hub = Some("h1".into()), "attribute 'hub'");
+        check(|network| drop(network.options.insert("parent".into(), "x".into())), "attribute 'options'");
+    }
+}

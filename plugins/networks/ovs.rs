@@ -1,0 +1,293 @@
+//! Driver `ovs`: Open vSwitch on every host, joined by VXLAN tunnels or by an uplink, with the network's VLAN tag.
+//!
+//! The engine cannot plug containers into Open vSwitch, and refuses its bridges as bridges. So containers are in the engine's
+//! network on a Linux bridge, and a pair of ports leads from that into the switch: addresses, restarts and MACs stay the
+//! engine's matter, and no agent has to watch for containers.
+//!
+//! A tunnel is the kernel's own VXLAN device in the switch, not a tunnel port of Open vSwitch. Where the kernel has no
+//! datapath for it the switch is a program, whose own tunnels want the host's address on a port of that program, which
+//! would lead all traffic of the host through it; and with whole segments (`userspace-tso-enable`, measured between two
+//! containers: 1.9 instead of 0.15 Gbit/s) they drop their packets. A device of the kernel does with both datapaths, is
+//! the same on the wire, and is one port for all peers: a mesh without loops, since a switch sends nothing back where it
+//! came from. Open vSwitch's database keeps switch and ports over a boot; the script makes the devices again.
+//!
+//! We speak `ovs-vsctl` on the host instead of OVSDB: it is there with the switch, waits until the switch has done what
+//! was asked, and repeats without harm; the protocol would need a forwarded socket and a transaction language for that.
+
+use std::net::IpAddr;
+
+use super::engine::EngineNetwork;
+use super::script::{self, BRIDGES, Script, TUNNELS};
+use super::{Driver, Member, Network, check_options, short_name, vxlan};
+use crate::setup::{Fact, Thing};
+use crate::{Error, Result};
+
+const FUNCTIONS: &str = include_str!("ovs.sh");
+
+/// With more hosts than these and no hub named, tunnels go through the first host: each broadcast is sent once a tunnel.
+const MESH: usize = 64;
+
+/// What the kernel does not give to programs that ask for any port (`ip_local_port_range` ends below).
+const FIRST_SPOKE_PORT: u16 = 61000;
+
+/// Debian's name, and that of Red Hat and its kin.
+const PACKAGE: &str = "openvswitch-switch|openvswitch";
+const INSTALLED: &str = "Open vSwitch is installed";
+const RUN: &str = "systemctl enable --now openvswitch-switch 2>/dev/null || systemctl enable --now openvswitch";
+const REFUSE: &str = "echo 'Open vSwitch is not installed; mknet --install installs it, or do it by hand' >&2; exit 1";
+
+pub(super) fn check(network: &Network) -> Result<()> {
+    let refuse = |attribute: &str, why: String| Err(Error::Definition { attribute: attribute.into(), why });
+    check_options(network, &["install", "port"])?;
+    vxlan::check_port(network)?;
+    if !network.is_tunnelled() {
+        return match network.hub {
+            Some(_) => refuse("hub", "is for tunnels, and an uplink without a vni has none".into()),
+            None => Ok(()),
+        };
+    }
+    vxlan::check_families(network)?;
+    let Some(hub) = hub(network) else { return Ok(()) };
+    let mut ports = Vec::new();
+    for spoke in network.members.iter().filter(|member| member.host != hub) {
+        match ports.iter().find(|(port, _)| *port == spoke_port(spoke)) {
+            Some((_, other)) => {
+                let why = format!("{} and {other} have addresses that end alike; name another hub", spoke.host);
+                return refuse("hub", why);
+            }
+            None => ports.push((spoke_port(spoke), spoke.host.as_str())),
+        }
+    }
+    match network.members.iter().any(|member| member.host == hub) {
+        true => Ok(()),
+        false => refuse("hub", format!("'{hub}' is none of its hosts")),
+    }
+}
+
+pub(super) fn wanted(network: &Network, member: &Member) -> Vec<Thing> {
+    let shell = |text: &str| vec!["sh".to_owned(), "-c".to_owned(), text.to_owned()];
+    let there = shell("command -v ovs-vsctl");
+    let mut things = match is_to_be_installed(network) {
+        true => vec![Thing::Packages(vec![PACKAGE.into(), "ethtool".into()])],
+        false => vec![Thing::Fact(Fact { what: INSTALLED.into(), check: there, make: shell(REFUSE) })],
+    };
+    let check = shell("ovs-vsctl --timeout=5 show");
+    things.push(Thing::Fact(Fact { what: "Open vSwitch runs".into(), check, make: shell(RUN) }));
+    things.extend(script::wanted(network, member, &script(network, member)));
+    things
+}
+
+pub(super) fn unwanted(network: &Network) -> Vec<Thing> {
+    script::unwanted(network, &[inner(network), network.bridge()])
+}
+
+pub(super) fn engine_network(network: &Network) -> EngineNetwork {
+    vxlan::engine_network(network)
+}
+
+/// A host that lacks the switch when it may not be installed says so here, before any host is touched.
+pub(super) fn lacks(network: &Network, facts: impl Fn(&str) -> Option<bool>) -> Option<&'static str> {
+    let lacks = network.driver == Driver::Ovs && !is_to_be_installed(network) && facts(INSTALLED) == Some(false);
+    lacks.then_some("Open vSwitch is not installed on it; mknet --install installs it")
+}
+
+fn is_to_be_installed(network: &Network) -> bool {
+    network.options.get("install").is_some_and(|word| word == "yes")
+}
+
+fn script(network: &Network, member: &Member) -> Script<'static> {
+    let tunnels = tunnels(network, member);
+    let names: Vec<&str> = tunnels.iter().map(|tunnel| tunnel.device.as_str()).collect();
+    let switch = switch(network);
+    let leads = match (&network.uplink, names.as_slice()) {
+        (Some(uplink), _) if !network.is_tunnelled() => format!("on {uplink}"),
+        (_, []) => "joined to no other host".into(),
+        (_, names) => format!("joined by {}", names.join(", ")),
+    };
+    let mut settings = vxlan::settings(network, member);
+    settings.extend([
+        ("inner", inner(network)),
+        ("outer", format!("po-{}", short_name(&network.name))),
+        ("switch", switch.clone()),
+        ("tunnels", tunnels.iter().map(Tunnel::text).collect::<Vec<_>>().join(" ")),
+        ("uplink", network.uplink.clone().filter(|_| !network.is_tunnelled()).unwrap_or_default()),
+        ("vlan", network.vlan.map(|tag| tag.to_string()).unwrap_or_default()),
+    ]);
+    Script {
+        about: format!("bridge {} is plugged into switch {switch}, {leads}", network.bridge()),
+        settings,
+        functions: vec![BRIDGES, TUNNELS, FUNCTIONS],
+        risk: false,
+    }
+}
+
+fn inner(network: &Network) -> String {
+    format!("pl-{}", short_name(&network.name))
+}
+
+/// One switch a wire, on which networks are told apart by their tags: the wire is an uplink, or tunnels of one number.
+fn switch(network: &Network) -> String {
+    match &network.uplink {
+        Some(uplink) if !network.is_tunnelled() => format!("ovs-{uplink}").chars().take(15).collect(),
+        _ => format!("ovs{}", vxlan::vni(network)),
+    }
+}
+
+/// A device, and to whom it leads.
+#[derive(Debug, PartialEq, Eq)]
+struct Tunnel {
+    device: String,
+    port: u16,
+    peers: Vec<IpAddr>,
+}
+
+impl Tunnel {
+    fn text(&self) -> String {
+        let peers: Vec<String> = self.peers.iter().map(IpAddr::to_string).collect();
+        format!("{}/{}/{}", self.device, self.port, peers.join(","))
+    }
+}
+
+/// One device to all in a mesh. Through a hub each spoke has a device of its own there, so that the hub's switch can send
+/// from one to another; the kernel wants a port of its own for each then.
+fn tunnels(network: &Network, member: &Member) -> Vec<Tunnel> {
+    if !network.is_tunnelled() {
+        return Vec::new();
+    }
+    let device = format!("vx{}", vxlan::vni(network));
+    let peers = network.peers(member);
+    match hub(network) {
+        None => vec![Tunnel { device, port: vxlan::port(network), peers: peers.map(|peer| peer.address).collect() }],
+        Some(hub) if hub == member.host => peers
+            .map(|spoke| {
+                let port = spoke_port(spoke);
+                Tunnel { device: format!("{device}.{}", port - FIRST_SPOKE_PORT), port, peers: vec![spoke.address] }
+            })
+            .collect(),
+        Some(hub) => {
+            let peers = peers.filter(|peer| peer.host == hub).map(|hub| hub.address).collect();
+            vec![Tunnel { device, port: spoke_port(member), peers }]
+        }
+    }
+}
+
+fn hub(network: &Network) -> Option<&str> {
+    let first = network.members.first().filter(|_| network.members.len() > MESH);
+    network.hub.as_deref().or(first.map(|member| member.host.as_str()))
+}
+
+/// Made of the end of a spoke's address, so that it stays when other hosts come and go.
+fn spoke_port(spoke: &Member) -> u16 {
+    let end = match spoke.address {
+        IpAddr::V4(address) => [address.octets()[2], address.octets()[3]],
+        IpAddr::V6(address) => [address.octets()[14], address.octets()[15]],
+    };
+    FIRST_SPOKE_PORT + (u16::from_be_bytes(end) & 0x0fff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::vxlan::tests::network as blue;
+    use super::*;
+
+    fn network() -> Network {
+        Network { driver: Driver::Ovs, mtu: 1446, vlan: Some(20), ..blue() }
+    }
+
+    fn leads(network: &Network, host: usize) -> String {
+        tunnels(network, &network.members[host]).iter().map(Tunnel::text).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_mesh_has_one_device_to_all() {
+        let network = network();
+        assert_eq!(leads(&network, 0), "vx7/4789/10.77.0.2,10.77.0.3");
+        assert_eq!(leads(&network, 2), "vx7/4789/10.77.0.1,10.77.0.2");
+    }
+
+    #[test]
+    fn a_hub_has_a_device_to_each_and_the_others_one_to_it() {
+        let network = Network { hub: Some("h2".into()), ..network() };
+        assert_eq!(leads(&network, 1), "vx7.1/61001/10.77.0.1 vx7.3/61003/10.77.0.3");
+        assert_eq!(leads(&network, 0), "vx7/61001/10.77.0.2");
+        assert_eq!(leads(&network, 2), "vx7/61003/10.77.0.2");
+    }
+
+    #[test]
+    fn many_hosts_have_a_hub() {
+        let member = |number: u8| Member { host: format!("h{number:03}"), address: [10, 77, 0, number].into() };
+        let of = |count: u8| Network { members: (1..=count).map(member).collect(), ..network() };
+        assert_eq!(hub(&of(64)), None);
+        assert_eq!(hub(&of(65)), Some("h001"));
+        assert_eq!(hub(&Network { hub: Some("h007".into()), ..of(65) }), Some("h007"));
+    }
+
+    #[test]
+    fn the_names_of_devices_fit_the_kernel() {
+        let network = Network { name: "n".repeat(30), vni: Some(0xff_ffff), hub: Some("h1".into()), ..network() };
+        let script = script(&network, &network.members[0]);
+        for name in ["inner", "outer", "switch", "bridge"] {
+            let value = &script.settings.iter().find(|(known, _)| *known == name).unwrap().1;
+            assert!(value.len() <= 15, "{name}={value}");
+        }
+        assert!(tunnels(&network, &network.members[0]).iter().all(|tunnel| tunnel.device.len() <= 15));
+    }
+
+    #[test]
+    fn an_uplink_is_the_wire() {
+        let network = Network { uplink: Some("eth1".into()), vni: None, ..network() };
+        assert_eq!((switch(&network), leads(&network, 0)), ("ovs-eth1".into(), String::new()));
+        let script = script(&network, &network.members[0]);
+        assert_eq!(script.about, "bridge br-blue is plugged into switch ovs-eth1, on eth1");
+        assert!(
+            script.settings.contains(&("uplink", "eth1".into())) && script.settings.contains(&("vlan", "20".into()))
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_attribute() {
+        let check = |change: fn(&mut Network), expected: &str| {
+            let mut network = network();
+            change(&mut network);
+            let refused = super::check(&network).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(refused.starts_with(expected) && refused.is_empty() == expected.is_empty(), "{refused}");
+        };
+        check(|_| (), "");
+        check(|network| network.hub = Some("h1".into()), "");
+        check(|network| network.hub = Some("h9".into()), "attribute 'hub'");
+        check(|network| drop(network.options.insert("colour".into(), "x".into())), "attribute 'options'");
+        check(|network| network.members[1].address = "fd00::1".parse().unwrap(), "attribute 'hosts'");
+        check(
+            |network| {
+                network.hub = Some("h1".into());
+                network.members[1].address = "10.77.16.3".parse().unwrap();
+            },
+            "attribute 'hub'",
+        );
+        check(
+            |network| {
+                (network.uplink, network.vni, network.hub) = (Some("eth1".into()), None, Some("h1".into()));
+            },
+            "attribute 'hub'",
+        );
+    }
+
+    #[test]
+    fn the_switch_is_offered_and_not_assumed() {
+        let network = network();
+        let absent = |what: &str| (what == INSTALLED).then_some(false);
+        assert!(lacks(&network, absent).is_some_and(|why| why.contains("--install")));
+        assert!(lacks(&network, |_| Some(true)).is_none());
+        let mut network = network;
+        network.options.insert("install".into(), "yes".into());
+        assert!(lacks(&network, absent).is_none());
+        let packages = wanted(&network, &network.members[0]);
+        assert!(matches!(&packages[0], Thing::Packages(names) if names[0] == PACKAGE));
+    }
+
+    #[test]
+    fn the_functions_are_a_shells() {
+        let shell = std::process::Command::new("sh").args(["-n", "-c", FUNCTIONS]).output().unwrap();
+        assert!(shell.status.success(), "{}", String::from_utf8_lossy(&shell.stderr));
+    }
+}

@@ -1,0 +1,214 @@
+//! A change that may cut its host off, with a way back that needs nobody: the host undoes it unless we tell it, over a login
+//! that was made after the change, that all is well.
+//!
+//! What is to be undone stands in a file of the host. Who renames that file has decided: the host's own timer, which then
+//! undoes, or we, who then keep. A run that is killed anywhere in between leaves the timer to do its work, and until then
+//! the fact counts as not true, so that the next run does not build on something that is about to go.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Risk;
+use crate::error::chain;
+use crate::host::{line, why};
+use crate::ssh::Exit;
+use crate::{Error, Host, Result};
+
+/// How long after the beginning the host waits before it undoes.
+const WINDOW: Duration = Duration::from_secs(60);
+/// What is left of that when we no longer try: nobody should be told that it went well when it is being undone.
+const MARGIN: Duration = Duration::from_secs(10);
+/// Between two attempts to log in.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Undoes, unless somebody else was faster; its argument is the name of the file.
+const UNDO: &str = r#"
+cd /run/xcrane/undo && mv "$1" "$1-begun" 2>/dev/null || exit 0
+sh "$1-begun"
+rm -f "$1-begun""#;
+
+/// Writes the file and starts the timer. Timers of earlier runs find their files gone; an undoing in progress is awaited.
+const ARM: &str = r#"
+mkdir -p /run/xcrane/undo && cd /run/xcrane/undo || exit
+for _ in $(seq 60); do
+    ls "$1".*-begun >/dev/null 2>&1 || break
+    sleep 1
+done
+rm -f "$1".*
+cat >"$1.$2" || exit
+if [ -d /run/systemd/system ]; then
+    systemd-run --quiet --collect --on-active="$3" --timer-property=AccuracySec=1s sh -c "$4" sh "$1.$2"
+else
+    setsid sh -c 'sleep "$1"; exec sh -c "$2" sh "$3"' sh "$3" "$4" "$1.$2" </dev/null >/dev/null 2>&1 &
+fi"#;
+
+/// True while nothing is about to be undone, and the check says so.
+const CHECK: &str = r#"
+! ls "/run/xcrane/undo/$0".* >/dev/null 2>&1 && exec "$@""#;
+
+const KEEP: &str = r#"
+cd /run/xcrane/undo && mv "$1" "$1-kept" 2>/dev/null && rm -f "$1-kept""#;
+
+/// The program that says whether it is true and will stay so.
+pub(super) fn check(risk: &Risk) -> Vec<String> {
+    let words = ["sh", "-c", CHECK, &risk.name].map(str::to_owned);
+    words.into_iter().chain(risk.fact.check.iter().cloned()).collect()
+}
+
+/// Makes it true, or leaves the host as it was.
+pub(super) async fn venture(host: &Host, risk: &Risk) -> Result<()> {
+    venture_within(host, risk, WINDOW, MARGIN).await
+}
+
+async fn venture_within(host: &Host, risk: &Risk, window: Duration, margin: Duration) -> Result<()> {
+    let token = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
+    let armed = format!("{}.{token}", risk.name);
+    let seconds = window.as_secs().to_string();
+    let undo = line(&words(&risk.undo));
+    let began = Instant::now();
+    shell(host, ARM, &[&risk.name, &token.to_string(), &seconds, UNDO], undo.as_bytes()).await?;
+    let last = began + window.saturating_sub(margin);
+    let make = words(&risk.fact.make);
+    // A connection that breaks now may be the price of the change, and no more than that.
+    match timeout(last - Instant::now(), host.try_run(&make, &[])).await {
+        Ok(Ok(ran)) if ran.exit != Exit::Code(0) => {
+            shell(host, UNDO, &[&armed], &[]).await?;
+            return Err(refused(host, format!("{}; it was undone", why(&ran.exit, &ran.stderr))));
+        }
+        Ok(_) | Err(_) => (),
+    }
+    confirm(host, risk, &armed, last).await
+}
+
+/// Logs in anew and keeps the change.
+async fn confirm(host: &Host, risk: &Risk, armed: &str, last: Instant) -> Result<()> {
+    let mut problem = "it could not be reached any more".to_owned();
+    while let Some(left) = last.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        match timeout(left, look(host, risk)).await {
+            Ok(Ok(anew)) => {
+                let kept = shell(&anew, KEEP, &[armed], &[]).await;
+                return kept.map_err(|_| refused(host, "it was undone before it was found to be well".into()));
+            }
+            Ok(Err(error)) => problem = chain(&error),
+            Err(_) => (),
+        }
+        sleep(PAUSE).await;
+    }
+    let why = format!("{problem}; the host undoes it by itself within {} s", MARGIN.as_secs());
+    Err(refused(host, why))
+}
+
+/// A login of its own over which the fact was seen to be true.
+async fn look(host: &Host, risk: &Risk) -> Result<Host> {
+    let anew = host.again().await?;
+    let ran = anew.try_run(&words(&risk.fact.check), &[]).await?;
+    match ran.exit {
+        Exit::Code(0) => Ok(anew),
+        exit => Err(refused(host, format!("{} is not true ({})", risk.fact.what, why(&exit, &ran.stderr)))),
+    }
+}
+
+async fn shell(host: &Host, script: &str, arguments: &[&str], stdin: &[u8]) -> Result<()> {
+    let argv: Vec<&str> = ["sh", "-c", script, "sh"].into_iter().chain(arguments.iter().copied()).collect();
+    let ran = host.try_run(&argv, stdin).await?;
+    match ran.exit {
+        Exit::Code(0) => Ok(()),
+        exit => Err(refused(host, why(&exit, &ran.stderr))),
+    }
+}
+
+fn words(argv: &[String]) -> Vec<&str> {
+    argv.iter().map(String::as_str).collect()
+}
+
+fn refused(host: &Host, why: String) -> Error {
+    Error::Refused { what: host.name().into(), why }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::super::Fact;
+    use super::*;
+
+    /// A change that is a file; `make` and `check` may be spoilt by other programs.
+    struct World {
+        _directory: tempfile::TempDir,
+        file: PathBuf,
+        risk: Risk,
+    }
+
+    impl World {
+        fn new(name: &str) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let file = directory.path().join("change");
+            let program = |verb: &str| vec![verb.to_owned(), file.to_string_lossy().into_owned()];
+            let fact = Fact { what: "the file is there".into(), check: program("ls"), make: program("touch") };
+            let undo = vec!["rm".to_owned(), "-f".to_owned(), file.to_string_lossy().into_owned()];
+            let name = format!("test-{}-{name}", std::process::id());
+            let risk = Risk { name, fact, undo };
+            Self { _directory: directory, file, risk }
+        }
+
+        async fn venture(&self, window: Duration) -> Result<()> {
+            venture_within(&Host::Local, &self.risk, window, Duration::from_millis(500)).await
+        }
+
+        async fn is_true(&self) -> bool {
+            let argv = check(&self.risk);
+            Host::Local.try_run(&words(&argv), &[]).await.unwrap().exit == Exit::Code(0)
+        }
+    }
+
+    async fn gone(file: &Path) {
+        let limit = Instant::now() + Duration::from_secs(20);
+        while file.exists() {
+            assert!(Instant::now() < limit, "it is not undone");
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_went_well_stays() {
+        let world = World::new("well");
+        world.venture(Duration::from_secs(2)).await.unwrap();
+        assert!(world.is_true().await);
+        sleep(Duration::from_secs(3)).await;
+        assert!(world.file.exists(), "it was undone although it was confirmed");
+    }
+
+    #[tokio::test]
+    async fn what_fails_is_undone_at_once() {
+        let mut world = World::new("fails");
+        let script = format!("touch {}; echo no such wire >&2; exit 1", world.file.display());
+        world.risk.fact.make = ["sh", "-c", &script].map(str::to_owned).to_vec();
+        let error = world.venture(Duration::from_secs(60)).await.unwrap_err();
+        assert_eq!(error.to_string(), "this machine: no such wire; it was undone");
+        assert!(!world.file.exists());
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_confirmed_is_undone_by_the_host() {
+        let mut world = World::new("unconfirmed");
+        world.risk.fact.check = vec!["false".into()];
+        let error = world.venture(Duration::from_secs(2)).await.unwrap_err();
+        assert!(error.to_string().contains("the host undoes it by itself"), "{error}");
+        gone(&world.file).await;
+    }
+
+    #[tokio::test]
+    async fn a_run_that_was_killed_is_undone_and_counts_as_undone() {
+        let world = World::new("killed");
+        let killed = timeout(Duration::from_secs(1), async {
+            let mut risk = world.risk.clone();
+            risk.fact.make =
+                ["sh", "-c", &format!("touch {}; sleep 60", world.file.display())].map(str::to_owned).into();
+            venture_within(&Host::Local, &risk, Duration::from_secs(3), Duration::from_millis(500)).await
+        });
+        assert!(killed.await.is_err());
+        assert!(world.file.exists() && !world.is_true().await, "it is about to be undone and yet counts as true");
+        gone(&world.file).await;
+    }
+}
