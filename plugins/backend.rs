@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use crate::docker::{self, Docker};
 use crate::networks::EngineNetworks;
 use crate::ssh::{Connections, Ssh};
-use crate::{Console, Error, Exec, Files, Guests, Host, Power, Progress, Reach, Result, Settings};
+use crate::{Console, Error, Exec, Files, Guests, Host, Hosts, Power, Progress, Reach, Result, Settings};
 
 /// A driver, and at a glance what it can do.
 pub trait Backend: Send + Sync {
@@ -22,6 +22,9 @@ pub trait Backend: Send + Sync {
         None
     }
     fn guests(&self) -> Option<&dyn Guests> {
+        None
+    }
+    fn hosts(&self) -> Option<&dyn Hosts> {
         None
     }
     fn exec(&self) -> Option<&dyn Exec> {
@@ -92,6 +95,11 @@ impl Backends {
     /// The driver that makes networks for the guests of `host`, chosen in the same way.
     pub fn networks_on(&self, host: &Node) -> Result<&dyn EngineNetworks> {
         self.on_host(host, "networks for guests", |driver| driver.networks())
+    }
+
+    /// The driver that tells about `host` itself, chosen in the same way.
+    pub fn hosts(&self, host: &Node) -> Result<&dyn Hosts> {
+        self.on_host(host, "carrying guests", |driver| driver.hosts())
     }
 
     fn on_host<'a, C: ?Sized>(

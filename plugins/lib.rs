@@ -2,14 +2,17 @@
 //!
 //! Nothing here prints and nothing here reads a table: a [`tables::Node`] arrives fully resolved, a typed answer leaves.
 
+pub mod authority;
 mod backend;
 mod console;
 mod docker;
+pub mod dockerhost;
 mod error;
 mod exec;
 mod files;
 mod guests;
 mod host;
+mod hosts;
 mod mark;
 pub mod networks;
 mod power;
@@ -26,6 +29,7 @@ pub use exec::{Exec, Invocation, Output, Program};
 pub use files::Files;
 pub use guests::{Changed, Created, Guest, GuestState, Guests};
 pub use host::{Host, Ran};
+pub use hosts::{Carried, HostState, Hosts};
 pub use power::{Power, PowerAction, PowerReading, PowerState, Powered};
 pub use progress::{Event, Progress};
 pub use reach::{Reach, Reached};

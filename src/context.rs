@@ -112,7 +112,8 @@ impl Context {
         Err(Failure { hints, ..Failure::refused(format!("nothing was done: {names} cannot be served as defined")) })
     }
 
-    fn settings(&self) -> Result<Settings, Failure> {
+    /// What table site says of limits, keys and certificates.
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
         let tables = self.tables()?;
         let text = |key: &str| tables.site(key);
         let seconds = |key: &str, default: u64| -> Result<Duration, Failure> {

@@ -137,6 +137,26 @@ impl Ui {
         self.note(&format!("Error: {text}"));
     }
 
+    /// Asks a person; None when there is nobody to answer. Ctrl-C is a no.
+    pub(crate) async fn confirm(&self, question: &str) -> Option<bool> {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return None;
+        }
+        self.flush();
+        write!(io::stderr(), "{question} [y/N] ").ok(); // nobody left to tell
+        let (sender, answer) = tokio::sync::oneshot::channel();
+        // A thread of its own: reading a terminal cannot be broken off, and must not keep the program.
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let read = io::stdin().read_line(&mut line).is_ok();
+            sender.send(read && matches!(line.trim(), "y" | "Y" | "yes")).ok(); // interrupted meanwhile
+        });
+        tokio::select! {
+            answer = answer => Some(answer.unwrap_or(false)),
+            _ = tokio::signal::ctrl_c() => Some(false),
+        }
+    }
+
     /// A failure with its hints.
     pub(crate) fn failure(&self, failure: &Failure) {
         self.error(&failure.message);

@@ -33,6 +33,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_journal.sql"),
     include_str!("migrations/0003_groups_index.sql"),
     include_str!("migrations/0004_fabric.sql"),
+    include_str!("migrations/0005_docker_hosts.sql"),
     include_str!("migrations/0006_ssh.sql"),
     include_str!("migrations/0007_xcat_objects.sql"),
     include_str!("migrations/0008_container_networks.sql"),

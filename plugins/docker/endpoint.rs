@@ -54,10 +54,7 @@ pub(super) fn endpoint_of(host: &Node, settings: &Settings) -> Result<Endpoint> 
         let Target { user, host, port } = ssh::target_of(host, None, settings)?;
         return Ok(Endpoint::Ssh { user, host, port, socket: socket.to_owned() });
     };
-    parse(text, &settings.ssh_user, socket).ok_or_else(|| Error::Definition {
-        attribute: "dockerendpoint".into(),
-        why: format!("'{text}' of host '{}' is not an endpoint; {FORMS}", host.name()),
-    })
+    parse(text, &settings.ssh_user, socket).ok_or_else(|| not_one(text, host))
 }
 
 /// Whom to log in to for the machine itself, whatever way its engine is reached; None for this machine.
@@ -66,6 +63,23 @@ pub(crate) fn login_of(host: &Node, settings: &Settings) -> Result<Option<Target
         Endpoint::Unix { .. } => Ok(None),
         Endpoint::Ssh { user, host, port, .. } => Ok(Some(Target { user, host, port })),
         Endpoint::Tls { .. } => ssh::target_of(host, None, settings).map(Some),
+    }
+}
+
+/// Where the engine of a host is to listen; None unless its endpoint is `tcp://`.
+pub(crate) fn tls_place(host: &Node) -> Result<Option<(String, u16)>> {
+    // Who logs in is of no interest to such an endpoint.
+    match host.get("dockerendpoint").map(|text| parse(text, "root", SOCKET).ok_or_else(|| not_one(text, host))) {
+        Some(Ok(Endpoint::Tls { host, port })) => Ok(Some((host, port))),
+        Some(Ok(Endpoint::Unix { .. } | Endpoint::Ssh { .. })) | None => Ok(None),
+        Some(Err(error)) => Err(error),
+    }
+}
+
+fn not_one(text: &str, host: &Node) -> Error {
+    Error::Definition {
+        attribute: "dockerendpoint".into(),
+        why: format!("'{text}' of host '{}' is not an endpoint; {FORMS}", host.name()),
     }
 }
 

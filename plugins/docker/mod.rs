@@ -16,6 +16,7 @@ mod fields;
 mod files;
 mod frames;
 mod guests;
+mod host;
 mod images;
 mod listing;
 mod moment;
@@ -32,12 +33,12 @@ use std::sync::Arc;
 use tables::Node;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::endpoint::login_of;
+pub(crate) use self::endpoint::{login_of, tls_place};
 use self::engine::Engine;
 use self::engines::Engines;
 use crate::networks::EngineNetworks;
 use crate::ssh::Connections;
-use crate::{Backend, Console, Exec, Files, Guests, Power, Progress, Reach, Result};
+use crate::{Backend, Console, Exec, Files, Guests, Hosts, Power, Progress, Reach, Result};
 
 /// Containers on Docker hosts; connects to a host when the first of its nodes is asked for.
 pub(crate) struct Docker {
@@ -87,6 +88,10 @@ impl Backend for Docker {
     }
 
     fn networks(&self) -> Option<&dyn EngineNetworks> {
+        Some(self)
+    }
+
+    fn hosts(&self) -> Option<&dyn Hosts> {
         Some(self)
     }
 }

@@ -12,6 +12,8 @@ use crate::{Error, Event, Host, Progress, Result};
 /// Where the files stand on the host while they are installed.
 const PLACE: &str = "/var/cache/xcrane/packages";
 
+const CLEAR: &str = r#"rm -rf "$1"; rmdir "${1%/*}" 2>/dev/null || :"#;
+
 const COPY: &str = r#"
 mkdir -p "${1%/*}" && cat >"$1" || exit
 [ "$(($(wc -c <"$1")))" = "$2" ] || { echo "${1##*/} did not arrive whole" >&2; rm -f "$1"; exit 1; }"#;
@@ -26,17 +28,17 @@ for deb in *.deb; do
     for field in Pre-Depends Depends; do echo "need $(dpkg-deb -f "$deb" $field | tr '\n' ' ')"; done
 done"#;
 
+/// What is only there because another one needs it goes with that one.
 const INSTALL_DEBS: &str = r#"
-cd "$1" || exit
+cd "$1" && shift || exit
 PATH=$PATH:/usr/sbin:/sbin; export PATH DEBIAN_FRONTEND=noninteractive LC_ALL=C
 install() { apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold --no-install-recommends install ./*.deb </dev/null; }
 install >/dev/null 2>&1 || { dpkg --configure -a >/dev/null 2>&1 </dev/null; install >/dev/null; } || exit
-cd / && rm -rf "$1" && { rmdir "${1%/*}" 2>/dev/null || :; }"#;
+for deb in *.deb; do dpkg-deb -f "$deb" Package; done | grep -vxF -e "$(printf '%s\n' "$@")" | xargs -r apt-mark -q auto >/dev/null"#;
 
 const INSTALL_RPMS: &str = r#"
 cd "$1" || exit
-dnf -q -y --disablerepo='*' install ./*.rpm >/dev/null || exit
-cd / && rm -rf "$1" && { rmdir "${1%/*}" 2>/dev/null || :; }"#;
+dnf -q -y --disablerepo='*' install ./*.rpm >/dev/null"#;
 
 /// The same steps with packages from `directory` instead of from the host's package source.
 pub fn packages_from(steps: Vec<Step>, directory: &Path) -> Vec<Step> {
@@ -51,6 +53,7 @@ pub fn packages_from(steps: Vec<Step>, directory: &Path) -> Vec<Step> {
 pub(super) async fn install_debs(host: &Host, directory: &Path, wanted: &[String], progress: &Progress) -> Result<()> {
     let available = list(directory, "deb", deb_name)?;
     let refused = |why: String| Error::Refused { what: host.name().into(), why };
+    clear(host).await?;
     let mut brought = BTreeSet::new();
     let mut next: BTreeSet<String> = wanted.iter().cloned().collect();
     while !next.is_empty() {
@@ -67,7 +70,13 @@ pub(super) async fn install_debs(host: &Host, directory: &Path, wanted: &[String
         })?;
         next.retain(|name| !brought.contains(name));
     }
-    packages::run(host, &["sh", "-c", INSTALL_DEBS, "sh", PLACE], &[]).await
+    packages::run(host, &["sh", "-c", INSTALL_DEBS, "sh", PLACE], wanted).await?;
+    clear(host).await
+}
+
+/// Takes away what a run before may have left as well.
+async fn clear(host: &Host) -> Result<()> {
+    packages::run(host, &["sh", "-c", CLEAR, "sh", PLACE], &[]).await
 }
 
 /// Brings all packages of the directory that the host lacks: an rpm's needs are files and symbols, which only a package
@@ -78,6 +87,7 @@ pub(super) async fn install_rpms(host: &Host, directory: &Path, wanted: &[String
         let why = format!("there is no package {name} in {}", directory.display());
         return Err(Error::Refused { what: host.name().into(), why });
     }
+    clear(host).await?;
     let names: Vec<&str> = ["rpm", "-q"].into_iter().chain(available.keys().map(String::as_str)).collect();
     let said = host.try_run(&names, &[]).await?;
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
@@ -86,7 +96,8 @@ pub(super) async fn install_rpms(host: &Host, directory: &Path, wanted: &[String
             copy(host, path, progress).await?;
         }
     }
-    packages::run(host, &["sh", "-c", INSTALL_RPMS, "sh", PLACE], &[]).await
+    packages::run(host, &["sh", "-c", INSTALL_RPMS, "sh", PLACE], &[]).await?;
+    clear(host).await
 }
 
 /// The newest file of each package in a directory.

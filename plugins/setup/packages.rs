@@ -19,12 +19,14 @@ last=$(apt install "$@" 2>&1) && exit
 printf '%s\n' "$said" "$last" | grep '^E: ' | head -n 1 >&2
 exit 1"#;
 
-/// What came along with them and nobody else needs goes too.
+/// What came along with them and nobody else needs goes too, in one go; what nobody needed before is not ours to remove.
 const APT_REMOVE: &str = r#"
 PATH=$PATH:/usr/sbin:/sbin; export PATH DEBIAN_FRONTEND=noninteractive LC_ALL=C
-apt() { apt-get -q -y -o DPkg::Lock::Timeout=300 --purge "$@" </dev/null; }
-apt remove "$@" >/dev/null 2>&1 || { dpkg --configure -a >/dev/null 2>&1 </dev/null; apt remove "$@" >/dev/null; } || exit
-apt autoremove >/dev/null"#;
+would() { apt-get -s "$@" 2>/dev/null | sed -n 's/^\(Remv\|Purg\) \([^ ]*\).*/\2/p'; }
+before=$(printf '%s\n' / $(would autoremove))
+purge() { apt-get -q -y -o DPkg::Lock::Timeout=300 purge "$@" </dev/null; }
+set -- "$@" $(would --auto-remove purge "$@" | grep -vxF -e "$before")
+purge "$@" >/dev/null 2>&1 || { dpkg --configure -a >/dev/null 2>&1 </dev/null; purge "$@" >/dev/null; }"#;
 
 /// Installs packages that are not there.
 pub(super) async fn install(host: &Host, wanted: &Install, progress: &Progress) -> Result<()> {

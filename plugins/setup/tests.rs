@@ -91,7 +91,7 @@ fn units() {
         follows: vec![],
         follow_by: Follow::Reload,
     });
-    check(&[off.clone()], &host(&[], running()), &["disable u", "stop u"]);
+    check(std::slice::from_ref(&off), &host(&[], running()), &["disable u", "stop u"]);
     check(&[off], &host(&[], UnitState::default()), &[]);
 }
 

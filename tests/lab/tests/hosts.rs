@@ -262,3 +262,21 @@ fn kill_all_of(dir: &std::path::Path) {
         left => Wait::NotYet(format!("{left} processes")),
     });
 }
+
+/// This machine may have control groups of version 1, so the lab sees another mount in their place.
+#[test]
+fn hosts_run_over_control_groups_of_version_2() {
+    if skipped("docker") {
+        return;
+    }
+    for kind in ["--bare=0", "--systemd"] {
+        let parent = tempfile::tempdir().unwrap();
+        let script = "mount --make-rprivate / && umount -R -l /sys/fs/cgroup && mount -t cgroup2 cgroup /sys/fs/cgroup
+            exec \"$0\" --dir \"$1\" --prefix \"groups$$\" shell 1 \"$2\" lab sh h1 docker run --rm busybox:lab echo ran";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_lab")]).arg(parent.path()).arg(kind);
+        let output = command.output().unwrap();
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(stdout, "ran\n", "{kind}: {stderr}");
+    }
+}

@@ -1,0 +1,84 @@
+//! The files of a Docker host beside daemon.json.
+
+use super::config::Listen;
+use super::{Config, file, refused};
+use crate::setup::File;
+use crate::{Error, Result};
+
+pub(super) const SERVICE_DROP_IN: &str = "/etc/systemd/system/docker.service.d/xcrane.conf";
+pub(super) const SOCKET_DROP_IN: &str = "/etc/systemd/system/docker.socket.d/xcrane.conf";
+pub(super) const AUTHORITY: &str = "ca.pem";
+pub(super) const CERTIFICATE: &str = "cert.pem";
+pub(super) const KEY: &str = "key.pem";
+
+/// What the engine gives its containers when it ends, unless it is told otherwise.
+const SHUTDOWN_TIMEOUT: u64 = 15;
+/// What the service manager gives the engine on top of that.
+const SPARE: u64 = 30;
+
+/// A file of the engine's own certificate.
+pub(super) fn own(name: &str) -> String {
+    format!("/etc/docker/xcrane/{name}")
+}
+
+/// An engine that cannot start, as when its storage is still away, is started again without end: a host that boots before
+/// its peers recovers by itself.
+pub(super) fn service_drop_in(config: &Config) -> File {
+    let seconds = config.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT) + SPARE;
+    file(
+        SERVICE_DROP_IN,
+        &format!(
+            "# Written by mkhost of xcrane.\n\
+             [Unit]\nStartLimitIntervalSec=0\n\n\
+             [Service]\nRestart=always\nRestartSec=5\nTimeoutStopSec={seconds}\n"
+        ),
+    )
+}
+
+/// The unit's `-H fd://` takes up every socket that docker.socket opens, and speaks TLS on those that are not local. So
+/// the unit's command line stays the distribution's own.
+pub(super) fn socket_drop_in(listen: &Listen) -> File {
+    let place = match listen.host.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V6(address)) => format!("[{address}]:{}", listen.port),
+        Ok(address) => format!("{address}:{}", listen.port),
+        Err(_) => listen.port.to_string(),
+    };
+    // The address may not be there yet when the host boots.
+    file(SOCKET_DROP_IN, &format!("# Written by mkhost of xcrane.\n[Socket]\nListenStream={place}\nFreeBind=yes\n"))
+}
+
+/// The engine's certificate, and whose clients it accepts. What is still to be made has no text yet.
+pub(super) fn certificates(config: &Config) -> Vec<File> {
+    let Some(listen) = &config.listen else { return Vec::new() };
+    let (certificate, key) = match &listen.certificate {
+        Some(issued) => (issued.certificate.as_str(), issued.key.as_str()),
+        None => ("", ""),
+    };
+    let authority = config.authority.as_deref().unwrap_or_default();
+    vec![
+        file(&own(AUTHORITY), authority),
+        file(&own(CERTIFICATE), certificate),
+        File { mode: 0o600, secret: true, ..file(&own(KEY), key) },
+    ]
+}
+
+/// Where the engine looks at each pull for who vouches for a registry.
+pub(super) fn trusted(config: &Config) -> Result<Vec<File>> {
+    let one = |trust: &super::Trust| {
+        let text = match (&trust.authority, &config.authority) {
+            (Some(path), _) => std::fs::read_to_string(path).map_err(|source| Error::File {
+                doing: "read",
+                path: path.display().to_string(),
+                source,
+            })?,
+            (None, Some(ours)) => ours.clone(),
+            (None, None) => {
+                let why =
+                    format!("attribute 'dockertrust': there is no authority yet that vouches for {}", trust.registry);
+                return Err(refused(config, why));
+            }
+        };
+        Ok(file(&format!("/etc/docker/certs.d/{}/ca.crt", trust.registry), &text))
+    };
+    config.trust.iter().map(one).collect()
+}

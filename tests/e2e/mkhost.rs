@@ -1,0 +1,334 @@
+//! `mkhost` on hosts that have nothing but sshd, and on some that were Docker hosts before.
+
+use std::time::Duration;
+
+use ::lab::Lab;
+use insta::assert_snapshot;
+
+use crate::lab;
+
+/// Hosts are defined as an admin does it who has never heard of Docker: a name and an address.
+fn defined(lab: Lab, hosts: u8) -> Lab {
+    lab.run(&format!("mkdef h[1-{hosts}] groups=hosts ip='|10.77.0.($1+0)|'")).success();
+    lab.run("chdef -t site connecttimeout=3").success();
+    lab
+}
+
+/// Bare hosts whose package source has what they need.
+fn bare(hosts: u8) -> Lab {
+    let lab = defined(lab().bare_hosts(hosts), hosts);
+    let source = lab.package_source();
+    for host in 1..=hosts {
+        lab.host(&format!("h{host}")).shell(&format!("echo 'deb [trusted=yes] {source} ./' >/etc/apt/sources.list"));
+    }
+    lab
+}
+
+/// Makes and starts c1 on h1, from the image in the home directory.
+fn start_container(lab: &Lab) {
+    let image = lab.home().join("busybox.tar");
+    let line = format!("mkdef c1 groups=web mgt=docker vmhost=h1 image={} dockerstoptimeout=1", image.display());
+    lab.run(&line).success();
+    lab.run("mkvm c1").success();
+    assert_eq!(lab.run("rpower c1 on").success(), "c1: on");
+}
+
+/// What tells one run of the container from the next.
+fn started(lab: &Lab) -> String {
+    lab.host("h1").docker("inspect -f {{.State.StartedAt}}{{.State.Running}} c1").success()
+}
+
+#[test]
+fn a_fresh_host_becomes_a_docker_host_from_its_package_source() {
+    let lab = bare(1);
+    let before = lab.host("h1").shell("find /etc -type f | sort; dpkg-query -W");
+    let plan = lab.run("mkhost h1 --plan");
+    assert_eq!(plan.code, 2, "{plan}");
+    assert_snapshot!(plan, @r#"
+    h1: create /etc/xcrane/dockerhost.json
+    h1:     --- /etc/xcrane/dockerhost.json
+    h1:     +++ /etc/xcrane/dockerhost.json
+    h1:     @@ -0,0 +1,21 @@
+    h1:     +{
+    h1:     +  "daemon": {
+    h1:     +    "default-address-pools": [
+    h1:     +      {
+    h1:     +        "base": "172.17.0.0/16",
+    h1:     +        "size": 24
+    h1:     +      }
+    h1:     +    ],
+    h1:     +    "log-opts": {
+    h1:     +      "max-size": "10m",
+    h1:     +      "max-file": "3"
+    h1:     +    },
+    h1:     +    "live-restore": true
+    h1:     +  },
+    h1:     +  "files": [
+    h1:     +    "/etc/systemd/system/docker.service.d/xcrane.conf"
+    h1:     +  ],
+    h1:     +  "packages": [
+    h1:     +    "docker.io"
+    h1:     +  ]
+    h1:     +}
+    h1: create /etc/docker/daemon.json
+    h1:     --- /etc/docker/daemon.json
+    h1:     +++ /etc/docker/daemon.json
+    h1:     @@ -0,0 +1,13 @@
+    h1:     +{
+    h1:     +  "default-address-pools": [
+    h1:     +    {
+    h1:     +      "base": "172.17.0.0/16",
+    h1:     +      "size": 24
+    h1:     +    }
+    h1:     +  ],
+    h1:     +  "log-opts": {
+    h1:     +    "max-size": "10m",
+    h1:     +    "max-file": "3"
+    h1:     +  },
+    h1:     +  "live-restore": true
+    h1:     +}
+    h1: create /etc/systemd/system/docker.service.d/xcrane.conf
+    h1:     --- /etc/systemd/system/docker.service.d/xcrane.conf
+    h1:     +++ /etc/systemd/system/docker.service.d/xcrane.conf
+    h1:     @@ -0,0 +1,8 @@
+    h1:     +# Written by mkhost of xcrane.
+    h1:     +[Unit]
+    h1:     +StartLimitIntervalSec=0
+    h1:     +
+    h1:     +[Service]
+    h1:     +Restart=always
+    h1:     +RestartSec=5
+    h1:     +TimeoutStopSec=45
+    h1: install docker.io
+    h1: reload the units of systemd
+    h1: enable docker.service
+    h1: start docker.service
+    [exit status: 2]
+    "#);
+    assert_eq!(lab.host("h1").shell("find /etc -type f | sort; dpkg-query -W"), before, "the plan changed something");
+    assert_snapshot!(lab.run("mkhost h1"), @"
+    h1: create /etc/xcrane/dockerhost.json
+    h1: create /etc/docker/daemon.json
+    h1: create /etc/systemd/system/docker.service.d/xcrane.conf
+    h1: install docker.io
+    h1: reload the units of systemd
+    h1: enable docker.service
+    h1: start docker.service
+    ");
+    assert_snapshot!(lab.run("mkhost h1"), @"h1: unchanged");
+    assert_eq!(lab.run("mkhost h1 --plan").code, 0);
+    let pools = lab.host("h1").docker("info -f '{{.LiveRestoreEnabled}} {{.DefaultAddressPools}}'").success();
+    assert_eq!(pools, "true [{172.17.0.0/16 24}]");
+    start_container(&lab);
+    assert_snapshot!(lab.run("xdsh c1 echo hello"), @"c1: hello");
+    lab.host("h1").reboot();
+    lab.run("rpower c1 on").success();
+}
+
+#[test]
+fn a_host_without_a_network_gets_what_it_lacks_from_a_directory() {
+    let lab = defined(lab().bare_hosts(1), 1);
+    let directory = lab.package_directory();
+    let run = lab.run(&format!("mkhost h1 --packages {}", directory.display()));
+    assert!(run.stdout.contains("h1: install docker.io from"), "{run}");
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(lab.run("mkhost h1").success(), "h1: unchanged");
+    let host = lab.host("h1");
+    host.docker("info").success();
+    assert_ne!(host.run("dpkg -s openvswitch-switch").code, 0, "what nobody needs was installed");
+    assert_ne!(host.run("test -e /var/cache/xcrane").code, 0, "the files were left there");
+    let brought = host.shell("apt-mark showmanual | grep -cx containerd || :");
+    assert_eq!(brought.trim(), "0", "it would stay when the engine goes");
+}
+
+#[test]
+fn a_package_that_is_nowhere_is_named() {
+    let lab = defined(lab().bare_hosts(1), 1);
+    std::fs::create_dir(lab.home().join("empty")).unwrap();
+    assert_snapshot!(lab.run("mkhost h1 --packages empty"), @"
+    ------- stderr -------
+    h1: Error: cannot install docker.io from empty: there is no package docker.io in empty
+    [exit status: 1]
+    ");
+    assert_snapshot!(lab.run("mkhost h1 --packages nowhere"), @"
+    ------- stderr -------
+    Error: nowhere is not a directory
+    [exit status: 1]
+    ");
+}
+
+#[test]
+fn an_engine_that_was_there_keeps_its_settings_and_its_containers() {
+    let lab = defined(lab().systemd_hosts(1), 1);
+    start_container(&lab);
+    let before = started(&lab);
+    let run = lab.run("mkhost h1");
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stdout.contains("make it so that the engine keeps its containers over a restart"), "{run}");
+    assert_eq!(started(&lab), before, "the container was restarted");
+    let daemon = lab.host("h1").shell("cat /etc/docker/daemon.json");
+    assert!(daemon.contains("\"storage-driver\": \"overlay2\""), "{daemon}");
+    lab.run("chdef h1 dockermtu=1400").success();
+    assert_snapshot!(lab.run("mkhost h1 --plan"), @r#"
+    h1: change /etc/xcrane/dockerhost.json
+    h1:     --- /etc/xcrane/dockerhost.json
+    h1:     +++ /etc/xcrane/dockerhost.json
+    h1:     @@ -6,6 +6,7 @@
+    h1:              "size": 24
+    h1:            }
+    h1:          ],
+    h1:     +    "mtu": 1400,
+    h1:          "log-opts": {
+    h1:            "max-size": "10m",
+    h1:            "max-file": "3"
+    h1: change /etc/docker/daemon.json
+    h1:     --- /etc/docker/daemon.json
+    h1:     +++ /etc/docker/daemon.json
+    h1:     @@ -13,5 +13,6 @@
+    h1:          "max-size": "10m",
+    h1:          "max-file": "3"
+    h1:        },
+    h1:     -  "live-restore": true
+    h1:     +  "live-restore": true,
+    h1:     +  "mtu": 1400
+    h1:      }
+    h1: restart docker.service for /etc/docker/daemon.json
+    h1: note: the restart touches 1 running containers; live-restore keeps them
+    [exit status: 2]
+    "#);
+    assert_snapshot!(lab.run("mkhost h1"), @"
+    h1: change /etc/xcrane/dockerhost.json
+    h1: change /etc/docker/daemon.json
+    h1: restart docker.service for /etc/docker/daemon.json
+    ");
+    assert_eq!(started(&lab), before, "live-restore did not keep the container");
+    assert_eq!(lab.run("rpower c1 stat").success(), "c1: on");
+}
+
+#[test]
+fn containers_do_not_stop_unasked() {
+    let lab = defined(lab().systemd_hosts(1), 1);
+    lab.run("chdef h1 dockerliverestore=no").success();
+    lab.run("mkhost h1").success();
+    start_container(&lab);
+    let before = started(&lab);
+    lab.run("chdef h1 dockermtu=1400").success();
+    assert_snapshot!(lab.run("mkhost h1"), @"
+    ------- stderr -------
+    h1: the restart stops 1 running containers; those with a restart policy come back
+    Error: nothing was done: it would stop 1 running containers of h1
+    Hint: -y does it without asking; --plan shows what would be done
+    [exit status: 1]
+    ");
+    let daemon = lab.host("h1").shell("cat /etc/docker/daemon.json");
+    assert!(!daemon.contains("1400"), "it was changed all the same");
+    let mut terminal = lab.spawn_pty("mkhost h1", 24, 100);
+    terminal.expect("Go on? [y/N]", Duration::from_secs(60));
+    terminal.send("n\r");
+    assert_eq!(terminal.wait(Duration::from_secs(60)).code, 1);
+    assert_eq!(started(&lab), before);
+    lab.run("mkhost h1 -y").success();
+    assert_ne!(started(&lab), before);
+}
+
+#[test]
+fn an_engine_listens_with_a_certificate_of_its_own() {
+    let lab = defined(lab().systemd_hosts(1), 1);
+    lab.run("chdef h1 dockerendpoint=tcp://10.77.0.1:2376").success();
+    let plan = lab.run("mkhost h1 --plan");
+    assert_eq!(plan.code, 2, "{plan}");
+    assert!(!lab.state().join("ca").exists(), "a plan made an authority");
+    let run = lab.run("mkhost h1");
+    assert_eq!(run.code, 0, "{run}");
+    assert!(!run.to_string().contains("PRIVATE KEY"), "{run}");
+    assert_eq!(lab.run("mkhost h1").success(), "h1: unchanged");
+    start_container(&lab);
+    assert_eq!(lab.run("rpower c1 stat").success(), "c1: on");
+    let key = lab.host("h1").shell("stat -c %a /etc/docker/xcrane/key.pem");
+    assert_eq!(key.trim(), "600");
+    assert!(lab.host("h1").shell("ss -Hltn").contains("10.77.0.1:2376"));
+    let stranger = lab.host("h1").run("curl -sk --max-time 5 https://10.77.0.1:2376/version");
+    assert_ne!(stranger.code, 0, "a client without a certificate was served: {stranger}");
+    lab.run("chdef h1 dockerendpoint=").success();
+    lab.run("mkhost h1 -y").success();
+    let listening = lab.host("h1").shell("ss -Hltn");
+    assert!(!listening.contains(":2376"), "{listening}");
+    assert_ne!(lab.host("h1").run("test -e /etc/docker/xcrane").code, 0, "its certificates were left there");
+    assert_eq!(lab.run("rpower c1 stat").success().split(':').next(), Some("c1"));
+}
+
+#[test]
+fn a_registry_is_trusted() {
+    let lab = defined(lab().systemd_hosts(1), 1);
+    std::fs::write(lab.home().join("site.pem"), "not ours to read\n").unwrap();
+    let file = lab.home().join("site.pem");
+    lab.run(&format!("chdef h1 dockertrust=reg:5000,other:5001={}", file.display())).success();
+    lab.run("mkhost h1").success();
+    let host = lab.host("h1");
+    assert_eq!(host.shell("cat /etc/docker/certs.d/other:5001/ca.crt"), "not ours to read\n");
+    let ours = std::fs::read_to_string(lab.state().join("ca/ca.pem")).unwrap();
+    assert_eq!(host.shell("cat /etc/docker/certs.d/reg:5000/ca.crt"), ours);
+    lab.run("chdef h1 dockertrust=").success();
+    lab.run("mkhost h1").success();
+    assert_ne!(host.run("test -e /etc/docker/certs.d").code, 0);
+}
+
+#[test]
+fn a_killed_run_is_completed_by_the_next() {
+    let lab = bare(1);
+    for pause in [200, 500, 900, 1500, 2500, 4000] {
+        let run = lab.spawn("mkhost h1");
+        std::thread::sleep(Duration::from_millis(pause));
+        run.kill();
+        drop(run);
+    }
+    let run = lab.run("mkhost h1");
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(lab.run("mkhost h1").success(), "h1: unchanged");
+    assert_eq!(lab.host("h1").docker("info -f {{.LiveRestoreEnabled}}").success(), "true");
+    assert_ne!(lab.host("h1").run("test -e /run/xcrane").code, 0, "something was left undone");
+}
+
+#[test]
+fn a_change_that_was_killed_before_the_restart_is_completed() {
+    let lab = defined(lab().systemd_hosts(1), 1);
+    lab.run("mkhost h1").success();
+    // As a run leaves it that was killed between the file and the unit.
+    lab.host("h1").shell("mkdir -p /run/xcrane/follow && echo restart >/run/xcrane/follow/docker.service");
+    assert_snapshot!(lab.run("mkhost h1"), @"");
+    assert_snapshot!(lab.run("mkhost h1"), @"");
+}
+
+#[test]
+fn a_dead_host_does_not_hold_the_others() {
+    let lab = defined(lab().systemd_hosts(2), 2);
+    lab.host("h2").power_off();
+    let run = lab.run("mkhost hosts");
+    assert_eq!(run.code, 1, "{run}");
+    assert_snapshot!(run.stderr, @"
+    h2: create /etc/xcrane/dockerhost.json
+    h2: change /etc/docker/daemon.json
+    h2: create /etc/systemd/system/docker.service.d/xcrane.conf
+    h2: make it so that the engine keeps its containers over a restart
+    h2: reload the units of systemd
+    h2: restart docker.service for /etc/docker/daemon.json
+    h1: unchanged
+    ");
+    lab.host("h2").power_on();
+    assert_snapshot!(lab.run("mkhost hosts -b"), @"");
+    assert_eq!(lab.run("mkhost hosts -b").success(), "h[1-2]: unchanged");
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_is_touched() {
+    let lab = defined(lab().systemd_hosts(2), 2);
+    lab.run("mkdef c1 groups=web mgt=docker vmhost=h1 image=x").success();
+    lab.run("chdef h2 dockermtu=big").success();
+    assert_snapshot!(lab.run("mkhost h1,h2,c1"), @"");
+    lab.run("chdef h2 dockermtu= dockerpools=10.100.0.0/16").success();
+    lab.run("mkdef -t network site net=10.100.0.0 mask=255.255.0.0").success();
+    assert_snapshot!(lab.run("mkhost h2"), @"");
+    assert_snapshot!(lab.run("mkhost"), @"");
+    lab.host("h1").shell("echo 'not json' >/etc/docker/daemon.json");
+    assert_snapshot!(lab.run("mkhost h1"), @"");
+}

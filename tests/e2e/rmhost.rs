@@ -1,0 +1,75 @@
+//! `rmhost`, and what is left after it.
+
+use insta::assert_snapshot;
+
+use crate::lab;
+
+/// Everything on a host that an engine could have left, but for the books that dpkg keeps.
+const TRACES: &str = "find /etc /usr /var/lib /run /opt -path /var/lib/dpkg -prune -o -path /var/lib/apt -prune -o \
+    -path /var/lib/systemd -prune -o -path /run/systemd -prune -o -path /run/udev -prune -o -path /run/user -prune -o \
+    -path /var/lib/private -prune -o -print | grep -vE '/etc/(group|gshadow|passwd|shadow|subuid|subgid)-?$|ld.so|/etc/.*\\.dpkg|/run/log|/usr/.*/__pycache__' | sort; \
+    dpkg-query -W -f '${Package}\\n'; ls /sys/class/net; ls /etc/systemd/system";
+
+#[test]
+fn nothing_is_left() {
+    let lab = lab().bare_hosts(1);
+    lab.run("mkdef h1 groups=hosts ip=10.77.0.1").success();
+    let host = lab.host("h1");
+    let before = host.shell(TRACES);
+    let directory = lab.package_directory();
+    lab.run("chdef h1 dockerendpoint=tcp://10.77.0.1:2376 dockertrust=reg:5000").success();
+    lab.run(&format!("mkhost h1 --packages {}", directory.display())).success();
+    let image = lab.home().join("busybox.tar");
+    lab.run(&format!("mkdef c1 groups=web mgt=docker vmhost=h1 image={} dockerstoptimeout=1", image.display()))
+        .success();
+    lab.run("mkvm c1").success();
+    lab.run("rpower c1 on").success();
+
+    assert_snapshot!(lab.run("rmhost h1 --purge -y"), @"");
+    lab.run("rmvm -f c1").success();
+    let plan = lab.run("rmhost h1 --purge --plan");
+    assert_eq!(plan.code, 2, "{plan}");
+    host.docker("info").success();
+    lab.run("rmhost h1 --purge -y").success();
+    let after = host.shell(TRACES);
+    let new: Vec<&str> = after.lines().filter(|line| !before.lines().any(|known| known == *line)).collect();
+    assert_eq!(new, Vec::<&str>::new());
+    assert_eq!(lab.run("rmhost h1 --purge -y").success(), "h1: unchanged");
+    assert!(!lab.state().join("ca/issued/h1.pem").exists());
+}
+
+#[test]
+fn an_engine_that_was_there_stays_with_its_own_settings() {
+    let lab = lab().systemd_hosts(1);
+    lab.run("mkdef h1 groups=hosts ip=10.77.0.1 dockermtu=1400").success();
+    let host = lab.host("h1");
+    let before = host.shell("cat /etc/docker/daemon.json");
+    lab.run("mkhost h1").success();
+    assert_snapshot!(lab.run("rmhost h1 --plan"), @"");
+    lab.run("rmhost h1 --purge -y").success();
+    let parsed = |text: &str| text.split_whitespace().collect::<String>();
+    assert_eq!(parsed(&host.shell("cat /etc/docker/daemon.json")), parsed(&before));
+    host.docker("info").success();
+    assert_ne!(host.run("test -e /etc/xcrane -o -e /etc/systemd/system/docker.service.d").code, 0);
+    assert_eq!(lab.run("rmhost h1").success(), "h1: unchanged");
+}
+
+#[test]
+fn an_engine_that_forgets_to_keep_its_containers_is_not_restarted_unasked() {
+    let lab = lab().systemd_hosts(1);
+    lab.run("mkdef h1 groups=hosts ip=10.77.0.1").success();
+    lab.run("mkhost h1").success();
+    lab.host("h1").docker("run -d --name theirs busybox:lab").success();
+    assert_snapshot!(lab.run("rmhost h1"), @"");
+    assert_eq!(lab.host("h1").docker("inspect -f {{.State.Running}} theirs").success(), "true");
+    lab.run("rmhost h1 -y").success();
+    assert_eq!(lab.host("h1").docker("inspect -f {{.State.Running}} theirs").success(), "false");
+}
+
+#[test]
+fn guests_and_unknown_hosts_are_refused() {
+    let lab = lab();
+    lab.run("mkdef c1 groups=web mgt=docker vmhost=h1 image=x").success();
+    assert_snapshot!(lab.run("rmhost c1"), @"");
+    assert_snapshot!(lab.run("rmhost nope"), @"");
+}
