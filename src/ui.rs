@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tables::noderange::Names;
 
 use crate::failure::Failure;
 use crate::reply::{Answer, Body, Reply};
@@ -95,6 +96,13 @@ impl Ui {
     /// A line of the answer, kept in a buffer until the command ends.
     pub(crate) fn line(&self, text: &str) {
         self.lock().line(text);
+    }
+
+    /// Names as lines of the answer, of which there may be very many.
+    pub(crate) fn names(&self, names: &Names) {
+        if !names.is_empty() {
+            self.lock().line(&names.joined("\n"));
+        }
     }
 
     /// Bytes of the answer as they are.

@@ -39,7 +39,8 @@ impl Edit<'_> {
     /// Every MAC address that any node has, in small letters with colons.
     pub fn macs(&self) -> Result<HashSet<String>> {
         let nodes = self.store().node_names()?;
-        let nodes: Vec<&str> = nodes.iter().map(AsRef::as_ref).collect();
+        let nodes = nodes.to_vec();
+        let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
         let mut macs = HashSet::new();
         resolve::each_text(self.store(), &nodes, &[(table("mac"), "mac")], &mut |_, _, cell| {
             macs.extend(nics::macs(cell).map(|(mac, _)| Address::mac(mac).to_string()));
@@ -96,8 +97,8 @@ enum Owner {
 
 /// Looks at the inherited and computed addresses of all nodes, in one reading of the tables.
 fn shared(store: &Store, names: &[String]) -> Result<Vec<Shared>> {
-    let all = store.node_names()?;
-    let all: Vec<&str> = all.iter().map(AsRef::as_ref).collect();
+    let all = store.node_names()?.to_vec();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
     let asked: HashSet<&str> = names.iter().map(String::as_str).collect();
     let mut owned: Vec<(Address, Owner)> = Vec::with_capacity(2 * all.len());
     let columns = COLUMNS.map(|(name, column, _)| (table(name), column));

@@ -2,7 +2,7 @@
 
 use crate::criterion::Criterion;
 use crate::journal::{self, Changes, key_cells};
-use crate::noderange::{Expansion, Unknown};
+use crate::noderange::{Expansion, Names, Unknown};
 use crate::schema::{Scope, Table};
 use crate::store::{Store, Stored};
 use crate::{Error, Node, Result, Row, Select, Value, resolve, tables, world};
@@ -23,12 +23,13 @@ impl<'t> Edit<'t> {
     }
 
     pub(crate) fn finish(self, origin: &journal::Origin) -> Result<Option<i64>> {
+        self.store.keep_memberships()?;
         self.changes.write(self.store, origin)
     }
 
     /// As [`crate::Tables::expand`].
     pub fn expand(&self, range: &str) -> Result<Vec<String>> {
-        tables::expand(self.store, range)
+        Ok(tables::expand(self.store, range)?.to_vec())
     }
 
     /// As [`crate::Tables::expand_with`].
@@ -52,8 +53,8 @@ impl<'t> Edit<'t> {
     }
 
     /// As [`crate::Tables::select`].
-    pub fn select(&self, criteria: &[Criterion]) -> Result<Vec<String>> {
-        Ok(world::select(self.store, criteria)?.iter().map(|name| name.to_string()).collect())
+    pub fn select(&self, criteria: &[Criterion]) -> Result<Names> {
+        world::select(self.store, criteria)
     }
 
     /// As [`crate::Tables::site`].

@@ -127,10 +127,14 @@ impl<'n> Sheets<'n> {
         let mut keys: Vec<&str> = names.iter().copied().chain(groups).collect();
         let here = keys.len();
         keys.push(FOR_ALL);
+        let tables: Vec<_> = tables.iter().copied().filter(|table| table.name != nodelist().name).collect();
         let mut sheets = Vec::new();
-        for table in tables.iter().filter(|table| table.name != nodelist().name) {
+        for (table, filled) in tables.iter().zip(store.filled(&tables)?) {
             let keys = if table.name == POSTSCRIPTS { &keys[..] } else { &keys[..here] };
-            let mut rows = store.rows(table, if all { Select::All } else { Select::Keys(keys) })?;
+            let mut rows = match filled {
+                true => store.rows(table, if all { Select::All } else { Select::Keys(keys) })?,
+                false => Vec::new(),
+            };
             if table.keys().count() > 1 {
                 let key = key_position(table);
                 rows.sort_by(|a, b| a.cell(key).cmp(&b.cell(key)));

@@ -13,6 +13,7 @@ mod faults;
 mod inherit;
 pub mod journal;
 pub mod lists;
+mod memberships;
 pub mod nics;
 mod node;
 pub mod noderange;

@@ -1,4 +1,5 @@
-//! The database file behind a narrow interface; SQL is written here, in the journal and where it is pruned only.
+//! The database file behind a narrow interface; SQL is written here, in the journal, where it is pruned and in the
+//! memberships only.
 //!
 //! WAL with `synchronous=NORMAL`: a killed process loses nothing that was committed, a power cut may lose the last
 //! commits but never tears one or corrupts the file.
@@ -18,9 +19,7 @@ use rusqlite::{
     Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params_from_iter,
 };
 
-use crate::lists::words;
-use crate::noderange::Name;
-use crate::row::{Rows, is_true};
+use crate::row::Rows;
 use crate::schema::{self, Table};
 use crate::{Error, Result, Row, Select};
 
@@ -38,14 +37,11 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_xcat_objects.sql"),
     include_str!("migrations/0008_container_networks.sql"),
     include_str!("migrations/0009_journal_limit.sql"),
+    include_str!("migrations/0010_memberships.sql"),
 ];
 
 /// From this many keys on a table is read through instead of looked up key by key.
 const MANY_KEYS: usize = 500;
-
-/// Up to so many different lists of groups are looked at one by one, which costs some 2 µs each; beyond that reading every
-/// node is no slower.
-pub(crate) const FEW_LISTS: usize = 4000;
 
 /// An open database. Not shared between threads.
 pub(crate) struct Store {
@@ -166,7 +162,20 @@ impl Store {
             for migration in MIGRATIONS.iter().skip(done) {
                 self.run(|db| db.execute_batch(migration))?;
             }
+            self.keep_memberships()?;
             self.run(|db| db.pragma_update(None, "user_version", MIGRATIONS.len() as i64))
+        })
+    }
+
+    /// Whether each of the tables has any rows. Most have none, and to find that out for all is as fast as to read one.
+    pub(crate) fn filled(&self, tables: &[&'static Table]) -> Result<Vec<bool>> {
+        if tables.is_empty() {
+            return Ok(Vec::new());
+        }
+        let exists = tables.iter().map(|table| format!("EXISTS (SELECT 1 FROM {})", quoted(table.name)));
+        let sql = format!("SELECT {}", exists.collect::<Vec<_>>().join(", "));
+        self.run(|db| {
+            db.prepare_cached(&sql)?.query_row([], |row| (0..tables.len()).map(|place| row.get(place)).collect())
         })
     }
 
@@ -239,75 +248,6 @@ impl Store {
             Ok(())
         })?;
         Ok(rowids.into_iter().zip(rows.finish()).map(|(rowid, row)| Stored { rowid, row }).collect())
-    }
-
-    /// The name of every node, sorted.
-    pub(crate) fn node_names(&self) -> Result<Vec<Name>> {
-        let hidden = "SELECT node, disable FROM nodelist WHERE disable <> ''";
-        let disabled = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, is_true(&row.get::<_, String>(1)?)));
-        let hidden: Vec<(String, bool)> =
-            self.run(|db| db.prepare_cached(hidden)?.query_map([], disabled)?.collect())?;
-        let hidden: HashSet<String> = hidden.into_iter().filter_map(|(node, hidden)| hidden.then_some(node)).collect();
-        let name = |row: &rusqlite::Row<'_>| Ok(Name::from(text(row.get_ref(0)?)));
-        let all = "SELECT node FROM nodelist ORDER BY node";
-        let mut names: Vec<Name> = self.run(|db| db.prepare_cached(all)?.query_map([], name)?.collect())?;
-        if !hidden.is_empty() {
-            names.retain(|name| !hidden.contains(&**name));
-        }
-        Ok(names)
-    }
-
-    /// The nodes that have this group in their own list, in no order. What it costs goes by the number of members and of
-    /// different lists, not by that of nodes.
-    pub(crate) fn members(&self, group: &str) -> Result<Vec<Name>> {
-        let lists = self.group_lists()?;
-        let mut members = Vec::new();
-        if lists.len() > FEW_LISTS {
-            self.each_membership(Some(group), &mut |node, in_group| {
-                if in_group == group {
-                    members.push(Name::from(node));
-                }
-            })?;
-            return Ok(members);
-        }
-        let sql = "SELECT node, disable FROM nodelist WHERE groups = ?";
-        for list in lists.iter().filter(|list| words(list).any(|word| word == group)) {
-            self.run(|db| {
-                let mut statement = db.prepare_cached(sql)?;
-                let mut rows = statement.query([list])?;
-                while let Some(row) = rows.next()? {
-                    if !is_true(&text(row.get_ref(1)?)) {
-                        members.push(Name::from(text(row.get_ref(0)?)));
-                    }
-                }
-                Ok(())
-            })?;
-        }
-        Ok(members)
-    }
-
-    /// The different texts of column `groups`, no more of them than show that they are many.
-    fn group_lists(&self) -> Result<Vec<String>> {
-        let sql = "WITH RECURSIVE list(text) AS (SELECT min(groups) FROM nodelist UNION ALL \
-                   SELECT (SELECT min(groups) FROM nodelist WHERE groups > list.text) FROM list \
-                   WHERE list.text IS NOT NULL) SELECT text FROM list WHERE text IS NOT NULL LIMIT ?";
-        self.run(|db| db.prepare_cached(sql)?.query_map([FEW_LISTS as i64 + 1], |row| row.get(0))?.collect())
-    }
-
-    /// Calls `visit` with every node and every group that it is in; nodes that cannot be in group `only` may be left out.
-    pub(crate) fn each_membership(&self, only: Option<&str>, visit: &mut dyn FnMut(&str, &str)) -> Result<()> {
-        let sql = "SELECT node, groups, disable FROM nodelist WHERE instr(groups, ?) ORDER BY rowid";
-        self.run(|db| {
-            let mut statement = db.prepare_cached(sql)?;
-            let mut rows = statement.query([only.unwrap_or_default()])?;
-            while let Some(row) = rows.next()? {
-                let [node, groups, disable] = [0, 1, 2].map(|column| text(row.get_ref_unwrap(column)));
-                if !is_true(&disable) {
-                    words(&groups).for_each(|group| visit(&node, group));
-                }
-            }
-            Ok(())
-        })
     }
 
     /// Now, as xCAT writes it: local time, `11-21-2026 05:12:00`.
@@ -445,7 +385,7 @@ fn failed(path: &Path, source: rusqlite::Error) -> Error {
     }
 }
 
-fn text(value: ValueRef<'_>) -> Cow<'_, str> {
+pub(crate) fn text(value: ValueRef<'_>) -> Cow<'_, str> {
     match value {
         ValueRef::Null => Cow::Borrowed(""),
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => match std::str::from_utf8(bytes) {

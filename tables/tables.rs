@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::criterion::Criterion;
 use crate::journal::{self, Entry, Filter, Origin};
-use crate::noderange::{Expansion, Unknown};
+use crate::noderange::{Expansion, Names, Unknown};
 use crate::schema::{self, Table};
 use crate::store::{self, Store};
 use crate::{Edit, Error, Explained, Node, Result, Row, Select, Value, prune, resolve, world};
@@ -29,7 +29,7 @@ impl Tables {
     ///
     /// A name that is neither node nor group refuses the whole range. No names is an answer: an empty group, say.
     pub fn expand(&self, range: &str) -> Result<Vec<String>> {
-        expand(&self.store(), range)
+        Ok(expand(&self.store(), range)?.to_vec())
     }
 
     /// As [`Self::expand`], but unknown names are listed or taken for new nodes.
@@ -57,24 +57,27 @@ impl Tables {
         resolve::cells(&self.store(), &texts(names), columns)
     }
 
-    /// The nodes that meet all criteria, sorted. Keys are attributes of nodes or `table.column`.
-    pub fn select(&self, criteria: &[Criterion]) -> Result<Vec<String>> {
+    /// The nodes that meet all criteria. Keys are attributes of nodes or `table.column`.
+    pub fn select(&self, criteria: &[Criterion]) -> Result<Names> {
         let store = self.store();
-        Ok(store.read(|| world::select(&store, criteria))?.iter().map(|name| name.to_string()).collect())
+        store.read(|| world::select(&store, criteria))
     }
 
-    /// The names of all nodes in plain string order.
-    pub fn node_names(&self) -> Result<Vec<String>> {
-        Ok(self.store().node_names()?.iter().map(|name| name.to_string()).collect())
+    /// The names of all nodes, or only those of nodes that are not `hidden`.
+    pub fn node_names(&self, hidden: bool) -> Result<Names> {
+        let store = self.store();
+        store.read(|| {
+            let names = store.node_names()?;
+            Ok(if hidden { names } else { names.without(&store.hidden_names()?) })
+        })
     }
 
     /// The names that attribute `vmhost` of any node has.
     pub fn guest_hosts(&self) -> Result<BTreeSet<String>> {
         let store = self.store();
         store.read(|| {
-            let names = store.node_names()?;
-            let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-            let hosts = resolve::cells(&store, &names, &[(table("vm"), "host")])?;
+            let names = store.node_names()?.to_vec();
+            let hosts = resolve::cells(&store, &texts(&names), &[(table("vm"), "host")])?;
             Ok(hosts.into_iter().flatten().filter_map(|host| host.text).collect())
         })
     }
@@ -82,16 +85,15 @@ impl Tables {
     /// At most so many names of nodes and groups that begin so, sorted.
     pub fn names_starting(&self, beginning: &str, most: usize) -> Result<Vec<String>> {
         let store = self.store();
-        let mut names: BTreeSet<String> = store.node_names()?.iter().map(|name| name.to_string()).collect();
-        store.each_membership(None, &mut |_, group| {
-            if group.starts_with(beginning) && !names.contains(group) {
-                names.insert(group.to_owned());
-            }
-        })?;
-        let defined = store.rows(table("nodegroup"), Select::All)?;
-        names.extend(defined.iter().filter_map(|row| row.get("groupname")).map(str::to_owned));
-        let from = names.range(beginning.to_owned()..);
-        Ok(from.take_while(|name| name.starts_with(beginning)).take(most).cloned().collect())
+        let mut names = BTreeSet::new();
+        for all in [store.node_names()?, store.group_names()?] {
+            all.each(|name| {
+                if name.starts_with(beginning) {
+                    names.insert(name.to_owned());
+                }
+            });
+        }
+        Ok(names.into_iter().take(most).collect())
     }
 
     /// The value of a setting of table site.
@@ -175,14 +177,13 @@ impl Tables {
     }
 }
 
-pub(crate) fn expand(store: &Store, range: &str) -> Result<Vec<String>> {
-    let expansion = world::expand(store, range, Unknown::Refuse)?;
-    Ok(expansion.names.iter().map(|name| name.to_string()).collect())
+pub(crate) fn expand(store: &Store, range: &str) -> Result<Names> {
+    Ok(world::expand(store, range, Unknown::Refuse)?.names)
 }
 
 pub(crate) fn nodes(store: &Store, range: &str) -> Result<Vec<Node>> {
     store.read(|| {
-        let names = expand(store, range)?;
+        let names = expand(store, range)?.to_vec();
         if names.is_empty() {
             return Err(Error::EmptyRange { range: range.to_owned() });
         }
@@ -261,8 +262,9 @@ pub(crate) mod tests {
         let cells = cells(parts.next().unwrap_or_default().trim());
         let cells: Vec<(&str, &str)> = cells.iter().map(|(column, value)| (*column, value.as_str())).collect();
         let options = noderange::Options { unknown: Unknown::Accept, ..noderange::Options::default() };
-        for first in noderange::expand(first, &noderange::Index::default(), &options).unwrap().names {
-            let key: Vec<&str> = [&*first].into_iter().chain(rest.split(',').filter(|key| !key.is_empty())).collect();
+        for first in noderange::expand(first, &noderange::Index::default(), &options).unwrap().names.to_vec() {
+            let key: Vec<&str> =
+                [first.as_str()].into_iter().chain(rest.split(',').filter(|key| !key.is_empty())).collect();
             edit.set(table(name), &key, &cells)?;
         }
         Ok(())

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use crate::criterion::Criterion;
 use crate::expression::Evaluator;
 use crate::inherit::{Sheet, Sheets, View};
-use crate::noderange::{self, Expansion, Name, Options, Unknown, World};
+use crate::noderange::{self, Builder, Expansion, Names, Options, Unknown, World};
 use crate::objects::{Attribute, NODE};
 use crate::row::Row;
 use crate::schema::{self, Scope, Table};
@@ -21,15 +21,21 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// After so many groups the members of all groups are read at once.
 const FEW_GROUPS: usize = 3;
 
-/// The nodes of a range, sorted, without those that `site.excludenodes` names.
+/// The nodes of a range without those that `site.excludenodes` names.
 pub(crate) fn expand(store: &Store, range: &str, unknown: Unknown) -> Result<Expansion> {
     store.read(|| {
-        let world = Nodes { store, names: OnceCell::new(), groups: OnceCell::new(), groups_asked: Cell::new(0) };
+        let world = Nodes {
+            store,
+            names: OnceCell::new(),
+            groups: OnceCell::new(),
+            members: OnceCell::new(),
+            groups_asked: Cell::new(0),
+        };
         let mut expansion = noderange::expand(range, &world, &Options { unknown, ..Options::default() })?;
         if let Some(excluded) = crate::tables::site(store, "excludenodes")? {
             let options = Options { unknown: Unknown::Report, ..Options::default() };
             let excluded = noderange::expand(&excluded, &world, &options)?;
-            expansion.names = noderange::without(expansion.names, &excluded.names);
+            expansion.names = expansion.names.without(&excluded.names);
         }
         Ok(expansion)
     })
@@ -37,24 +43,26 @@ pub(crate) fn expand(store: &Store, range: &str, unknown: Unknown) -> Result<Exp
 
 struct Nodes<'s> {
     store: &'s Store,
-    names: OnceCell<Vec<Name>>,
-    groups: OnceCell<HashMap<String, Vec<Name>>>,
+    names: OnceCell<Names>,
+    groups: OnceCell<Names>,
+    /// The nodes of every group, once so many were asked for that all are read.
+    members: OnceCell<HashMap<String, Names>>,
     groups_asked: Cell<usize>,
 }
 
 impl World for Nodes<'_> {
     fn contains(&self, name: &str) -> Result<bool, Cause> {
         match self.names.get() {
-            Some(names) => Ok(names.binary_search_by(|other| (**other).cmp(name)).is_ok()),
+            Some(names) => Ok(names.contains(name)),
             None => Ok(!self.store.rows(table("nodelist"), Select::Keys(&[name]))?.is_empty()),
         }
     }
 
-    fn group(&self, name: &str) -> Result<Option<Vec<Name>>, Cause> {
+    fn group(&self, name: &str) -> Result<Option<Names>, Cause> {
         Ok(self.members(name, &mut HashSet::new())?)
     }
 
-    fn names(&self) -> Result<&[Name], Cause> {
+    fn names(&self) -> Result<&Names, Cause> {
         if let Some(names) = self.names.get() {
             return Ok(names);
         }
@@ -62,7 +70,15 @@ impl World for Nodes<'_> {
         Ok(self.names.get_or_init(|| names))
     }
 
-    fn criterion(&self, criterion: &Criterion) -> Result<Vec<Name>, Cause> {
+    fn groups(&self) -> Result<&Names, Cause> {
+        if let Some(groups) = self.groups.get() {
+            return Ok(groups);
+        }
+        let groups = self.store.group_names()?;
+        Ok(self.groups.get_or_init(|| groups))
+    }
+
+    fn criterion(&self, criterion: &Criterion) -> Result<Names, Cause> {
         Ok(select(self.store, std::slice::from_ref(criterion))?)
     }
 }
@@ -70,38 +86,39 @@ impl World for Nodes<'_> {
 impl Nodes<'_> {
     /// The members of a group and of the groups that belong to it; `seen` keeps groups that contain each other from
     /// going round.
-    fn members(&self, group: &str, seen: &mut HashSet<String>) -> Result<Option<Vec<Name>>> {
+    fn members(&self, group: &str, seen: &mut HashSet<String>) -> Result<Option<Names>> {
         let defined = self.store.rows(table("nodegroup"), Select::Keys(&[group]))?.pop();
         if let Some(row) = &defined
             && row.get("grouptype") == Some("dynamic")
         {
             return Ok(Some(select(self.store, &where_values(row)?)?));
         }
-        let mut members = self.static_members(group)?;
+        let members = self.static_members(group)?;
         if !seen.insert(group.to_owned()) || (members.is_empty() && defined.is_none()) {
             return Ok((!members.is_empty()).then_some(members));
         }
         let inner = defined.as_ref().and_then(|row| row.get("membergroups")).unwrap_or_default();
+        let mut all = Builder::default();
+        all.join(members);
         for inner in inner.split(',').map(str::trim).filter(|inner| !inner.is_empty()) {
-            members.extend(self.members(inner, seen)?.unwrap_or_default());
+            all.join(self.members(inner, seen)?.unwrap_or_default());
         }
-        Ok(Some(members))
+        Ok(Some(all.finish()))
     }
 
-    fn static_members(&self, group: &str) -> Result<Vec<Name>> {
-        if let Some(groups) = self.groups.get() {
-            return Ok(groups.get(group).cloned().unwrap_or_default());
+    fn static_members(&self, group: &str) -> Result<Names> {
+        if let Some(members) = self.members.get() {
+            return Ok(members.get(group).cloned().unwrap_or_default());
+        }
+        if let Some(members) = self.store.kept_members(group)? {
+            return Ok(members);
         }
         self.groups_asked.set(self.groups_asked.get() + 1);
         if self.groups_asked.get() <= FEW_GROUPS {
             return self.store.members(group);
         }
-        let mut groups: HashMap<String, Vec<Name>> = HashMap::new();
-        self.store.each_membership(None, &mut |node, group| match groups.get_mut(group) {
-            Some(members) => members.push(node.into()),
-            None => drop(groups.insert(group.to_owned(), vec![node.into()])),
-        })?;
-        Ok(self.groups.get_or_init(|| groups).get(group).cloned().unwrap_or_default())
+        let members = self.store.memberships()?.groups;
+        Ok(self.members.get_or_init(|| members).get(group).cloned().unwrap_or_default())
     }
 }
 
@@ -113,14 +130,14 @@ fn where_values(group: &Row) -> Result<Vec<Criterion>> {
     criteria.map(|value| Criterion::parse(value).map_err(failed)).collect()
 }
 
-/// The nodes that meet all criteria, sorted. Keys are `table.column`, an attribute of nodes, or `groups` and `tags`.
-pub(crate) fn select(store: &Store, criteria: &[Criterion]) -> Result<Vec<Name>> {
-    let names = store.node_names()?;
+/// The nodes that meet all criteria. Keys are `table.column`, an attribute of nodes, or `groups` and `tags`.
+pub(crate) fn select(store: &Store, criteria: &[Criterion]) -> Result<Names> {
+    let names = store.node_names()?.to_vec();
     let keys: Vec<Key> = criteria.iter().map(|criterion| key(&criterion.key)).collect::<Result<_>>()?;
     let mut tables: Vec<&'static Table> = keys.iter().flat_map(Key::tables).collect();
     tables.sort_unstable_by_key(|table| table.name);
     tables.dedup_by_key(|table| table.name);
-    let wanted: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
     let sheets = Sheets::read(store, &wanted, &tables)?;
     let view = sheets.view();
     let mut evaluator = Evaluator::default();
@@ -128,7 +145,7 @@ pub(crate) fn select(store: &Store, criteria: &[Criterion]) -> Result<Vec<Name>>
         let mut pairs = keys.iter().zip(criteria);
         pairs.all(|(key, criterion)| criterion.matches(key.value(&view, &mut evaluator, node).as_deref()))
     };
-    Ok((0..names.len()).filter(|node| meets(*node)).map(|node| names[node].clone()).collect())
+    Ok((0..names.len()).filter(|node| meets(*node)).map(|node| &names[node]).collect())
 }
 
 /// What a criterion asks of a node.
@@ -243,7 +260,7 @@ mod tests {
         };
         check();
         let many = |edit: &mut crate::Edit<'_>| {
-            let mut numbers = 0..=crate::store::FEW_LISTS;
+            let mut numbers = 0..=crate::memberships::FEW_LISTS;
             numbers.try_for_each(|n| {
                 edit.set(table("nodelist"), &[&format!("m{n}")], &[("groups", &format!("ab{n}"))]).map(drop)
             })

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 use tables::criterion::Criterion;
 use tables::objects::{self, ObjectType};
-use tables::{Select, Tables, definitions, suggest};
+use tables::{Tables, definitions, suggest};
 
 use super::{Run, deflog};
 use crate::context::Context;
@@ -136,9 +136,7 @@ impl Lsdef {
         if object.name != "node" || self.hidden {
             return Ok(tables.object_names(object)?);
         }
-        let rows = tables.rows(object.key.table, Select::All)?;
-        let shown = rows.iter().filter(|row| row.get("hidden") != Some("1"));
-        Ok(shown.filter_map(|row| row.get(object.key.column.name)).map(str::to_owned).collect())
+        Ok(tables.node_names(false)?.to_vec())
     }
 
     /// Names with their types, two spaces between them; one if there may be several types.

@@ -37,7 +37,7 @@ impl Run for Nodeadd {
         }
         let origin = cx.origin(self.reason.clone());
         let materialised = cx.tables()?.try_edit(&origin, |edit| {
-            let names: Vec<String> = edit.expand_with(&self.noderange, Unknown::Accept)?.names.iter().map(ToString::to_string).collect();
+            let names = edit.expand_with(&self.noderange, Unknown::Accept)?.names.to_vec();
             if names.is_empty() {
                 return Err(Failure::from(tables::Error::EmptyRange { range: self.noderange.clone() }));
             }

@@ -68,7 +68,7 @@ fn chosen(edit: &Edit<'_>, range: &str, conditions: &[Criterion]) -> tables::Res
     }
     if !conditions.is_empty() {
         let meeting = edit.select(conditions)?;
-        names.retain(|name| meeting.binary_search(name).is_ok());
+        names.retain(|name| meeting.contains(name));
     }
     Ok(names)
 }

@@ -1,12 +1,11 @@
 //! `nodels`: nodes, and what the tables say of them.
 
-use std::collections::HashSet;
-
 use clap::Args;
 use serde_json::{Map, Value as Json};
 use tables::criterion::Criterion;
-use tables::schema::{self, Kind};
-use tables::{Place, Select, Tables, Value};
+use tables::noderange::{Names, Unknown};
+use tables::schema::Kind;
+use tables::{Place, Tables, Value};
 
 use super::Run;
 use crate::column::{self, Cell};
@@ -60,9 +59,10 @@ impl Run for Nodels {
         let tables = cx.tables()?;
         let names = self.names(tables, &criteria)?;
         if asked.is_empty() && !self.json {
-            names.iter().for_each(|name| cx.ui.line(name));
+            cx.ui.names(&names);
             return Ok(Outcome::Done);
         }
+        let names = names.to_vec();
         let with_labels = self.header || has_table || asked.len() > 1 || !criteria.is_empty();
         let columns: Vec<_> = asked.iter().map(|asked| (asked.cell.table, asked.cell.column.name)).collect();
         let mut outcome = Outcome::Done;
@@ -88,25 +88,12 @@ impl Run for Nodels {
 }
 
 impl Nodels {
-    fn names(&self, tables: &Tables, criteria: &[Criterion]) -> Result<Vec<String>, Failure> {
-        let mut names = match &self.noderange {
-            Some(range) => tables.expand(range)?,
-            None => {
-                let mut names = tables.node_names()?;
-                if !self.hidden {
-                    let nodelist = schema::find("nodelist").expect("the schema has the list of nodes");
-                    let rows = tables.rows(nodelist, Select::Where(&[("hidden", "1")]))?;
-                    let hidden: HashSet<&str> = rows.iter().filter_map(|row| row.get("node")).collect();
-                    names.retain(|name| !hidden.contains(name.as_str()));
-                }
-                names
-            }
+    fn names(&self, tables: &Tables, criteria: &[Criterion]) -> Result<Names, Failure> {
+        let names = match &self.noderange {
+            Some(range) => tables.expand_with(range, Unknown::Refuse)?.names,
+            None => tables.node_names(self.hidden)?,
         };
-        if !criteria.is_empty() {
-            let chosen = tables.select(criteria)?;
-            names.retain(|name| chosen.binary_search(name).is_ok());
-        }
-        Ok(names)
+        Ok(if criteria.is_empty() { names } else { names.intersection(&tables.select(criteria)?) })
     }
 }
 

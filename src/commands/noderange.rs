@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use clap::Args;
-use tables::noderange::{self, Index, Name, Options, Unknown};
+use tables::noderange::{self, Index, Names, Options, Unknown};
 
 use super::Run;
 use crate::context::Context;
@@ -51,46 +51,44 @@ pub(crate) struct Noderange {
 
 impl Run for Noderange {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
-        let mut names = Vec::new();
-        for range in &self.ranges {
-            names.extend(self.names(cx, range)?);
-        }
-        let mut names = noderange::sorted(names);
+        let all = self.ranges.iter().map(|range| self.names(cx, range)).collect::<Result<Vec<_>, _>>()?;
+        let mut names = Names::union(all);
         for range in &self.intersect {
-            names = noderange::intersection(names, &self.names(cx, range)?);
+            names = names.intersection(&self.names(cx, range)?);
         }
         for range in &self.exclude {
-            names = noderange::without(names, &self.names(cx, range)?);
+            names = names.without(&self.names(cx, range)?);
         }
         if self.count {
             cx.ui.line(&names.len().to_string());
         } else if names.is_empty() {
             // No name, no line: what reads this must not take an empty line for a name.
         } else if self.fold {
-            cx.ui.line(&noderange::fold(&names));
-        } else if let Some(separator) = &self.separator {
-            cx.ui.line(&names.join(separator));
+            cx.ui.line(&names.folded());
         } else {
-            names.iter().for_each(|name| cx.ui.line(name));
+            cx.ui.line(&names.joined(self.separator.as_deref().unwrap_or("\n")));
         }
         Ok(Outcome::Done)
     }
 }
 
 impl Noderange {
-    fn names(&self, cx: &Context, range: &str) -> Result<Vec<Name>, Failure> {
+    fn names(&self, cx: &Context, range: &str) -> Result<Names, Failure> {
         if range != "-" {
             return self.expand(cx, range);
         }
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .map_err(|error| Failure::refused(format!("cannot read standard input: {error}")))?;
-        let joined = text.split_whitespace().collect::<Vec<_>>().join(",");
-        if joined.is_empty() { Ok(Vec::new()) } else { self.expand(cx, &joined) }
+        let failed = |error: &dyn std::fmt::Display| Failure::refused(format!("cannot read standard input: {error}"));
+        let mut text = Vec::new();
+        std::io::stdin().read_to_end(&mut text).map_err(|error| failed(&error))?;
+        // Bytes are faster to go through than characters, and there may be very many.
+        text.iter_mut().filter(|byte| byte.is_ascii_whitespace()).for_each(|space| *space = b',');
+        if text.iter().all(|byte| *byte == b',') {
+            return Ok(Names::default());
+        }
+        self.expand(cx, &String::from_utf8(text).map_err(|error| failed(&error))?)
     }
 
-    fn expand(&self, cx: &Context, range: &str) -> Result<Vec<Name>, Failure> {
+    fn expand(&self, cx: &Context, range: &str) -> Result<Names, Failure> {
         if !self.no_database {
             return Ok(cx.tables()?.expand_with(range, Unknown::Refuse)?.names);
         }

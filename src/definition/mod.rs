@@ -162,7 +162,7 @@ fn names(tables: &Tables, object: &ObjectType, range: &str) -> Result<Vec<String
         return Ok(definitions::words(range).map(str::to_owned).collect());
     }
     let expansion = tables.expand_with(range, Unknown::Accept)?;
-    let names: Vec<String> = expansion.names.iter().map(|name| name.to_string()).collect();
+    let names = expansion.names.to_vec();
     if names.is_empty() {
         return Err(Failure::refused(format!("No node in '{range}', check the noderange syntax.")));
     }

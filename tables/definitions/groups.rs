@@ -55,8 +55,7 @@ impl Edit<'_> {
         if range.trim().is_empty() {
             return Ok(Vec::new());
         }
-        let expansion = self.expand_with(range, Unknown::Refuse)?;
-        Ok(expansion.names.iter().map(|name| name.to_string()).collect())
+        Ok(self.expand_with(range, Unknown::Refuse)?.names.to_vec())
     }
 
     /// The groups go from every node's list, with the defaults they supplied.

@@ -1,26 +1,26 @@
 //! Tree to names.
 //!
-//! Words are gathered and looked up together: a few by one question each, many by one walk along all names, so that a
-//! hundred thousand cost about as much as sorting them.
+//! A few words are looked up by one question each; many become a set first, so that what they are is the intersection with
+//! the sets of all nodes and all groups.
 
 use std::collections::HashSet;
 
 use super::error::{Cause, Error, Fault, FileLine, Kind, Result};
 use super::index::World;
+use super::names::{Builder, Names};
 use super::parse::parse;
 use super::series::{Series, is_number};
-use super::set::{intersection, sorted, without};
-use super::tree::{Atom, Item, Range, Shape, What};
-use super::{Expansion, LIMIT, Name, Options, Unknown};
+use super::tree::{Atom, Item, List, Range, Shape, What, Word};
+use super::{Expansion, LIMIT, Options, Unknown};
 
-/// From this many words on, all names are read once instead of asking for each word.
-const MANY: usize = 256;
+/// From this many words on all names are read once, instead of asking for each word.
+const MANY: u64 = 256;
 
 /// Evaluates a parsed range.
 pub fn evaluate<W: World + ?Sized>(range: &Range, world: &W, options: &Options<'_>) -> Result<Expansion> {
     let mut strangers = Strangers::default();
     let mut walk = Walk { text: &range.text, world, options, strangers: &mut strangers, file_at: None };
-    let names = walk.items(&range.items)?;
+    let names = walk.list(&range.list, &range.text)?;
     let (unknown, first) = strangers.in_order();
     match options.unknown {
         Unknown::Refuse | Unknown::Accept if !unknown.is_empty() => {
@@ -52,11 +52,17 @@ impl Strangers {
     }
 }
 
-/// A word to look up, and where it stands in the range.
-#[derive(Clone, Copy)]
-struct Word<'a> {
-    at: usize,
-    text: &'a str,
+/// What a list includes, and what it excludes in the end.
+#[derive(Default)]
+struct Sides {
+    included: Builder,
+    excluded: Builder,
+}
+
+impl Sides {
+    fn names(self) -> Names {
+        self.included.finish().without(&self.excluded.finish())
+    }
 }
 
 struct Walk<'a, W: ?Sized> {
@@ -69,156 +75,168 @@ struct Walk<'a, W: ?Sized> {
 }
 
 impl<W: World + ?Sized> Walk<'_, W> {
-    fn items(&mut self, items: &[Item]) -> Result<Vec<Name>> {
-        let (mut included, mut excluded) = (Vec::new(), Vec::new());
-        let mut words = Vec::new();
-        for item in items {
-            match (item.exclude, plain_word(item)) {
-                (false, Some(word)) => words.push(word),
-                (false, None) => join(&mut included, self.item(item)?),
-                (true, _) => join(&mut excluded, self.item(item)?),
-            }
+    /// The names of a list, which is part of that text.
+    fn list(&mut self, list: &List, text: &str) -> Result<Names> {
+        let mut sides = Sides::default();
+        self.add_list(list, text, &mut sides)?;
+        Ok(sides.names())
+    }
+
+    fn add_list(&mut self, list: &List, text: &str, sides: &mut Sides) -> Result<()> {
+        for item in &list.items {
+            let names = self.item(item, text)?;
+            if item.exclude { sides.excluded.join(names) } else { sides.included.join(names) }
         }
-        self.look_up(&words, &mut included)?;
-        Ok(without(sorted(included), &sorted(excluded)))
+        self.words(&list.words, text, &mut sides.included)
     }
 
-    fn item(&mut self, item: &Item) -> Result<Vec<Name>> {
+    fn item(&mut self, item: &Item, text: &str) -> Result<Names> {
         let mut atoms = item.atoms.iter();
-        let Some(first) = atoms.next() else { return Ok(Vec::new()) };
-        let names = self.atom(first)?;
-        atoms.try_fold(names, |names, atom| Ok(intersection(sorted(names), &sorted(self.atom(atom)?))))
+        let Some(first) = atoms.next() else { return Ok(Names::default()) };
+        let names = self.atom(first, text)?;
+        atoms.try_fold(names, |names, atom| Ok(names.intersection(&self.atom(atom, text)?)))
     }
 
-    /// The names of an atom, in any order.
-    fn atom(&mut self, atom: &Atom) -> Result<Vec<Name>> {
-        let mut names = Vec::new();
+    fn atom(&mut self, atom: &Atom, text: &str) -> Result<Names> {
+        let mut names = Builder::default();
         match &atom.what {
-            What::Parentheses(items) => return self.items(items),
-            What::Word(word, shape) => self.word(Word { at: atom.at, text: word }, shape, &mut names)?,
+            What::Parentheses(list) => return self.list(list, text),
+            What::Word(word, shape) => self.word(word, shape, atom.at, &mut names)?,
             What::Brackets(series) => self.series(series, atom.at, &mut names)?,
             What::Criterion(criterion) => {
                 let failed = |cause| self.failed(atom.at, format!("select by '{}'", criterion.key), cause);
-                names = self.world.criterion(criterion).map_err(failed)?;
+                return self.world.criterion(criterion).map_err(failed);
             }
-            What::File(path) => names = self.file(path, atom.at)?,
-            What::Regex(regex) => {
-                let all = self.names(atom.at)?;
-                names.extend(all.iter().filter(|name| regex.is_match(name)).cloned());
-            }
+            What::File(path) => return self.file(path, atom.at),
+            What::Regex(regex) => self.names(atom.at)?.each(|name| {
+                if regex.is_match(name) {
+                    names.add(name);
+                }
+            }),
         }
-        Ok(names)
+        Ok(names.finish())
     }
 
-    fn word(&mut self, word: Word<'_>, shape: &Shape, names: &mut Vec<Name>) -> Result<()> {
+    fn word(&mut self, word: &str, shape: &Shape, at: usize, names: &mut Builder) -> Result<()> {
         match shape {
-            Shape::Plain => self.look_up(&[word], names),
-            Shape::Run(_) | Shape::Wrong(_) if self.add_known(word, names)? => Ok(()),
-            Shape::Run(series) => self.series(series, word.at, names),
-            Shape::Wrong(kind) => Err(self.fault(word.at, kind.clone())),
+            Shape::Plain => self.name(word, at, names),
+            Shape::Run(_) | Shape::Wrong(_) if self.add_known(word, at, names)? => Ok(()),
+            Shape::Run(series) => self.series(series, at, names),
+            Shape::Wrong(kind) => Err(self.fault(at, kind.clone())),
         }
     }
 
-    /// Adds the node or the members of the group with this very name, and tells whether there is one.
-    fn add_known(&self, word: Word<'_>, names: &mut Vec<Name>) -> Result<bool> {
-        let failed = |cause| self.failed(word.at, format!("look up '{}'", word.text), cause);
-        if self.world.contains(word.text).map_err(failed)? {
-            names.push(word.text.into());
-            return Ok(true);
+    fn series(&mut self, series: &Series, at: usize, names: &mut Builder) -> Result<()> {
+        let written = series.names();
+        if series.count() < MANY {
+            return written.counted().try_for_each(|name| self.name(&name, at, names));
         }
-        self.add_group(word, names)
+        let strangers = self.many(&written, at, names)?;
+        strangers.counted().for_each(|name| self.stranger(&name, at));
+        Ok(())
     }
 
-    fn add_group(&self, word: Word<'_>, names: &mut Vec<Name>) -> Result<bool> {
-        let failed = |cause| self.failed(word.at, format!("look up group '{}'", word.text), cause);
-        let Some(members) = self.world.group(word.text).map_err(failed)? else { return Ok(false) };
-        join(names, members);
-        Ok(true)
-    }
-
-    fn series(&mut self, series: &Series, at: usize, names: &mut Vec<Name>) -> Result<()> {
-        let written = series.written();
-        let words: Vec<_> = written.iter().map(|text| Word { at, text }).collect();
-        self.look_up(&words, names)
-    }
-
-    /// Looks up words that read as nothing but a name: a node, else a group, else a bare number.
-    fn look_up(&mut self, words: &[Word<'_>], names: &mut Vec<Name>) -> Result<()> {
-        let mut numbers = Vec::new();
-        for word in self.not_nodes(words, names)? {
-            if self.add_group(word, names)? {
-                continue;
-            }
-            if is_number(word.text) {
-                let Options { prefix, suffix, .. } = self.options;
-                numbers.push((word.at, format!("{prefix}{}{suffix}", word.text)));
-            } else {
-                self.stranger(word, names);
-            }
+    /// Looks up words that read as nothing but a name.
+    fn words(&mut self, words: &[Word], text: &str, names: &mut Builder) -> Result<()> {
+        if (words.len() as u64) < MANY {
+            return words.iter().try_for_each(|word| self.name(word.of(text), word.at, names));
         }
-        let words: Vec<_> = numbers.iter().map(|(at, text)| Word { at: *at, text }).collect();
-        for word in self.not_nodes(&words, names)? {
-            if !self.add_group(word, names)? {
-                self.stranger(word, names);
-            }
+        let written: Names = words.iter().map(|word| word.of(text)).collect();
+        let strangers = self.many(&written, words[0].at, names)?;
+        if !strangers.is_empty() {
+            let unknown = words.iter().filter(|word| strangers.contains(word.of(text)));
+            unknown.for_each(|word| self.stranger(word.of(text), word.at));
         }
         Ok(())
     }
 
-    /// Adds the words that are nodes to `names` and returns the others, in their order.
-    fn not_nodes<'w>(&self, words: &[Word<'w>], names: &mut Vec<Name>) -> Result<Vec<Word<'w>>> {
-        if words.len() >= MANY {
-            let all = self.names(words[0].at)?;
-            // Without nodes there is nothing to sort the words for.
-            return Ok(if all.is_empty() { words.to_vec() } else { split(words, all, names) });
+    /// Adds what a name stands for: a node, else the members of a group, else what a bare number is short for.
+    fn name(&mut self, name: &str, at: usize, names: &mut Builder) -> Result<()> {
+        if self.add_known(name, at, names)? {
+            return Ok(());
         }
-        let mut others = Vec::new();
-        for word in words {
-            let failed = |cause| self.failed(word.at, format!("look up '{}'", word.text), cause);
-            if self.world.contains(word.text).map_err(failed)? {
-                names.push(word.text.into());
-            } else {
-                others.push(*word);
-            }
+        let Options { prefix, suffix, .. } = self.options;
+        let meant = if is_number(name) { format!("{prefix}{name}{suffix}") } else { name.to_owned() };
+        if meant != name && self.add_known(&meant, at, names)? {
+            return Ok(());
         }
+        if self.options.unknown == Unknown::Accept && could_be_name(&meant) {
+            names.add(&meant);
+        } else {
+            self.stranger(&meant, at);
+        }
+        Ok(())
+    }
+
+    fn stranger(&mut self, name: &str, at: usize) {
+        self.strangers.add(name, self.place(at));
+    }
+
+    /// As [`Self::name`], of many at once. Returns the strangers.
+    fn many(&mut self, written: &Names, at: usize, names: &mut Builder) -> Result<Names> {
+        let nodes = self.names(at)?;
+        names.join(written.intersection(nodes));
+        let others = written.without(nodes);
+        let groups = others.intersection(self.groups(at)?);
+        for group in groups.counted() {
+            self.add_group(&group, at, names)?;
+        }
+        let (numbers, others) = others.without(&groups).bare_numbers_apart();
+        numbers.counted().try_for_each(|number| self.name(&number, at, names))?;
+        if self.options.unknown != Unknown::Accept {
+            return Ok(others);
+        }
+        let (new, others) = others.partition(could_be_name);
+        names.join(new);
         Ok(others)
     }
 
-    fn stranger(&mut self, word: Word<'_>, names: &mut Vec<Name>) {
-        if self.options.unknown == Unknown::Accept && could_be_name(word.text) {
-            names.push(word.text.into());
-        } else {
-            self.strangers.add(word.text, self.place(word.at));
+    /// Adds the node or the members of the group with this very name, and tells whether there is one.
+    fn add_known(&self, name: &str, at: usize, names: &mut Builder) -> Result<bool> {
+        let failed = |cause| self.failed(at, format!("look up '{name}'"), cause);
+        if self.world.contains(name).map_err(failed)? {
+            names.add(name);
+            return Ok(true);
         }
+        self.add_group(name, at, names)
+    }
+
+    fn add_group(&self, name: &str, at: usize, names: &mut Builder) -> Result<bool> {
+        let failed = |cause| self.failed(at, format!("look up group '{name}'"), cause);
+        let Some(members) = self.world.group(name).map_err(failed)? else { return Ok(false) };
+        names.join(members);
+        Ok(true)
     }
 
     /// A file is a range with a line for every item or more; a line counts up to a space or colon, unless it starts
     /// with `#` or `^`.
-    fn file(&mut self, path: &str, at: usize) -> Result<Vec<Name>> {
+    fn file(&mut self, path: &str, at: usize) -> Result<Names> {
         if self.file_at.is_some() {
             return Err(self.fault(at, Kind::Syntax("a file of ranges names a file".into())));
         }
         let text = self.world.file(path).map_err(|cause| self.failed(at, format!("read {path}"), cause))?;
-        let mut items = Vec::new();
-        let mut written = 0;
+        let mut ranges = Vec::new();
         for (i, line) in text.lines().enumerate() {
             let in_line = |error| Error { file: Some(FileLine { path: path.to_owned(), line: i + 1 }), ..error };
             let Some(line) = range_in_line(line) else { continue };
-            let range = parse(line).map_err(in_line)?;
-            written += range.written;
-            items.extend(range.items);
+            ranges.push(parse(line).map_err(in_line)?);
         }
-        if written > LIMIT {
+        if ranges.iter().map(|range| range.written).sum::<u64>() > LIMIT {
             return Err(self.fault(at, Kind::TooMany));
         }
         self.file_at = Some(at);
-        let names = self.items(&items);
+        let mut sides = Sides::default();
+        ranges.iter().try_for_each(|range| self.add_list(&range.list, &range.text, &mut sides))?;
         self.file_at = None;
-        names
+        Ok(sides.names())
     }
 
-    fn names(&self, at: usize) -> Result<&[Name]> {
+    fn names(&self, at: usize) -> Result<&Names> {
         self.world.names().map_err(|cause| self.failed(at, "list the nodes".into(), cause))
+    }
+
+    fn groups(&self, at: usize) -> Result<&Names> {
+        self.world.groups().map_err(|cause| self.failed(at, "list the groups".into(), cause))
     }
 
     fn failed(&self, at: usize, doing: String, cause: Cause) -> Error {
@@ -235,14 +253,6 @@ impl<W: World + ?Sized> Walk<'_, W> {
     }
 }
 
-/// The word of an item that is nothing but one word without a second reading.
-fn plain_word(item: &Item) -> Option<Word<'_>> {
-    match &item.atoms[..] {
-        [Atom { at, what: What::Word(text, Shape::Plain) }] => Some(Word { at: *at, text }),
-        _ => None,
-    }
-}
-
 fn range_in_line(line: &str) -> Option<&str> {
     let range = line.trim_start().split([' ', '\t', ':']).next()?;
     (!range.is_empty() && !range.starts_with(['#', '^'])).then_some(range)
@@ -251,50 +261,4 @@ fn range_in_line(line: &str) -> Option<&str> {
 /// Whether an unknown word can be the name of a new node, and not just a range that went wrong.
 fn could_be_name(word: &str) -> bool {
     word.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c))
-}
-
-/// Appends without copying where there is nothing to append to.
-fn join(names: &mut Vec<Name>, more: Vec<Name>) {
-    if names.is_empty() { *names = more } else { names.extend(more) }
-}
-
-/// Adds the words found among all names and returns the others, each once and in their order. One walk along both, in
-/// string order.
-fn split<'w>(words: &[Word<'w>], all: &[Name], names: &mut Vec<Name>) -> Vec<Word<'w>> {
-    let mut order: Vec<_> = words.iter().enumerate().map(|(i, word)| (start_of(word.text), i)).collect();
-    order.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| words[a.1].text.cmp(words[b.1].text)));
-    order.dedup_by(|b, a| a.0 == b.0 && words[a.1].text == words[b.1].text);
-    let mut missing = Vec::new();
-    let mut rest = all;
-    for (_, i) in order {
-        let word = words[i].text;
-        rest = from(rest, word);
-        match rest.split_first() {
-            Some((name, behind)) if **name == *word => {
-                names.push(name.clone());
-                rest = behind;
-            }
-            _ => missing.push(i),
-        }
-    }
-    missing.sort_unstable();
-    missing.into_iter().map(|i| words[i]).collect()
-}
-
-/// The first bytes of a text as a number, which orders as they do: most comparisons while sorting end with it.
-fn start_of(text: &str) -> u128 {
-    let mut start = [0; 16];
-    let length = text.len().min(start.len());
-    start[..length].copy_from_slice(&text.as_bytes()[..length]);
-    u128::from_be_bytes(start)
-}
-
-/// The names that do not come before `word`. Looks close by first and then in doubling steps.
-fn from<'n>(names: &'n [Name], word: &str) -> &'n [Name] {
-    let mut step = 1;
-    while names.get(step - 1).is_some_and(|name| **name < *word) {
-        step *= 2;
-    }
-    let near = &names[step / 2..names.len().min(step - 1)];
-    &names[step / 2 + near.partition_point(|name| **name < *word)..]
 }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::{Cause, Index, Kind, Name, Options, Unknown, World, expand};
+use super::{Cause, Index, Kind, Names, Options, Unknown, World, expand};
 use crate::criterion::Criterion;
 
 /// The nodes and groups of the examples, counting how often all names were asked for.
@@ -17,13 +17,13 @@ fn site() -> Site {
         .chain((1..=12).map(|i| format!("n{i:02}")))
         .chain(["r1n", "r2n", "r1-c", "r2-c", "web-0"].into_iter().flat_map(|prefix| numbers(prefix, 3)))
         .chain(["foo1.x.com", "foo2.x.com", "sn1-ib0", "sn1-ib1", "sn1-ib2", "both", "a(b)"].map(String::from));
-    let mut index = Index::new(names.map(Name::from));
-    let members = |text: &str| -> Vec<Name> { text.split_whitespace().map(Name::from).collect() };
+    let mut index = Index::new(names.collect());
+    let members = |text: &str| -> Names { text.split_whitespace().collect() };
     index.define("lin", members("node1 node2 node3 node4"));
     index.define("rk", members("node1 r1n1"));
     index.define("42", members("node4 node2"));
     index.define("both", members("node1"));
-    index.define("empty", []);
+    index.define("empty", members(""));
     for i in 1..=3 {
         index.define(&format!("rack{i}"), members(&format!("r1n{i} r2n{i}")));
     }
@@ -35,17 +35,22 @@ impl World for Site {
         self.index.contains(name)
     }
 
-    fn group(&self, name: &str) -> Result<Option<Vec<Name>>, Cause> {
+    fn group(&self, name: &str) -> Result<Option<Names>, Cause> {
         self.index.group(name)
     }
 
-    fn names(&self) -> Result<&[Name], Cause> {
+    fn names(&self) -> Result<&Names, Cause> {
         self.listed.set(self.listed.get() + 1);
         self.index.names()
     }
 
+    fn groups(&self) -> Result<&Names, Cause> {
+        self.listed.set(self.listed.get() + 1);
+        self.index.groups()
+    }
+
     /// `mgt` is ipmi for node1 to node12, `a(b)` for `both`, and unset for the rest.
-    fn criterion(&self, criterion: &Criterion) -> Result<Vec<Name>, Cause> {
+    fn criterion(&self, criterion: &Criterion) -> Result<Names, Cause> {
         if criterion.key != "mgt" && criterion.key != "nodehm.mgt" {
             return Err(format!("no attribute '{}'", criterion.key).into());
         }
@@ -54,7 +59,7 @@ impl World for Site {
             name if name.starts_with("node") => Some("ipmi"),
             _ => None,
         };
-        Ok(self.index.names()?.iter().filter(|name| criterion.matches(mgt(name))).cloned().collect())
+        Ok(self.index.names()?.to_vec().iter().filter(|name| criterion.matches(mgt(name))).collect())
     }
 
     fn file(&self, path: &str) -> Result<String, Cause> {
@@ -76,7 +81,7 @@ fn check(range: &str, expected: &str) {
 
 fn check_with(range: &str, unknown: Unknown, expected: &str) {
     let found = match expand(range, &site(), &Options { unknown, ..Options::default() }) {
-        Ok(found) => found.names.join(" "),
+        Ok(found) => found.names.joined(" "),
         Err(error) => format!("! {error}"),
     };
     assert_eq!(found, expected, "for {range}");
@@ -147,10 +152,10 @@ fn bare_numbers() {
     check("42", "node2 node4");
     let options = Options { prefix: "n", ..Options::default() };
     let found = expand("01", &site(), &options).unwrap();
-    assert_eq!(found.names, [Name::from("n01")]);
+    assert_eq!(found.names.to_vec(), ["n01"]);
     let options = Options { prefix: "foo", suffix: ".x.com", ..Options::default() };
     let found = expand("1-2", &site(), &options).unwrap();
-    assert_eq!(found.names, [Name::from("foo1.x.com"), Name::from("foo2.x.com")]);
+    assert_eq!(found.names.to_vec(), ["foo1.x.com", "foo2.x.com"]);
     let options = Options { prefix: "", ..Options::default() };
     assert!(expand("7", &site(), &options).is_err());
 }
@@ -324,7 +329,7 @@ fn all_unknown_names_are_told() {
 fn unknown_names_can_be_reported() {
     let options = Options { unknown: Unknown::Report, ..Options::default() };
     let found = expand("nosuch,node1,-gone", &site(), &options).unwrap();
-    assert_eq!(found.names, [Name::from("node1")]);
+    assert_eq!(found.names.to_vec(), ["node1"]);
     assert_eq!(found.unknown, ["nosuch", "gone"]);
 }
 
@@ -349,9 +354,9 @@ fn a_name_does_not_list_all_nodes() {
 
 #[test]
 fn many_names_are_found_as_few_are() {
-    let index = Index::new((0..3000).map(|i| Name::from(format!("n{i}"))));
+    let index = Index::new((0..3000).map(|i| format!("n{i}")).collect());
     let found = expand("n[0-2999]", &index, &Options::default()).unwrap();
-    assert_eq!(found.names, index.names().unwrap());
+    assert_eq!(&found.names, index.names().unwrap());
     let error = expand("n[2990-3300],n[5-6]", &index, &Options::default()).unwrap_err();
     let Kind::Unknown { names } = error.kind else { panic!("{error}") };
     assert_eq!((names.len(), names[0].as_str(), names[300].as_str()), (301, "n3000", "n3300"));

@@ -7,10 +7,12 @@
 //! (More names than [`super::LIMIT`] fold all the same, but then no range is let expand to so many.)
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::fmt::Write;
+use std::collections::{BTreeMap, HashMap};
 
+use super::names::{self, Names};
+use super::point::{self, Point, WIDEST, successor};
 use super::series::{is_number, pieces, shape};
+use super::spans::{Span, Spans};
 use super::tree::Shape;
 
 /// Writes names as a range, comma-joined. Names come in any order and may repeat.
@@ -19,83 +21,59 @@ where
     I: IntoIterator,
     I::Item: AsRef<str>,
 {
-    let mut families = families(names);
-    families.sort_by(|a, b| a.template.cmp(&b.template));
-    families.iter().flat_map(Family::items).collect::<Vec<_>>().join(",")
+    names.into_iter().collect::<Names>().folded()
 }
 
-/// A number of a name as one integer: the width above, the value below, so that order is by width, then by value.
-type Point = u64;
-
-/// The most digits that fit beside their count; longer numbers are text.
-const WIDEST: usize = 17;
-const VALUE_BITS: u32 = 57;
-
-fn point(digits: &str) -> Point {
-    let value = digits.bytes().fold(0, |value, digit| value * 10 + u64::from(digit - b'0'));
-    ((digits.len() as u64) << VALUE_BITS) | value
+impl Names {
+    /// The names as a range, comma-joined.
+    pub fn folded(&self) -> String {
+        let mut families: BTreeMap<String, Family> = BTreeMap::new();
+        self.families.iter().for_each(|names| add(names, &mut families));
+        let items: Vec<String> = families.into_iter().flat_map(|(template, family)| family.items(&template)).collect();
+        items.join(",")
+    }
 }
 
-fn width(point: Point) -> usize {
-    (point >> VALUE_BITS) as usize
-}
-
-fn value(point: Point) -> u64 {
-    point & ((1 << VALUE_BITS) - 1)
-}
-
-/// What a run counts to next: `09` is followed by `10`, `99` by `100`.
-fn successor(point: Point) -> Point {
-    let next = value(point) + 1;
-    let grown = next == 10_u64.pow(width(point) as u32);
-    (((width(point) + usize::from(grown)) as u64) << VALUE_BITS) | next
-}
-
-/// The names that share all text between their numbers.
+/// The names that share a template: a member with `0` for each of its numbers.
+#[derive(Default)]
 struct Family {
-    /// A member with `0` for each of its numbers.
-    template: String,
     /// How many numbers a member has.
     columns: usize,
-    /// The numbers of all members, `columns` of them each.
+    /// The numbers of all members if they have one.
+    numbers: Spans,
+    /// The numbers of all members if they have several, `columns` of them each.
     points: Vec<Point>,
 }
 
-fn families<I>(names: I) -> Vec<Family>
-where
-    I: IntoIterator,
-    I::Item: AsRef<str>,
-{
-    let mut families: Vec<Family> = Vec::new();
-    let mut by_template: HashMap<String, usize> = HashMap::new();
-    let (mut template, mut row) = (String::new(), Vec::new());
-    let mut last = 0;
-    for name in names {
-        read(name.as_ref(), &mut template, &mut row);
-        // Neighbours are mostly of one family.
-        if families.get(last).is_none_or(|family| family.template != template) {
-            last = *by_template.entry(template.clone()).or_insert_with(|| {
-                families.push(Family { template: template.clone(), columns: row.len(), points: Vec::new() });
-                families.len() - 1
-            });
-        }
-        families[last].points.extend(&row);
+fn add(names: &names::Family, families: &mut BTreeMap<String, Family>) {
+    // What stands at the start of a name is text, so that each of those has a template of its own; no number is no column.
+    let no_number = Spans::from_iter([point::point("")]);
+    let alone = if names.before.is_empty() { names.numbers.clone() } else { names.numbers.intersection(&no_number) };
+    for name in alone.each().map(|number| names.name(number)) {
+        let (template, row) = read(&name);
+        let first = row.iter().take(1).copied().collect();
+        families.entry(template).or_default().add(row, 0, &first);
     }
-    families
+    let numbers = names.numbers.without(&alone);
+    if let Some(first) = numbers.each().next() {
+        let (template, row) = read(&names.name(first));
+        let varied = read(&names.before).1.len();
+        families.entry(template).or_default().add(row, varied, &numbers);
+    }
 }
 
 /// Splits a name into its template and its numbers.
-fn read(name: &str, template: &mut String, row: &mut Vec<Point>) {
-    template.clear();
-    row.clear();
+fn read(name: &str) -> (String, Vec<Point>) {
+    let (mut template, mut row) = (String::with_capacity(name.len()), Vec::new());
     for piece in pieces(name) {
         if is_column(piece, template.is_empty()) {
-            row.push(point(piece));
+            row.push(point::point(piece));
             template.push('0');
         } else {
             template.push_str(piece);
         }
     }
+    (template, row)
 }
 
 /// Whether a piece is a number to fold. At the start of a name it is not: a bracket needs text before it.
@@ -104,10 +82,25 @@ fn is_column(piece: &str, first: bool) -> bool {
 }
 
 impl Family {
-    fn items(&self) -> Vec<String> {
+    /// Adds the members that have all numbers of a row but these in one place.
+    fn add(&mut self, mut row: Vec<Point>, varied: usize, numbers: &Spans) {
+        self.columns = row.len();
+        if self.columns < 2 {
+            return self.numbers.append(numbers.clone());
+        }
+        for number in numbers.each() {
+            row[varied] = number;
+            self.points.extend(&row);
+        }
+    }
+
+    fn items(mut self, template: &str) -> Vec<String> {
         match self.columns {
-            0 => return vec![item(&self.template, &[])],
-            1 => return vec![item(&self.template, &[sorted(self.points.clone())])],
+            0 => return vec![item(template, &[])],
+            1 => {
+                self.numbers.settle();
+                return vec![item(template, &[self.numbers])];
+            }
             _ => {}
         }
         let mut boxes = boxes(&self.points, self.columns, (0..self.columns).rev());
@@ -117,7 +110,8 @@ impl Family {
                 boxes = others;
             }
         }
-        boxes.iter().map(|sides| item(&self.template, sides)).collect()
+        let spans = |sides: &Sides| sides.iter().map(|side| side.iter().copied().collect()).collect::<Vec<_>>();
+        boxes.iter().map(|sides| item(template, &spans(sides))).collect()
     }
 }
 
@@ -135,12 +129,6 @@ fn boxes(points: &[Point], columns: usize, order: impl Iterator<Item = usize>) -
     let mut boxes: Vec<Sides> = cells.chunks_exact(columns).map(sides).collect();
     boxes.sort();
     boxes
-}
-
-fn sorted(mut points: Vec<Point>) -> Vec<Point> {
-    points.sort_unstable();
-    points.dedup();
-    points
 }
 
 /// Sets of points that were met, so that equal ones can be told by their number.
@@ -183,7 +171,7 @@ fn elsewhere(a: &[u64], b: &[u64], column: usize) -> Ordering {
 }
 
 /// A box as text. A name that would read as a run (`a1-a3`) gets brackets, which never read so (`a1-a[3]`).
-fn item(template: &str, sides: &[Vec<Point>]) -> String {
+fn item(template: &str, sides: &[Spans]) -> String {
     let mut text = written(template, sides);
     if !text.contains('[') && !matches!(shape(&text), Shape::Plain) {
         let last = text.pop();
@@ -194,42 +182,39 @@ fn item(template: &str, sides: &[Vec<Point>]) -> String {
     text
 }
 
-fn written(template: &str, sides: &[Vec<Point>]) -> String {
+fn written(template: &str, sides: &[Spans]) -> String {
     let mut text = String::with_capacity(template.len() + 16);
     let mut columns = sides.iter();
     for piece in pieces(template) {
         let column = if is_column(piece, text.is_empty()) { columns.next() } else { None };
         match column {
             None => text.push_str(piece),
-            Some(points) if points.len() > 1 => {
+            Some(numbers) if numbers.count() > 1 => {
                 text.push('[');
-                push_runs(&mut text, points);
+                push_runs(&mut text, numbers);
                 text.push(']');
             }
-            Some(points) => push_runs(&mut text, points),
+            Some(numbers) => push_runs(&mut text, numbers),
         }
     }
     text
 }
 
-fn push_runs(text: &mut String, points: &[Point]) {
-    let runs = points.chunk_by(|a, b| successor(*a) == *b);
+/// Writes spans as runs, which go on where a width ends and the next one begins: `8-11`.
+fn push_runs(text: &mut String, numbers: &Spans) {
+    let spans: Vec<Span> = numbers.iter().collect();
+    let runs = spans.chunk_by(|a, b| successor(a.to) == b.from);
     for (i, run) in runs.enumerate() {
         if i > 0 {
             text.push(',');
         }
-        push_point(text, run[0]);
-        if let [_, .., last] = run {
+        let (from, to) = (run[0].from, run[run.len() - 1].to);
+        point::push(text, from);
+        if from < to {
             text.push('-');
-            push_point(text, *last);
+            point::push(text, to);
         }
     }
-}
-
-fn push_point(text: &mut String, point: Point) {
-    let (width, value) = (width(point), value(point));
-    // Writing to a String cannot fail.
-    write!(text, "{value:0width$}").ok();
 }
 
 #[cfg(test)]
@@ -248,6 +233,7 @@ mod tests {
         check("", "");
         check("n1", "n1");
         check("n1 n2", "n[1-2]");
+        check("n n0 n1", "n,n[0-1]");
         check("n1 n3 n4 n5", "n[1,3-5]");
         check("n001 n002 n499 n500 n501", "n[001-002,499-501]");
         check("n1.x.com n2.x.com", "n[1-2].x.com");

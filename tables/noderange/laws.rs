@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::{Index, Name, Options, Unknown, expand, fold};
+use super::names::Builder;
+use super::{Index, Names, Options, Unknown, expand, fold};
 
 /// Names with many numbers in few shapes, so that they often fold.
 fn name() -> impl Strategy<Value = String> {
@@ -14,6 +15,7 @@ fn name() -> impl Strategy<Value = String> {
         2 => "r[0-2]-c[0-2]-ib[01]",
         2 => "a[0-9]{1,3}\\.x[01]\\.com",
         2 => "[ab0-2]{1,3}([-._][ab0-2]{1,2}){0,3}",
+        2 => "[0-9]{0,2}n[0-9]{0,3}(-ib)?[0-9]{0,3}",
         1 => "x(9{1,3}|10{1,3}|[0-9]{16,20})",
     ]
 }
@@ -23,7 +25,7 @@ fn names() -> impl Strategy<Value = BTreeSet<String>> {
 }
 
 fn index(names: &BTreeSet<String>) -> Index {
-    Index::new(names.iter().map(|name| Name::from(name.as_str())))
+    Index::new(names.iter().collect())
 }
 
 /// The names a range stands for; an empty text stands for none.
@@ -32,8 +34,14 @@ fn expanded(range: &str, index: &Index, unknown: Unknown) -> BTreeSet<String> {
         return BTreeSet::new();
     }
     let found = expand(range, index, &Options { unknown, ..Options::default() }).unwrap();
-    assert!(found.names.is_sorted_by(|a, b| a < b), "sorted and once");
-    found.names.iter().map(ToString::to_string).collect()
+    written(&found.names)
+}
+
+/// The names of a set, which must come in order and once.
+fn written(names: &Names) -> BTreeSet<String> {
+    let written = names.to_vec();
+    assert!(written.is_sorted_by(|a, b| a < b), "{written:?}");
+    written.into_iter().collect()
 }
 
 /// A range over the nodes n0 to n9 as text, and the set it must stand for.
@@ -79,7 +87,38 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![".*", "[nr0-9a\\[\\](),@^/+:=~!{}\\\\. -]{0,40}", "(n?[0-9]{1,22}[-:+,\\[\\]]){1,6}"]
 }
 
+/// A name with a run of numbers in it: text and digits on either side, the run's ends, its width.
+fn run_in_name() -> impl Strategy<Value = (String, std::ops::RangeInclusive<u64>, usize, String)> {
+    let side = "[0-9]{0,3}[a-]{0,1}[0-9]{0,2}";
+    let ends = prop_oneof![0..200_u64, 99_990..100_010_u64, Just(99_999_999_999_999_990), Just(u64::MAX - 9)];
+    (side, ends, 0..9_u64, 1..4_usize, side)
+        .prop_map(|(before, from, more, width, after)| (before, from..=from + more, width, after))
+}
+
 proptest! {
+    #[test]
+    fn names_are_sets(a in names(), b in names()) {
+        let (ours, others): (Names, Names) = (a.iter().collect(), b.iter().rev().chain(&b).collect());
+        prop_assert_eq!((ours.len(), ours.is_empty()), (a.len(), a.is_empty()));
+        prop_assert_eq!(&written(&ours), &a);
+        prop_assert_eq!(written(&ours.intersection(&others)), &a & &b);
+        prop_assert_eq!(written(&ours.without(&others)), &a - &b);
+        prop_assert_eq!(ours == others, a == b);
+        prop_assert!(a.union(&b).all(|name| ours.contains(name) == a.contains(name)));
+        prop_assert_eq!(ours.counted().collect::<BTreeSet<_>>(), a.clone());
+        prop_assert_eq!(ours.joined(" "), a.into_iter().collect::<Vec<_>>().join(" "));
+    }
+
+    #[test]
+    fn runs_are_their_names((before, numbers, width, after) in run_in_name()) {
+        let names: BTreeSet<_> = numbers.clone().map(|number| format!("{before}{number:0width$}{after}")).collect();
+        let mut run = Builder::default();
+        run.add_run(&before, numbers, width, &after);
+        let run = run.finish();
+        prop_assert_eq!(&run, &names.iter().collect::<Names>());
+        prop_assert_eq!(written(&run), names);
+    }
+
     #[test]
     fn folded_names_expand_to_themselves(names in names(), others in names()) {
         let all = &names | &others;
@@ -111,7 +150,7 @@ proptest! {
         let index = index(&["n1", "n2", "r1n1"].map(String::from).into());
         for unknown in [Unknown::Refuse, Unknown::Report, Unknown::Accept] {
             match expand(&range, &index, &Options { unknown, ..Options::default() }) {
-                Ok(found) => prop_assert!(found.names.is_sorted_by(|a, b| a < b)),
+                Ok(found) => prop_assert_eq!(written(&found.names).len(), found.names.len()),
                 Err(error) => {
                     prop_assert!(error.at <= error.range.len());
                     prop_assert!(error.diagram().lines().count() == 2 && !error.to_string().contains('\n'));

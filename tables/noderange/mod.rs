@@ -1,7 +1,8 @@
 //! Noderanges: `n[001-500],-n013,rack2@compute` to node names and back.
 //!
-//! A range is parsed into a tree ([`parse()`]), the tree is evaluated against a [`World`] ([`evaluate()`]), and [`fold()`]
-//! writes names as a short range again. Exclusion does not depend on its place: it comes last in its own parentheses.
+//! A range is parsed into a tree ([`parse()`]), the tree is evaluated against a [`World`] ([`evaluate()`]) to a set of
+//! [`Names`], and [`fold()`] writes names as a short range again. Exclusion does not depend on its place: it comes last in
+//! its own parentheses.
 
 mod error;
 mod evaluate;
@@ -11,23 +12,21 @@ mod fold;
 mod index;
 #[cfg(test)]
 mod laws;
+mod names;
 mod parse;
+mod point;
 mod series;
-mod set;
+mod spans;
 mod tree;
-
-use std::sync::Arc;
 
 pub use error::{Cause, Error, FileLine, Kind, Result};
 pub use evaluate::evaluate;
 pub use fold::fold;
 pub use index::{Index, World};
+pub(crate) use names::Builder;
+pub use names::Names;
 pub use parse::parse;
-pub use set::{intersection, sorted, without};
 pub use tree::Range;
-
-/// The name of a node or group; cheap to clone.
-pub type Name = Arc<str>;
 
 /// The most names that the brackets and runs of one range may write out: a slip of the finger must not eat the memory.
 pub const LIMIT: u64 = 1_000_000;
@@ -62,8 +61,7 @@ pub enum Unknown {
 /// What a range stands for. Empty `names` is an answer (an empty group); a range without any atom is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expansion {
-    /// Sorted by plain string order, each name once.
-    pub names: Vec<Name>,
+    pub names: Names,
     /// Only with [`Unknown::Report`], in the order met.
     pub unknown: Vec<String>,
 }

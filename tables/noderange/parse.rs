@@ -14,7 +14,7 @@ use std::str::FromStr;
 use super::LIMIT;
 use super::error::{Error, Fault, Kind, Result};
 use super::series::{self, Series};
-use super::tree::{Atom, Item, Range, Shape, What};
+use super::tree::{Atom, Item, List, Range, Shape, What, Word};
 use crate::criterion::{Criterion, CriterionError, Operator};
 use crate::pattern;
 
@@ -23,9 +23,10 @@ const DEEPEST: usize = 64;
 
 /// Parses a range; `'` and `"` are dropped first, as they are in xCAT.
 pub fn parse(range: &str) -> Result<Range> {
-    let text = range.replace(['\'', '"'], "");
+    let is_quoted = range.bytes().any(|c| matches!(c, b'\'' | b'"'));
+    let text = if is_quoted { range.replace(['\'', '"'], "") } else { range.to_owned() };
     match parsed(&text) {
-        Ok((items, written)) => Ok(Range { text, items, written }),
+        Ok((list, written)) => Ok(Range { text, list, written }),
         Err(fault) => Err(fault.within(&text)),
     }
 }
@@ -39,16 +40,31 @@ impl FromStr for Range {
 }
 
 /// The items of a range and how many names its series write out.
-fn parsed(text: &str) -> Result<(Vec<Item>, u64), Fault> {
+fn parsed(text: &str) -> Result<(List, u64), Fault> {
     let mut parser = Parser { text, at: 0, depth: 0, written: 0 };
-    let items = parser.items()?;
+    let list = parser.list()?;
     if let Some(found) = parser.peek() {
         return Err(Fault::syntax(parser.at, format!("unexpected '{found}'")));
     }
-    if items.is_empty() {
+    if list.is_empty() {
         return Err(Fault { at: 0, kind: Kind::Nothing });
     }
-    Ok((items, parser.written))
+    Ok((list, parser.written))
+}
+
+impl List {
+    fn is_empty(&self) -> bool {
+        self.words.is_empty() && self.items.is_empty()
+    }
+
+    fn add(&mut self, item: Item) {
+        match &item.atoms[..] {
+            [Atom { at, what: What::Word(word, Shape::Plain) }] if !item.exclude => {
+                self.words.push(Word { at: *at, end: at + word.len() });
+            }
+            _ => self.items.push(item),
+        }
+    }
 }
 
 struct Parser<'a> {
@@ -60,14 +76,30 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn items(&mut self) -> Result<Vec<Item>, Fault> {
-        let mut items = Vec::new();
+    fn list(&mut self) -> Result<List, Fault> {
+        let mut list = List::default();
         loop {
-            items.extend(self.item()?);
+            match self.bare_name() {
+                Some(word) => list.words.push(word),
+                None => self.item()?.into_iter().for_each(|item| list.add(item)),
+            }
             if !self.eat(',') {
-                return Ok(items);
+                return Ok(list);
             }
         }
+    }
+
+    /// A name up to the next comma or the end that has no second reading: what long lists consist of.
+    fn bare_name(&mut self) -> Option<Word> {
+        let rest = &self.text.as_bytes()[self.at..];
+        let is_plain = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.');
+        let length = rest.iter().position(|c| !is_plain(c)).unwrap_or(rest.len());
+        if length == 0 || !matches!(rest.get(length), None | Some(b',')) {
+            return None;
+        }
+        let word = Word { at: self.at, end: self.at + length };
+        self.at = word.end;
+        Some(word)
     }
 
     fn item(&mut self) -> Result<Option<Item>, Fault> {
@@ -110,7 +142,7 @@ impl<'a> Parser<'a> {
         }
         self.at += 1;
         self.depth += 1;
-        let items = self.items()?;
+        let list = self.list()?;
         if !self.eat(')') {
             return Err(match self.peek() {
                 Some(found) => Fault::syntax(self.at, format!("unexpected '{found}'")),
@@ -118,10 +150,10 @@ impl<'a> Parser<'a> {
             });
         }
         self.depth -= 1;
-        if items.is_empty() {
+        if list.is_empty() {
             return Err(Fault::syntax(start, "nothing in the parentheses"));
         }
-        Ok(What::Parentheses(items))
+        Ok(What::Parentheses(list))
     }
 
     fn regex(&mut self) -> Result<What, Fault> {

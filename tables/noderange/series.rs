@@ -5,6 +5,7 @@
 
 use super::LIMIT;
 use super::error::{Fault, Kind};
+use super::names::{Builder, Names};
 use super::tree::Shape;
 
 /// No name is longer (a DNS name is not), and without a limit a million names could fill any memory.
@@ -209,21 +210,39 @@ impl Series {
         self.parts.iter().map(Part::longest).sum()
     }
 
-    /// Writes out all names, in the order that the pattern counts them.
-    pub(super) fn written(&self) -> Written {
-        let mut names = Written::default();
-        names.push(&[""]);
-        for part in &self.parts {
-            let tails = part.written();
-            let mut longer = Written::with_capacity(names.ends.len() * tails.ends.len());
-            for head in names.iter() {
-                for tail in tails.iter() {
-                    longer.push(&[head, tail]);
-                }
+    /// All names that it stands for.
+    pub(super) fn names(&self) -> Names {
+        let mut names = Builder::default();
+        add_names(&self.parts, "", &mut names);
+        names.finish()
+    }
+}
+
+/// Adds the names that begin so and go on with these parts.
+fn add_names(parts: &[Part], before: &str, names: &mut Builder) {
+    let Some((part, rest)) = parts.split_first() else { return names.add(before) };
+    let choices = match part {
+        Part::Text(text) => return add_names(rest, &[before, text].concat(), names),
+        Part::Choices(choices) => choices,
+    };
+    for choice in choices {
+        match (choice, rest) {
+            (Choice::Text(text), _) => add_names(rest, &[before, text].concat(), names),
+            (Choice::Numbers(numbers), []) => numbers.add_run(before, "", names),
+            (Choice::Numbers(numbers), [Part::Text(text)]) => numbers.add_run(before, text, names),
+            (Choice::Numbers(Numbers { before: text, from, to, width, after }), _) => {
+                (*from..=*to)
+                    .for_each(|number| add_names(rest, &format!("{before}{text}{number:0width$}{after}"), names));
             }
-            names = longer;
         }
-        names
+    }
+}
+
+impl Numbers {
+    /// Adds its names between two texts.
+    fn add_run(&self, before: &str, after: &str, names: &mut Builder) {
+        let Self { before: text, from, to, width, after: tail } = self;
+        names.add_run(&[before, text].concat(), *from..=*to, *width, &[tail, after].concat());
     }
 }
 
@@ -241,15 +260,6 @@ impl Part {
             Self::Choices(choices) => choices.iter().map(Choice::longest).max().unwrap_or_default(),
         }
     }
-
-    fn written(&self) -> Written {
-        let mut texts = Written::default();
-        match self {
-            Self::Text(text) => texts.push(&[text]),
-            Self::Choices(choices) => choices.iter().for_each(|choice| choice.write(&mut texts)),
-        }
-        texts
-    }
 }
 
 impl Choice {
@@ -265,55 +275,5 @@ impl Choice {
             Self::Text(text) => text.len(),
             Self::Numbers(numbers) => numbers.before.len() + numbers.width.max(20) + numbers.after.len(),
         }
-    }
-
-    fn write(&self, texts: &mut Written) {
-        match self {
-            Self::Text(text) => texts.push(&[text]),
-            Self::Numbers(Numbers { before, from, to, width, after }) => {
-                // Counting on the digits themselves is several times faster than formatting every number.
-                let mut digits = format!("{from:0width$}").into_bytes();
-                for _ in *from..=*to {
-                    texts.push(&[before, &String::from_utf8_lossy(&digits), after]);
-                    count_up(&mut digits);
-                }
-            }
-        }
-    }
-}
-
-/// Adds one to decimal digits, which grow when they are all nines.
-fn count_up(digits: &mut Vec<u8>) {
-    for digit in digits.iter_mut().rev() {
-        if *digit < b'9' {
-            *digit += 1;
-            return;
-        }
-        *digit = b'0';
-    }
-    digits.insert(0, b'1');
-}
-
-/// Many short texts in one piece of memory.
-#[derive(Debug, Default)]
-pub(super) struct Written {
-    text: String,
-    ends: Vec<usize>,
-}
-
-impl Written {
-    fn with_capacity(count: usize) -> Self {
-        Self { text: String::with_capacity(count * 8), ends: Vec::with_capacity(count) }
-    }
-
-    /// Adds one text, given in pieces.
-    fn push(&mut self, pieces: &[&str]) {
-        pieces.iter().for_each(|piece| self.text.push_str(piece));
-        self.ends.push(self.text.len());
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| &self.text[start..*end])
     }
 }
