@@ -14,12 +14,14 @@ mod failure;
 mod fanout;
 mod hosts;
 mod network;
+mod osimage;
 mod outcome;
 mod plan;
 mod progress;
 mod remote;
 mod reply;
 mod status;
+mod synclist;
 mod template;
 mod ui;
 

@@ -1,5 +1,7 @@
 //! `lsdef`: show definitions.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde_json::json;
 use tables::criterion::Criterion;
@@ -24,7 +26,7 @@ Examples:
   lsdef c7 --at '2026-11-20 18:00'
   lsdef -t group
   lsdef -t network -w netname==cluster
-  lsdef all -z > site.stanza")]
+  lsdef all -z --own > site.stanza   without it, what groups supply becomes the nodes' own")]
 pub(crate) struct Lsdef {
     #[command(flatten)]
     target: Target,
@@ -55,6 +57,12 @@ pub(crate) struct Lsdef {
     /// Only what is said of network ports
     #[arg(long)]
     nics: bool,
+    /// Only what stands in the nodes' own rows, as it stands there: with -z what makes the same nodes again
+    #[arg(long, conflicts_with_all = ["why", "template"])]
+    own: bool,
+    /// Also the images that the nodes name (provmethod), as objects behind them
+    #[arg(long, conflicts_with_all = ["why", "short", "template"])]
+    osimage: bool,
     /// List the templates for mkdef, or show the one named
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
     template: Option<String>,
@@ -172,6 +180,13 @@ impl Lsdef {
             };
             shown.extend(objects.into_iter().flatten().filter(fulfils));
         }
+        if self.osimage {
+            let images = images(tables, &shown)?;
+            shown.extend(images);
+        }
+        if self.own {
+            definition::keep_own(tables, &mut shown)?;
+        }
         if self.shows_names() {
             self.list(cx, shown.iter().map(|object| (object.name.as_str(), object.object)).collect());
             return Ok(outcome);
@@ -231,6 +246,15 @@ impl Lsdef {
             .map(Failure::from)
             .collect()
     }
+}
+
+/// The images that nodes name, each once.
+fn images(tables: &Tables, shown: &[Object]) -> Result<Vec<Object>, Failure> {
+    let object = objects::find("osimage").expect("images are among the types");
+    let nodes = shown.iter().filter(|shown| shown.object.name == "node");
+    let names: BTreeSet<&str> = nodes.filter_map(|node| node.get("provmethod")).collect();
+    let names = names.into_iter().map(str::to_owned).collect();
+    Ok(definition::read(tables, &Wanted { object, names, changes: Vec::new() })?.into_iter().flatten().collect())
 }
 
 /// A condition is about an attribute of the type or about the object's name.

@@ -1,6 +1,7 @@
 //! `mkdef`: define objects.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use clap::Args;
 use tables::Edit;
@@ -10,6 +11,7 @@ use super::Run;
 use crate::context::Context;
 use crate::definition::{self, Batch, Report, Target, Wanted};
 use crate::failure::Failure;
+use crate::osimage;
 use crate::outcome::Outcome;
 
 /// Define nodes, groups, networks, images and other objects
@@ -20,6 +22,7 @@ Examples:
   mkdef c[001-500] groups=web mgt=docker vmhost=h1 image=busybox
   mkdef -t group -o rack1 members=n[1-40]
   mkdef -t group -o big -d -w cpucount==64
+  mkdef rocky9 -u provmethod=install profile=compute osvers=rocky9.4
   mkdef -z < site.stanza")]
 pub(crate) struct Mkdef {
     #[command(flatten)]
@@ -36,6 +39,9 @@ pub(crate) struct Mkdef {
     /// A condition of a dynamic group: attr==value, also != =~ !~; several must all hold
     #[arg(short = 'w', id = "wheres", value_name = "ATTR<OP>VALUE", requires = "dynamic", action = clap::ArgAction::Append)]
     wheres: Vec<String>,
+    /// Find an image's files by provmethod= and profile=, and osvers= and osarch= unless they are this machine's
+    #[arg(short = 'u', conflicts_with_all = ["stanza", "template", "dynamic"])]
+    fill_in: bool,
     /// Start from a template; lsdef --template lists them
     #[arg(long, value_name = "NAME")]
     template: Option<String>,
@@ -46,7 +52,20 @@ pub(crate) struct Mkdef {
 
 impl Run for Mkdef {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
-        let mut wanted = wanted(cx, &self.target, self.stanza, Operator::Set)?;
+        let mut target = self.target;
+        if self.fill_in && target.types.is_empty() {
+            target.types.push("osimage".into());
+        }
+        let mut wanted = wanted(cx, &target, self.stanza, Operator::Set)?;
+        if self.fill_in {
+            let install = cx.tables()?.site("installdir")?.unwrap_or_else(|| "/install".into());
+            for wanted in &mut wanted {
+                if wanted.object.name != "osimage" {
+                    return Err(Failure::usage("-u goes with -t osimage"));
+                }
+                osimage::fill_in(wanted, Path::new(&install))?;
+            }
+        }
         if let Some(name) = &self.template {
             let template = cx.template(name)?;
             wanted.iter_mut().try_for_each(|wanted| template.apply(wanted))?;

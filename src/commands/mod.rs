@@ -129,6 +129,7 @@ commands! {
     xdsh::Xdsh,
     psh::Psh,
     xdshbak::Xdshbak,
+    xcoll::Xcoll,
     xdcp::Xdcp,
     pscp::Pscp,
     }
@@ -150,7 +151,7 @@ pub(crate) fn find_linked(name: &str) -> Option<&'static Command> {
 }
 
 /// How answers of many nodes are shown.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct Shape {
     /// Fold equal answers into one line: n[001-499]: on
     #[arg(short = 'b', long, conflicts_with = "json")]

@@ -47,6 +47,11 @@ impl Run for Rmvm {
 impl Rmvm {
     pub(super) async fn remove(&self, cx: &Context, success: Answer) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
+        self.remove_of(cx, nodes, success).await
+    }
+
+    /// Removes the guests of nodes that are known already.
+    pub(super) async fn remove_of(&self, cx: &Context, nodes: Vec<Node>, success: Answer) -> Result<Outcome, Failure> {
         let backends = cx.backends()?;
         cx.check(self.shape.format(), &nodes, |node| Ok(backends.guests(node).map(drop)?))?;
         let statuses = Statuses::default();

@@ -1,6 +1,8 @@
 //! `xdcp`: copy files to or from many nodes.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use tables::Node;
@@ -11,6 +13,7 @@ use crate::failure::Failure;
 use crate::fanout::{Interrupted, Manner};
 use crate::outcome::Outcome;
 use crate::reply::Answer;
+use crate::synclist;
 use crate::ui::Format;
 
 /// Copy files to nodes, or from nodes with -P
@@ -21,17 +24,35 @@ The exit code is the number of nodes that failed.
 Examples:
   xdcp all /etc/hosts /etc/hosts
   xdcp c[1-40] -R ./site.d /opt/
-  xdcp rack1 -P /var/log/messages /tmp/logs")]
+  xdcp rack1 -P /var/log/messages /tmp/logs
+  xdcp all -F /install/custom/site.synclist
+
+A synclist has lines of whole paths and may have clauses behind them:
+  /etc/hosts -> /etc/hosts
+  /site/* -> /opt/site/            directories are made where they are missing
+  /site/motd -> (rack1,-n7) /etc/motd   for these nodes only
+  EXECUTE:                         scripts, each for when the file it is named after has changed on a node
+  /etc/hosts.post
+  EXECUTEALWAYS:                   scripts for every time
+  /site/check
+  APPEND:                          to the end of what the node has, once; the original is kept in site.nodesyncfiledir
+  /site/sysctl -> /etc/sysctl.conf
+  MERGE:                           by name into passwd, shadow or group
+  /site/users -> /etc/passwd
+Only what differs on a node is copied.")]
 pub(crate) struct Xdcp {
     /// The nodes
     #[arg(value_name = "NODERANGE")]
     noderange: String,
     /// What to copy, then where to
-    #[arg(value_name = "PATH", required = true, num_args = 2..)]
+    #[arg(value_name = "PATH", required_unless_present = "synclist", conflicts_with = "synclist", num_args = 2..)]
     paths: Vec<String>,
     /// From the nodes into a local directory
-    #[arg(short = 'P', long)]
+    #[arg(short = 'P', long, conflicts_with = "synclist")]
     pull: bool,
+    /// Make the nodes as this file says
+    #[arg(short = 'F', long = "file", value_name = "SYNCLIST")]
+    synclist: Option<PathBuf>,
     /// Nodes at once
     #[arg(short, long, env = "DSH_FANOUT", default_value_t = xdsh::DEFAULT_FANOUT, value_name = "N")]
     fanout: usize,
@@ -58,6 +79,9 @@ impl Run for Xdcp {
 
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
+        if let Some(file) = &self.synclist {
+            return self.sync(cx, nodes, file).await;
+        }
         let copy = Copy::new(&self.paths, self.pull, self.user.as_deref())?;
         let limit = xdsh::limit(self.timeout)?;
         let format = self.shape.format();
@@ -67,6 +91,40 @@ impl Run for Xdcp {
         let manner = Manner { fanout: self.fanout, format, interrupted: Interrupted::Leave };
         Ok(cx.each(nodes, manner, ask).await.counted())
     }
+}
+
+impl Xdcp {
+    async fn sync(&self, cx: &Context, nodes: Vec<Node>, file: &Path) -> Result<Outcome, Failure> {
+        let list = synclist::read(file)?;
+        let tables = cx.tables()?;
+        let mut ranges: HashMap<&str, HashSet<String>> = HashMap::new();
+        for range in list.copies.iter().filter_map(|copy| copy.range.as_deref()) {
+            ranges.insert(range, tables.expand(range)?.into_iter().collect());
+        }
+        let limit = xdsh::limit(self.timeout)?;
+        let backends = cx.backends()?;
+        let kept = tables.site("nodesyncfiledir")?;
+        let kept = kept.as_deref().unwrap_or(synclist::KEPT);
+        let ask = async |node: Node| {
+            let way = synclist::Way { backends, node: &node, user: self.user.as_deref(), kept };
+            let is_for = |range: &str| ranges.get(range).is_some_and(|names| names.contains(node.name()));
+            within(limit, "synchronised", synclist::sync(way, &list, is_for)).await
+        };
+        let manner = Manner { fanout: self.fanout, format: self.shape.format(), interrupted: Interrupted::Leave };
+        Ok(cx.each(nodes, manner, ask).await.counted())
+    }
+}
+
+/// Gives work on a node so much time.
+async fn within<T>(
+    limit: Option<Duration>,
+    done: &str,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let Some(limit) = limit else { return work.await };
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        Err(Failure::refused(format!("timeout exceeded: not {done} within {} s", limit.as_secs_f64())))
+    })
 }
 
 /// A checked copy, the same for every node.
@@ -94,7 +152,7 @@ impl<'a> Copy<'a> {
         &self,
         cx: &Context,
         node: &Node,
-        limit: Option<std::time::Duration>,
+        limit: Option<Duration>,
     ) -> Result<(), Failure> {
         let files = cx.backends()?.files(node)?;
         let copying = async {
@@ -104,12 +162,7 @@ impl<'a> Copy<'a> {
             let sources: Vec<PathBuf> = self.sources.iter().map(PathBuf::from).collect();
             Ok(files.put(node, self.user, &sources, self.destination).await?)
         };
-        match limit {
-            None => copying.await,
-            Some(limit) => tokio::time::timeout(limit, copying).await.unwrap_or_else(|_| {
-                Err(Failure::refused(format!("timeout exceeded: not copied within {} s", limit.as_secs_f64())))
-            }),
-        }
+        within(limit, "copied", copying).await
     }
 
     /// Copies into a directory of the node's own first, so that no name of another node can be in the way.

@@ -25,7 +25,7 @@ pub(super) const DEFAULT_FANOUT: usize = 64;
 #[derive(Debug, Args)]
 #[command(after_help = "A node's output is shown when the command has ended there; -s shows it as it comes.
 The exit code is the number of nodes on which the command failed.
-Ctrl-C and -t end programs in containers; on a server a program loses its connection, as with ssh.
+Ctrl-C and -t end the programs on the nodes, with what they started; a daemon in a session of its own goes on.
 
 Examples:
   xdsh rack1 uptime

@@ -34,7 +34,7 @@ pub(crate) struct Xdshbak {
 }
 
 /// A node's lines, by node.
-type Outputs = BTreeMap<String, Vec<String>>;
+pub(super) type Outputs = BTreeMap<String, Vec<String>>;
 
 impl Run for Xdshbak {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
@@ -51,7 +51,7 @@ impl Run for Xdshbak {
 }
 
 /// Splits every line at its first `: `; lines without one belong to no node.
-fn read(input: impl BufRead) -> Result<(Outputs, Vec<String>), Failure> {
+pub(super) fn read(input: impl BufRead) -> Result<(Outputs, Vec<String>), Failure> {
     let (mut outputs, mut rest) = (Outputs::new(), Vec::new());
     for line in input.split(b'\n') {
         let line = line.map_err(|error| Failure::refused(format!("cannot read standard input: {error}")))?;

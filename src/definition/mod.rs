@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 
 pub(crate) use change::{Batch, Report, batches, edit, lacks_groups};
-pub(crate) use show::{Look, Object, print, read};
+pub(crate) use show::{Look, Object, keep_own, print, read};
 pub(crate) use stanzas::from_stanzas;
 pub(crate) use why::why;
 

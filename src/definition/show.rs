@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tables::definitions::{self, Attributes, by_port};
 use tables::objects::ObjectType;
 use tables::schema::Kind;
-use tables::{Node, Tables, stanza};
+use tables::{Explained, Node, Place, Tables, stanza};
 
 use super::Wanted;
 use crate::context::Context;
@@ -78,6 +78,21 @@ pub(crate) fn read(tables: &Tables, wanted: &Wanted) -> Result<Vec<Option<Object
     let found = |name: &String| if strangers.contains(name) { None } else { nodes.next() };
     let found: Vec<Option<Values>> = names.iter().map(found).map(|node| node.map(Values::Resolved)).collect();
     Ok(names.iter().zip(found).map(shown).collect())
+}
+
+/// Leaves nodes only what stands in their own rows, expressions uncomputed; objects of other types have nothing else.
+pub(crate) fn keep_own(tables: &Tables, objects: &mut [Object]) -> Result<(), Failure> {
+    let nodes = objects.iter_mut().filter(|object| matches!(object.values, Values::Resolved(_)));
+    let mut nodes: Vec<&mut Object> = nodes.collect();
+    let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
+    for (node, explained) in nodes.iter_mut().zip(tables.explain(&names)?) {
+        let own = explained.into_iter().filter_map(|Explained { attribute, value }| {
+            let own = value.given.into_iter().find(|given| given.place == Place::Own)?;
+            Some((attribute.name.to_owned(), own.text))
+        });
+        node.values = Values::Stored(own.collect());
+    }
+    Ok(())
 }
 
 /// How objects are shown.

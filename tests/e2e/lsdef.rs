@@ -533,3 +533,68 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     [exit status: 1]
     ");
 }
+
+#[test]
+fn own_values_make_the_same_nodes_again() {
+    let lab = lab();
+    lab.run("mkdef n[1-2] groups=web,all").success();
+    lab.run("chdef -t group -o web mgt=docker vmmemory=1G 'ip=|10.0.0.($1)|'").success();
+    lab.run("chdef n2 vmmemory=2G 'vmhost=|h($1)|'").success();
+    assert_snapshot!(session(&lab, "
+        lsdef n2 -z
+        lsdef n2 -z --own
+        lsdef all --own -i vmmemory -c
+        dumpxCATdb -p before; lsdef all -z --own >nodes; rmdef all; mkdef -z <nodes
+        dumpxCATdb -p after; diff -r before after
+    "), @"
+    $ lsdef n2 -z
+    # <xCAT data object stanza file>
+
+    n2:
+        objtype=node
+        groups=web,all
+        ip=10.0.0.2
+        mgt=docker
+        vmhost=h2
+        vmmemory=2G
+    $ lsdef n2 -z --own
+    # <xCAT data object stanza file>
+
+    n2:
+        objtype=node
+        groups=web,all
+        vmhost=|h($1)|
+        vmmemory=2G
+    $ lsdef all --own -i vmmemory -c
+    n1: vmmemory=
+    n2: vmmemory=2G
+    $ dumpxCATdb -p before; lsdef all -z --own >nodes; rmdef all; mkdef -z <nodes
+    2 object definitions have been removed.
+    2 object definitions have been created or modified.
+    $ dumpxCATdb -p after; diff -r before after
+    ");
+}
+
+#[test]
+fn the_images_of_nodes_come_with_them() {
+    let lab = lab();
+    lab.run("mkdef -t osimage -o rocky imagetype=linux osvers=rocky9 pkglist=/install/rocky.pkglist").success();
+    lab.run("mkdef n[1-2] groups=all provmethod=rocky").success();
+    lab.run("mkdef c1 groups=all provmethod=busybox").success();
+    assert_snapshot!(session(&lab, "lsdef all --osimage"), @"
+    $ lsdef all --osimage
+    Object name: c1
+        groups=all
+        provmethod=busybox
+    Object name: n1
+        groups=all
+        provmethod=rocky
+    Object name: n2
+        groups=all
+        provmethod=rocky
+    Object name: rocky
+        imagetype=linux
+        osvers=rocky9
+        pkglist=/install/rocky.pkglist
+    ");
+}

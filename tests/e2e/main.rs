@@ -47,6 +47,7 @@ mod tabedit;
 mod tabgrep;
 mod tabprune;
 mod tabrestore;
+mod xcoll;
 mod xdcp;
 mod xdsh;
 mod xdshbak;

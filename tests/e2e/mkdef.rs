@@ -639,3 +639,62 @@ fn the_name_of_a_disabled_node_is_taken() {
         groups=all
     ");
 }
+
+#[test]
+fn an_image_finds_its_files() {
+    let lab = lab();
+    lab.shell("chdef -t site installdir=$HOME/install").success();
+    lab.shell("mkdir -p install/custom/install/rocky install/custom/netboot/rocky && cd install/custom && \
+               touch install/rocky/compute.rocky9.tmpl install/rocky/compute.tmpl install/rocky/compute.rocky9.4.x86_64.pkglist \
+               netboot/rocky/compute.pkglist netboot/rocky/compute.exlist").success();
+    assert_snapshot!(session(&lab, "
+        mkdef rocky9 -u provmethod=install profile=compute osvers=rocky9.4 osarch=x86_64
+        lsdef -t osimage -o rocky9
+        mkdef -t osimage -o diskless -u provmethod=netboot profile=compute osvers=rocky9.4 osarch=x86_64 exlist=/mine
+        lsdef -t osimage -o diskless -i pkglist,exlist,rootimgdir
+        mkdef x -u provmethod=install profile=login osvers=rocky9.4 osarch=x86_64
+        mkdef x -u provmethod=boot profile=login osvers=rocky9.4
+        mkdef x -u profile=login
+        mkdef -t node x -u groups=all
+    "), @"
+    $ mkdef rocky9 -u provmethod=install profile=compute osvers=rocky9.4 osarch=x86_64
+    1 object definitions have been created or modified.
+    $ lsdef -t osimage -o rocky9
+    Object name: rocky9
+        imagetype=linux
+        osarch=x86_64
+        osdistroname=rocky9.4-x86_64
+        osname=Linux
+        osvers=rocky9.4
+        otherpkgdir=$HOME/install/post/otherpkgs/rocky9.4/x86_64
+        pkgdir=$HOME/install/rocky9.4/x86_64
+        pkglist=$HOME/install/custom/install/rocky/compute.rocky9.4.x86_64.pkglist
+        profile=compute
+        provmethod=install
+        template=$HOME/install/custom/install/rocky/compute.rocky9.tmpl
+    $ mkdef -t osimage -o diskless -u provmethod=netboot profile=compute osvers=rocky9.4 osarch=x86_64 exlist=/mine
+    1 object definitions have been created or modified.
+    $ lsdef -t osimage -o diskless -i pkglist,exlist,rootimgdir
+    Object name: diskless
+        exlist=/mine
+        pkglist=$HOME/install/custom/netboot/rocky/compute.pkglist
+        rootimgdir=$HOME/install/netboot/rocky9.4/x86_64/compute
+    $ mkdef x -u provmethod=install profile=login osvers=rocky9.4 osarch=x86_64
+    ------- stderr -------
+    Error: no file for template of profile 'login' in $HOME/install/custom/install/rocky and /opt/xcat/share/xcat/install/rocky
+    Hint: the first of these names that is there: login.rocky9.4.x86_64.tmpl login.rocky9.x86_64.tmpl login.x86_64.tmpl login.rocky9.4.tmpl login.rocky9.tmpl login.tmpl
+    [exit status: 1]
+    $ mkdef x -u provmethod=boot profile=login osvers=rocky9.4
+    ------- stderr -------
+    Error: provmethod=boot is none of install, netboot, statelite
+    [exit status: 2]
+    $ mkdef x -u profile=login
+    ------- stderr -------
+    Error: -u needs provmethod=
+    [exit status: 2]
+    $ mkdef -t node x -u groups=all
+    ------- stderr -------
+    Error: -u goes with -t osimage
+    [exit status: 2]
+    ");
+}

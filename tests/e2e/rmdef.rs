@@ -153,3 +153,47 @@ fn all_of_a_type_needs_force() {
     clustersite (site)
     ");
 }
+
+#[test]
+fn what_was_made_from_nodes_goes_first_on_request() {
+    let lab = crate::lab_with_guests(1);
+    lab.run("mkvm c1-c3").success();
+    lab.run("rpower c2 on").success();
+    crate::write(&lab, "hosts", "10.100.0.1 c1\n10.100.0.2 c2\n10.9.9.9 other\n");
+    assert_snapshot!(session(&lab, "
+        rmdef -C c2 --file hosts
+        nodels c2
+        rmdef -C -f c1,c2,c4 --file hosts
+        cat hosts
+        nodels all
+        rmdef c3 --file hosts
+    "), @"
+    $ rmdef -C c2 --file hosts
+    ------- stderr -------
+    c2: Error: h1: cannot remove: Cannot rmvm active guest (use -f argument to force)
+    Error: the definitions stay: not everything that was made from them could be removed
+    [exit status: 1]
+    $ nodels c2
+    c2
+    $ rmdef -C -f c1,c2,c4 --file hosts
+    3 object definitions have been removed.
+    ------- stderr -------
+    c4: Warning: nothing to remove: no such guest on h1
+    $ cat hosts
+    10.9.9.9 other
+    $ nodels all
+    c3
+    c5
+    c6
+    $ rmdef c3 --file hosts
+    ------- stderr -------
+    error: the following required arguments were not provided:
+      --cleanup
+
+    Usage: rmdef --cleanup --file <PATH> <NODERANGE|ATTR=VALUE>...
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
+    assert_eq!(lab.host("h1").docker("ps -a --format {{.Names}}").success(), "c3");
+}
