@@ -2,4 +2,5 @@
 
 pub mod hosts;
 pub mod interfaces;
+pub mod networks;
 pub mod rewrite;

@@ -1,5 +1,7 @@
 //! Guests: nodes that exist because we made them (containers now, virtual machines later).
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;
@@ -15,6 +17,9 @@ pub(crate) const COLUMNS: [&str; 2] = ["power", "mgt"];
 pub trait Guests: Send + Sync {
     /// Checks the definition without touching any host; `mkvm` checks every node before it makes the first.
     fn check(&self, node: &Node) -> Result<()>;
+
+    /// The guest's ports in networks that it shares with other nodes, its own first; asks no host.
+    fn ports(&self, node: &Node) -> Result<Vec<Port>>;
 
     /// Makes the guest, stopped. An equal one is success, a different one [`crate::Error::Differs`] unless `force`.
     async fn create(&self, node: &Node, force: bool) -> Result<Created>;
@@ -35,6 +40,16 @@ pub trait Guests: Send + Sync {
 
     /// One guest, in ordered `label: value` pairs for people and whole for scripts.
     async fn inspect(&self, node: &Node) -> Result<GuestState>;
+}
+
+/// A port of a guest, as its definition has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// As table nics calls it.
+    pub name: String,
+    pub network: String,
+    pub addresses: Vec<IpAddr>,
+    pub mac: Option<String>,
 }
 
 /// How `create` ended.

@@ -1,5 +1,6 @@
 //! xcrane: servers and containers by the same noderange. argv in, one answer per node out.
 
+mod addresses;
 mod cli;
 mod column;
 mod command_line;

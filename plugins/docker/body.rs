@@ -15,8 +15,8 @@ pub(super) const DEFINITION_LABEL: &str = "xcrane.definition";
 /// The attributes that were set then and their fingerprints, so that what changed since can be named.
 pub(super) const ATTRIBUTES_LABEL: &str = "xcrane.attributes";
 
-/// From this version on the MAC address is a property of the place in a network.
-pub(super) const MAC_IN_ENDPOINT: ApiVersion = ApiVersion { major: 1, minor: 44 };
+/// From this version on a MAC address is a property of the place in a network, and a container is made in several at once.
+pub(super) const MACS_PER_PLACE: ApiVersion = ApiVersion { major: 1, minor: 44 };
 /// From this version on the engine can be told through which network the default route goes.
 pub(super) const ROUTE_CHOSEN: ApiVersion = ApiVersion { major: 1, minor: 48 };
 
@@ -26,9 +26,9 @@ pub(super) fn create_body(definition: &Definition, image: &str, api: ApiVersion)
     for part in &definition.parts {
         merge(&mut body, &part.body);
     }
-    match definition.nics.first() {
-        Some(own) => merge(&mut body, &own_place(own, definition.nics.len() > 1, api)),
-        None => definition.mac.iter().for_each(|mac| merge(&mut body, &json!({ "MacAddress": mac }))),
+    merge(&mut body, &made_places(&definition.nics, api));
+    if let Some(mac) = &definition.mac {
+        merge(&mut body, &json!({ "MacAddress": mac }));
     }
     let prints = definition.parts.iter().map(|part| format!("{}={}", part.attribute, fingerprint(&part.body)));
     let labels = json!({ "Labels": {
@@ -40,37 +40,34 @@ pub(super) fn create_body(definition: &Definition, image: &str, api: ApiVersion)
     body
 }
 
-/// What only some versions take of the port that a container is made with; `several` if it gets more.
-fn own_place(own: &Nic, several: bool, api: ApiVersion) -> Value {
-    let place = place(own, several, api);
-    let mut body = match &own.mac {
-        Some(mac) if api < MAC_IN_ENDPOINT => json!({ "MacAddress": mac }),
-        _ => json!({}),
-    };
-    if !place.is_empty() {
-        merge(&mut body, &json!({ "NetworkingConfig": { "EndpointsConfig": { &own.network: place } } }));
+/// The ports as far as the engine takes them with the container, and beyond what the parts say of the first.
+fn made_places(nics: &[Nic], api: ApiVersion) -> Value {
+    let Some(own) = nics.first() else { return json!({}) };
+    if api < MACS_PER_PLACE {
+        return own.mac.as_ref().map_or_else(|| json!({}), |mac| json!({ "MacAddress": mac }));
     }
-    body
+    let places = nics.iter().map(|nic| (nic.network.clone(), place(nic, nics.len() > 1, api)));
+    let places: Map<String, Value> = places.filter(|(_, place)| nics.len() > 1 || *place != json!({})).collect();
+    if places.is_empty() { json!({}) } else { json!({ "NetworkingConfig": { "EndpointsConfig": places } }) }
 }
 
-fn place(nic: &Nic, several: bool, api: ApiVersion) -> Map<String, Value> {
+fn place(nic: &Nic, several: bool, api: ApiVersion) -> Value {
     let mut place = Map::new();
-    if let Some(mac) = nic.mac.as_ref().filter(|_| api >= MAC_IN_ENDPOINT) {
+    if !nic.fixed().is_null() {
+        place.insert("IPAMConfig".into(), nic.fixed());
+    }
+    if let Some(mac) = nic.mac.as_ref().filter(|_| api >= MACS_PER_PLACE) {
         place.insert("MacAddress".into(), json!(mac));
     }
     if several && api >= ROUTE_CHOSEN {
         place.insert("GwPriority".into(), json!(i32::from(nic.routes)));
     }
-    place
+    place.into()
 }
 
 /// The body of the request that puts the container `node` into the network of a further port.
 pub(super) fn connect_body(node: &str, nic: &Nic, api: ApiVersion) -> Value {
-    let mut place = place(nic, true, api);
-    if !nic.fixed().is_null() {
-        place.insert("IPAMConfig".into(), nic.fixed());
-    }
-    json!({ "Container": node, "EndpointConfig": place })
+    json!({ "Container": node, "EndpointConfig": place(nic, true, api) })
 }
 
 /// Lays `above` over `under`: objects key by key, anything else as a whole.
@@ -137,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn further_ports_are_joined_afterwards() {
+    fn further_ports_with_the_container_or_afterwards() {
         let given = [
             ("provmethod", "busybox"),
             ("vmnics", "a,b"),
@@ -148,18 +145,20 @@ mod tests {
         let attributes = given.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let definition = define(&Node::new("n1", attributes, None)).expect("good definition");
         let check = |api: ApiVersion, own: Value, further: Value| {
-            let body = create_body(&definition, "busybox:latest", api);
-            assert_eq!(body["NetworkingConfig"]["EndpointsConfig"]["a"], own, "{api}");
-            assert_eq!(connect_body("n1", &definition.further()[0], api)["EndpointConfig"], further, "{api}");
+            let places = create_body(&definition, "busybox:latest", api)["NetworkingConfig"]["EndpointsConfig"].take();
+            assert_eq!(places["a"], own, "{api}");
+            let joined = connect_body("n1", &definition.further()[0], api)["EndpointConfig"].take();
+            assert_eq!(joined, further, "{api}");
+            assert_eq!(places["b"], if api == OLD { Value::Null } else { further }, "{api}");
         };
         let fixed = json!({ "IPv4Address": "10.2.0.1", "IPv6Address": "fd00::1" });
         check(OLD, Value::Null, json!({ "IPAMConfig": fixed }));
         let [own, further] = ["02:00:00:00:00:01", "02:00:00:00:00:02"];
-        check(NEW, json!({ "MacAddress": own }), json!({ "MacAddress": further, "IPAMConfig": fixed }));
+        check(NEW, json!({ "MacAddress": own }), json!({ "IPAMConfig": fixed, "MacAddress": further }));
         check(
             ROUTE_CHOSEN,
             json!({ "MacAddress": own, "GwPriority": 0 }),
-            json!({ "MacAddress": further, "GwPriority": 1, "IPAMConfig": fixed }),
+            json!({ "IPAMConfig": fixed, "MacAddress": further, "GwPriority": 1 }),
         );
     }
 }

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::body::{ATTRIBUTES_LABEL, NODE_LABEL};
 use super::definition::{Definition, fingerprint};
-use super::fields::{Nic, fraction_text, size_text};
+use super::fields::{fraction_text, size_text};
+use super::places::{places, port_differences};
 
 /// What the engine can change in a living container: the container itself then tells the truth, not its labels.
 pub(super) const LIVE: [&str; 5] = ["vmcpus", "vmmemory", "dockerswap", "dockercpuset", "dockerrestart"];
@@ -46,11 +47,11 @@ pub(super) enum Mend {
 }
 
 impl Difference {
-    fn new(attribute: &str, text: &str) -> Self {
+    pub(super) fn new(attribute: &str, text: &str) -> Self {
         Self { attribute: Some(attribute.to_owned()), mend: Mend::Anew, text: format!("{attribute}: {text}") }
     }
 
-    fn rejoin(attribute: &str, text: &str) -> Self {
+    pub(super) fn rejoin(attribute: &str, text: &str) -> Self {
         Self { mend: Mend::Rejoin, ..Self::new(attribute, text) }
     }
 }
@@ -159,7 +160,7 @@ fn is_off(value: &Value) -> bool {
     }
 }
 
-fn is_default(network: &Value) -> bool {
+pub(super) fn is_default(network: &Value) -> bool {
     matches!(network.as_str(), Some("default" | "bridge"))
 }
 
@@ -213,73 +214,6 @@ fn mac_difference(definition: &Definition, found: &Value) -> Option<Difference> 
         return None;
     }
     Some(Difference::new("mac", &format!("{mac}, container has {}", known.first().unwrap_or(&"none"))))
-}
-
-/// The container's places in networks.
-pub(super) fn places(found: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    found["NetworkSettings"]["Networks"].as_object().into_iter().flatten()
-}
-
-/// What differs in the further ports; `told` if the list of networks has been found to differ already.
-fn port_differences(definition: &Definition, found: &Value, told: bool) -> Vec<Difference> {
-    let mut lines = Vec::new();
-    let has = |network: &str| places(found).any(|(name, _)| name == network);
-    let wanted: Vec<&str> = definition.nics.iter().map(|nic| nic.network.as_str()).collect();
-    let missing = definition.further().iter().any(|nic| !has(&nic.network));
-    let beyond = strangers(definition, found).next().is_some();
-    if (missing || beyond) && !told {
-        let has: Vec<&str> = places(found).map(|(name, _)| name.as_str()).collect();
-        let wanted = if wanted.is_empty() { "not set".to_owned() } else { wanted.join(",") };
-        lines.push(Difference::rejoin("vmnics", &format!("{wanted}, container has {}", has.join(","))));
-    }
-    let present = definition.further().iter().filter(|nic| has(&nic.network));
-    lines.extend(present.flat_map(|nic| port_difference(nic, found)));
-    lines.extend(route_difference(definition, found));
-    lines
-}
-
-/// The networks that a container is in and should not be. One without a network of its own is in what the engine likes.
-pub(super) fn strangers<'a>(definition: &'a Definition, found: &'a Value) -> impl Iterator<Item = &'a String> {
-    let several = !definition.nics.is_empty() || places(found).count() > 1;
-    let first = found["HostConfig"]["NetworkMode"].as_str().unwrap_or_default();
-    let first = if is_default(&found["HostConfig"]["NetworkMode"]) { "bridge" } else { first };
-    let ours = move |name: &str| name == first || definition.nics.iter().any(|nic| nic.network == name);
-    places(found).map(|(name, _)| name).filter(move |name| several && !ours(name))
-}
-
-/// What differs in the place of a port. An engine shows the MAC address only while the container runs.
-pub(super) fn port_difference(nic: &Nic, found: &Value) -> Vec<Difference> {
-    let place = &found["NetworkSettings"]["Networks"][&nic.network];
-    let mut lines = Vec::new();
-    let fixed = nic.fixed();
-    let text = |of: &Value| {
-        let parts = [&of["IPv4Address"], &of["IPv6Address"]].into_iter().filter_map(Value::as_str);
-        let parts: Vec<&str> = parts.filter(|text| !text.is_empty()).collect();
-        if parts.is_empty() { "none".to_owned() } else { parts.join("|") }
-    };
-    if text(&fixed) != text(&place["IPAMConfig"]) {
-        let text = format!("{}, container has {}", text(&fixed), text(&place["IPAMConfig"]));
-        lines.push(Difference::rejoin(&format!("nicips.{}", nic.name), &text));
-    }
-    let known = place["MacAddress"].as_str().filter(|known| !known.is_empty());
-    match (&nic.mac, known) {
-        (Some(mac), Some(known)) if !known.eq_ignore_ascii_case(mac) => {
-            lines.push(Difference::rejoin("mac", &format!("{mac} on {}, container has {known}", nic.name)));
-        }
-        _ => {}
-    }
-    lines
-}
-
-/// Engines that can be told which network has the default route show what they were told.
-fn route_difference(definition: &Definition, found: &Value) -> Option<Difference> {
-    let wanted = definition.nics.iter().find(|nic| nic.routes).filter(|_| definition.nics.len() > 1)?;
-    let mut told: Vec<(i64, &String)> =
-        places(found).filter_map(|(name, place)| Some((place["GwPriority"].as_i64()?, name))).collect();
-    told.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(other.1)));
-    let (_, has) = told.first()?;
-    (**has != wanted.network)
-        .then(|| Difference::new("dockergateway", &format!("{}, container has {has}", wanted.network)))
 }
 
 /// A value of the engine as the tables would write it.

@@ -9,15 +9,16 @@ use hyper::Method;
 use serde_json::{Map, Value, json};
 use tables::Node;
 
-use super::body::{NODE_LABEL, create_body};
-use super::compare::{Difference, Mend, differences, places};
+use super::body::{MACS_PER_PLACE, NODE_LABEL, create_body};
+use super::compare::{Difference, Mend, differences};
 use super::definition::{Definition, Image, define};
 use super::engine::{Engine, Refusal};
-use super::fields::{HOSTS_FILE, Part, fraction_text, size_text};
+use super::fields::{HOSTS_FILE, Part, fraction_text, is_made, size_text};
 use super::listing::list;
+use super::places::{can_join, join, places};
 use super::power::Container;
 use super::{Docker, endpoint, images, networks};
-use crate::{Changed, Created, Error, Guest, GuestState, Guests, Result};
+use crate::{Changed, Created, Error, Guest, GuestState, Guests, Port, Result};
 
 /// Between two looks at a container that is being made or removed by someone else.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -38,6 +39,18 @@ impl Guests for Docker {
         }
     }
 
+    fn ports(&self, node: &Node) -> Result<Vec<Port>> {
+        let nics = define(node)?.nics.into_iter().filter(|nic| is_made(&nic.network));
+        Ok(nics
+            .map(|nic| Port {
+                addresses: nic.addresses().collect(),
+                name: nic.name,
+                network: nic.network,
+                mac: nic.mac,
+            })
+            .collect())
+    }
+
     async fn create(&self, node: &Node, force: bool) -> Result<Created> {
         let definition = define(node)?;
         let engine = self.engine(node).await?;
@@ -53,9 +66,10 @@ impl Guests for Docker {
             return Ok(Created::Unchanged);
         }
         let unfinished = found["State"]["Status"] == "created";
-        if unfinished && different.iter().all(|difference| difference.mend == Mend::Rejoin) {
+        let mended = different.iter().all(|difference| difference.mend == Mend::Rejoin);
+        if unfinished && mended && can_join(&definition, &found, engine.api) {
             // Whoever began to make it was stopped before it was in all its networks.
-            networks::join(&engine, &definition, &found).await?;
+            join(&engine, &definition, &found).await?;
             return Ok(Created::Created);
         }
         if !force {
@@ -97,10 +111,11 @@ impl Guests for Docker {
             return Ok(Changed::Unchanged);
         }
         let needs = |mend: Mend| differences.iter().any(|difference| difference.mend == mend);
-        if !needs(Mend::Anew) {
-            if needs(Mend::Rejoin) {
+        let rejoins = needs(Mend::Rejoin);
+        if !needs(Mend::Anew) && (!rejoins || can_join(&definition, &found, engine.api)) {
+            if rejoins {
                 networks::check(&engine, &definition).await?;
-                networks::join(&engine, &definition, &found).await?;
+                join(&engine, &definition, &found).await?;
             }
             if needs(Mend::Update) {
                 update(&engine, &definition, &differences).await?;
@@ -165,7 +180,9 @@ impl Docker {
         let start = Instant::now();
         loop {
             if self.make(engine, definition, body).await? {
-                self.join_made(engine, definition).await?;
+                if engine.api < MACS_PER_PLACE {
+                    self.join_made(engine, definition).await?;
+                }
                 return Ok(None);
             }
             match inspect(engine, &definition.node).await {
@@ -181,7 +198,7 @@ impl Docker {
 
     /// Puts a container that was just made into its further networks; one that cannot be there is not kept.
     async fn join_made(&self, engine: &Engine, definition: &Definition) -> Result<()> {
-        let joined = networks::join(engine, definition, &Value::Null).await;
+        let joined = join(engine, definition, &Value::Null).await;
         if joined.is_err() {
             // The first error is the one to tell; a host that is gone cannot be cleaned up anyway.
             delete(engine, &definition.node, true, true).await.ok();

@@ -1,7 +1,8 @@
 //! Backend `docker`: a node is a container on a Docker host.
 //!
 //! Reading order: `definition` (attributes → what shall be), `body` (→ what the engine is sent), `compare` (what is
-//! against what shall be), `endpoint`, `wire`, `version` and `engine` (how a host's engine is reached), then one file a capability.
+//! against what shall be), `places` (the same for its networks), `endpoint`, `wire`, `version` and `engine` (how a host's
+//! engine is reached), then one file a capability.
 
 mod body;
 mod compare;
@@ -21,6 +22,7 @@ mod images;
 mod listing;
 mod moment;
 mod networks;
+mod places;
 mod power;
 mod program;
 mod reach;
@@ -36,6 +38,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::endpoint::{login_of, tls_place};
 use self::engine::Engine;
 use self::engines::Engines;
+pub use self::fields::HOSTS_FILE;
 use crate::networks::EngineNetworks;
 use crate::ssh::Connections;
 use crate::{Backend, Console, Exec, Files, Guests, Hosts, Power, Progress, Reach, Result};

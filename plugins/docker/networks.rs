@@ -1,26 +1,27 @@
-//! The networks of a host, asked for once, and a container's place in them.
+//! The networks of a host, asked for once.
 //!
 //! An engine makes a container also in a network that it does not have, or with an address that the network cannot give;
 //! only its start fails. So we look before we make. An engine also has ways of its own where it cannot be told ours: the
 //! MAC address of a further port before version 25, the network of the default route before 28. Where those are not what
 //! the tables say, nothing is made.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::Method;
 use ipnetwork::IpNetwork;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::body::{MAC_IN_ENDPOINT, ROUTE_CHOSEN, connect_body};
-use super::compare::{places, port_difference, strangers};
+use super::body::{MACS_PER_PLACE, ROUTE_CHOSEN};
 use super::definition::Definition;
 use super::engine::Engine;
 use super::fields::{Nic, is_made};
 use super::guests::inspect;
+use super::places::places;
 use super::version::ApiVersion;
+use crate::mac::of_address;
 use crate::{Error, Result};
 
 /// The networks that a host had when it was first asked, or why it did not say.
@@ -76,36 +77,6 @@ pub(super) async fn check(engine: &Engine, definition: &Definition) -> Result<()
 async fn known(engine: &Engine) -> Result<&[Network]> {
     let known = engine.networks.get_or_init(async || fetch(engine).await.map_err(Arc::new)).await;
     known.as_deref().map_err(|error| error.again())
-}
-
-/// Puts the container into the networks of its further ports, as far as it is not there, and takes it out of those where
-/// it should not be. `found` is how it is now.
-pub(super) async fn join(engine: &Engine, definition: &Definition, found: &Value) -> Result<()> {
-    let node = &definition.node;
-    for network in strangers(definition, found) {
-        leave(engine, node, network).await?;
-    }
-    for nic in definition.further() {
-        let there = places(found).any(|(name, _)| *name == nic.network);
-        if there && port_difference(nic, found).is_empty() {
-            continue;
-        }
-        if there {
-            leave(engine, node, &nic.network).await?;
-        }
-        let body = connect_body(node, nic, engine.api);
-        let answer = engine.ask(Method::POST, &format!("/networks/{}/connect", nic.network), Some(&body)).await?;
-        engine.listings.outdate();
-        answer.map_err(|no| no.into_error(&engine.host, &format!("join network {}", nic.network)))?;
-    }
-    Ok(())
-}
-
-async fn leave(engine: &Engine, node: &str, network: &str) -> Result<()> {
-    let body = json!({ "Container": node, "Force": true });
-    let answer = engine.ask(Method::POST, &format!("/networks/{network}/disconnect"), Some(&body)).await?;
-    engine.listings.outdate();
-    answer.map(drop).map_err(|no| no.into_error(&engine.host, &format!("leave network {network}")))
 }
 
 /// The network through which the default route of a container goes; None where it has at most one to choose from.
@@ -173,7 +144,7 @@ fn problem(network: &Network, nic: &Nic) -> Option<String> {
 
 /// Engines up to 24 give a further port a MAC address made from its IPv4 address, and take no other.
 fn untold_mac(nic: &Nic, api: ApiVersion) -> Option<String> {
-    let wanted = nic.mac.as_ref().filter(|_| api < MAC_IN_ENDPOINT)?;
+    let wanted = nic.mac.as_ref().filter(|_| api < MACS_PER_PLACE)?;
     let (name, network) = (&nic.name, &nic.network);
     let given = nic.ipv4.map(of_address);
     if given.as_ref() == Some(wanted) {
@@ -182,7 +153,7 @@ fn untold_mac(nic: &Nic, api: ApiVersion) -> Option<String> {
     let given = given.map_or_else(|| "one of its own".to_owned(), |mac| mac + ", made from its address");
     Some(format!(
         "its engine speaks API {api} and gives {name} in network {network} the MAC address {given}, not {wanted} \
-         (attribute mac); those from API {MAC_IN_ENDPOINT} on can be told, and any can for the first of vmnics"
+         (attribute mac); those from API {MACS_PER_PLACE} on can be told when the container is made, and any can for the first of vmnics"
     ))
 }
 
@@ -205,12 +176,6 @@ fn engines_choice<'n>(known: &[Network], names: &[&'n str]) -> Option<&'n str> {
     let open =
         names.iter().filter_map(|name| Some((find(known, name)?, *name))).filter(|(network, _)| !network.internal);
     open.min_by_key(|(network, _)| (!network.ipv6, network.name.clone())).map(|(_, name)| name)
-}
-
-/// What an engine makes of an IPv4 address, unless it is told another.
-pub(super) fn of_address(address: Ipv4Addr) -> String {
-    let [a, b, c, d] = address.octets();
-    format!("02:42:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
 #[cfg(test)]
@@ -264,7 +229,7 @@ mod tests {
         check("02:42:0a:01:00:ff", Some("10.1.0.255"), old, true);
         check("02:77:0a:01:00:ff", Some("10.1.0.255"), old, false);
         check("02:77:0a:01:00:ff", None, old, false);
-        check("02:77:0a:01:00:ff", None, MAC_IN_ENDPOINT, true);
+        check("02:77:0a:01:00:ff", None, MACS_PER_PLACE, true);
         assert_eq!(untold_mac(&nic("b"), old), None);
     }
 

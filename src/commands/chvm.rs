@@ -6,6 +6,7 @@ use tables::Node;
 use tables::definitions::Assignment;
 
 use super::{Run, Shape};
+use crate::addresses;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::Manner;
@@ -21,6 +22,7 @@ their definitions.
 Examples:
   chvm c[1-40] --cpus 4 --mem 8G
   chvm c7 dockerrestart=always
+  chvm c7 vmnics=cluster,storage nicips.eth1=10.2.0.7
   chvm c7 dockerenv='A=1|B=2' --recreate")]
 pub(crate) struct Chvm {
     /// The nodes
@@ -94,7 +96,7 @@ pub(super) fn redefine(
         edit.assign_nodes(&names, changes)?;
         let nodes = edit.resolve(&names)?;
         cx.check(format, &nodes, |node| Ok(backends.guests(node)?.check(node)?))?;
-        Ok(nodes)
+        addresses::settle(cx, edit, nodes, format)
     })
 }
 

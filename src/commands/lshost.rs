@@ -84,7 +84,7 @@ impl Lshost {
 fn known_hosts(cx: &Context) -> Result<Vec<Node>, Failure> {
     let tables = cx.tables()?;
     let carrying: BTreeSet<String> = tables.guest_hosts()?;
-    let nodes = tables.resolve(&tables.node_names()?)?;
+    let nodes = tables.resolve(&tables.node_names(true)?.to_vec())?;
     let is_host = |node: &Node| {
         node.get("mgt") != Some("docker") && (carrying.contains(node.name()) || node.get("dockerendpoint").is_some())
     };

@@ -17,9 +17,13 @@ use crate::outcome::Outcome;
 again changes nothing. A noderange without nodes is an error and never stands for all. The file is replaced in one step,
 and what it was before is kept as FILE.xcatbak. The domain is that of the address's network, else site.domain.
 
+With --on the nodes' lines become a file of those hosts, by default /etc/xcrane/hosts: the /etc/hosts of every container
+there whose dockerhostsfile is yes. It is changed in place, so that containers that run see it at once.
+
 Examples:
   makehosts
   makehosts rack1
+  makehosts --on dockerhosts
   makehosts -d n7            before noderm n7")]
 pub(crate) struct Makehosts {
     /// The nodes; every node when left out
@@ -39,9 +43,12 @@ pub(crate) struct Makehosts {
     /// Leave out the addresses of other interfaces
     #[arg(short = 'o')]
     own_address_only: bool,
-    /// The file
-    #[arg(long, value_name = "PATH", default_value = crate::hosts::FILE)]
-    file: PathBuf,
+    /// Write a file of these hosts instead, for the containers there
+    #[arg(long, value_name = "NODERANGE", conflicts_with_all = ["new", "delete"])]
+    on: Option<String>,
+    /// The file [default: /etc/hosts, with --on /etc/xcrane/hosts]
+    #[arg(long, value_name = "PATH")]
+    file: Option<PathBuf>,
 }
 
 impl Run for Makehosts {
@@ -51,12 +58,19 @@ impl Run for Makehosts {
             None => every_node(cx)?,
         };
         let style = self.style(cx)?;
+        let file = self.file.clone().unwrap_or_else(|| crate::hosts::FILE.into());
         if self.delete {
-            crate::hosts::remove(&self.file, &nodes, &style)?;
+            crate::hosts::remove(&file, &nodes, &style)?;
             return Ok(Outcome::Done);
         }
+        let hosts = self.on.as_ref().map(|on| cx.nodes(on)).transpose()?;
         let (entries, outcome) = self.entries(cx, &nodes, &style);
-        crate::hosts::change(&self.file, |text| {
+        if let Some(hosts) = hosts {
+            let path = self.file.unwrap_or_else(|| plugins::HOSTS_FILE.into());
+            let written = crate::hosts::write_on(cx, hosts, &path, &hosts::merge(NEW_FILE, &entries)).await?;
+            return Ok(if written == Outcome::Done { outcome } else { written });
+        }
+        crate::hosts::change(&file, |text| {
             let text = text.filter(|_| !self.new).unwrap_or(NEW_FILE);
             hosts::merge(text, &entries)
         })?;

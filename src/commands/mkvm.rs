@@ -2,20 +2,24 @@
 
 use clap::Args;
 use plugins::Created;
-use tables::{Node, Shared};
+use tables::{Edit, Node};
 
 use super::{Run, Shape};
+use crate::addresses;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::Manner;
 use crate::outcome::Outcome;
-use crate::reply::{Answer, Body, Reply};
+use crate::reply::Answer;
 use crate::ui::Format;
 
 /// Make guests from their definitions, stopped
 #[derive(Debug, Args)]
 #[command(after_help = "Silent on success, as xCAT's; -V tells of each node what was done.
 An equal guest is success; a different one is an error that shows the difference.
+A guest with vmnics=net1,net2 is in both: ip is in the first, nicips.eth1 in the second; dockergateway chooses the router.
+A port without a MAC address gets one into table mac: 02:42 and its IPv4 address, else one made from its name.
+No address may be that of another node, of a host or of a router, or outside the network object of its network's name.
 
 Examples:
   mkvm c[001-500]            make what is not there yet
@@ -48,29 +52,13 @@ impl Mkvm {
     pub(super) async fn make(&self, cx: &Context, nodes: Vec<Node>, tell: bool) -> Result<Outcome, Failure> {
         let backends = cx.backends()?;
         cx.check(self.shape.format(), &nodes, |node| Ok(backends.guests(node)?.check(node)?))?;
-        self.check_addresses(cx, &nodes)?;
+        let settle = |edit: &mut Edit<'_>| addresses::settle(cx, edit, nodes, self.shape.format());
+        let nodes = cx.tables()?.try_edit(&cx.origin(None), settle)?;
         let ask = async |node: Node| {
             let created = backends.guests(&node)?.create(&node, self.force).await?;
             Ok(if tell { Answer::line(word(created)) } else { Answer::silent() })
         };
         Ok(cx.each(nodes, Manner::from(&self.shape), ask).await.into())
-    }
-
-    /// Refuses guests that would take each other's traffic, or that of any other node.
-    fn check_addresses(&self, cx: &Context, nodes: &[Node]) -> Result<(), Failure> {
-        // A guest in its host's network has its host's address.
-        let own = nodes.iter().filter(|node| node.get("vmnics") != Some("host"));
-        let names: Vec<String> = own.map(|node| node.name().to_owned()).collect();
-        let shared = cx.tables()?.shared_addresses(&names)?;
-        if shared.is_empty() {
-            return Ok(());
-        }
-        for Shared { attribute, address, nodes, .. } in &shared {
-            let body = Body::Error(format!("all have {attribute} {address}"));
-            cx.ui.reply(self.shape.format(), Reply { node: Some(tables::noderange::fold(nodes)), body });
-        }
-        cx.ui.finish_folding();
-        Err(Failure::refused("nothing was done: an address is of one node only"))
     }
 }
 

@@ -40,9 +40,9 @@ fn definition_and_guest_change_together() {
     $ xdsh c1 'echo $A'
     c1: 1
     $ deflog c1 -n 3
-    3 $TIME root 1 row: chvm c1 --mem 64 --cpus 0.5
-    4 $TIME root 1 row: chvm c1 dockerrestart=always -m 'must stay'  (must stay)
-    5 $TIME root 1 row: chvm c1 dockerenv=A=1
+    4 $TIME root 1 row: chvm c1 --mem 64 --cpus 0.5
+    5 $TIME root 1 row: chvm c1 dockerrestart=always -m 'must stay'  (must stay)
+    6 $TIME root 1 row: chvm c1 dockerenv=A=1
     "#);
     let inspect = "inspect -f '{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.RestartPolicy.Name}}' c1";
     assert_eq!(lab.host("h1").docker(inspect).success(), "67108864 500000000 always");

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use ::lab::Lab;
 use insta::assert_snapshot;
 
-use crate::{rack, read, session, write};
+use crate::{lab_with_guests, rack, read, session, write};
 
 const OLD: &str = "127.0.0.1 localhost\n# by hand\n10.0.0.2 n2 old\n10.5.0.1 gateway\n";
 
@@ -217,4 +217,79 @@ fn the_file_keeps_its_mode_and_is_left_alone_when_nothing_is_new() {
     lab.shell("makehosts rack1 --file hosts").success();
     assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), first.modified().unwrap());
     assert_eq!(read(&lab, "hosts.xcatbak"), OLD);
+}
+
+/// A bridge and a tunnel to the other host; `peer` is the other's number.
+fn wire(peer: u8) -> String {
+    format!(
+        "ip link add br-wire type bridge && ip link set br-wire up && \
+         ip link add vx7 type vxlan id 7 dstport 4789 dev eth0 remote 10.77.0.{peer} && ip link set vx7 mtu 1450 master br-wire up && \
+         docker network create --subnet 10.101.0.0/16 --gateway 10.101.255.254 -o com.docker.network.bridge.name=br-wire \
+         -o com.docker.network.bridge.inhibit_ipv4=true -o com.docker.network.driver.mtu=1450 wire"
+    )
+}
+
+#[test]
+fn containers_find_each_other_by_name_over_hosts() {
+    let lab = lab_with_guests(2);
+    lab.host("h1").shell(&wire(2));
+    lab.host("h2").shell(&wire(1));
+    lab.run("chdef c[1-6] vmnics=wire ip='|10.101.0.($1+0)|' dockerhostsfile=yes").success();
+    lab.run("mkdef s1 groups=servers nicips.ib0=10.9.0.1 nichostnamesuffixes.ib0=-ib nicaliases.ib0=fast ip=10.8.0.1")
+        .success();
+    assert_snapshot!(session(&lab, "
+        mkvm c1
+        makehosts --on hosts
+        mkvm all,-servers
+        rpower c1,c2 on | sort
+        xdsh c1,c2 -b 'ping -c 1 -W 9 c2 | grep received'
+        xdsh c2 -b 'ping -c 1 -W 9 c1 | grep received'
+        xdsh c1 'tail -n +3 /etc/hosts'
+        mkdef late groups=servers ip=10.8.0.2
+        makehosts --on hosts
+        xdsh c1,c2 -b 'grep late /etc/hosts; touch /etc/hosts'
+    "), @r#"
+    $ mkvm c1
+    ------- stderr -------
+    c1: Error: h1: cannot create: invalid mount config for type "bind": bind source path does not exist: /etc/xcrane/hosts (dockerhostsfile); write it with: makehosts --on h1
+    [exit status: 1]
+    $ makehosts --on hosts
+    $ mkvm all,-servers
+    $ rpower c1,c2 on | sort
+    c1: on
+    c2: on
+    $ xdsh c1,c2 -b 'ping -c 1 -W 9 c2 | grep received'
+    c[1-2]: 1 packets transmitted, 1 packets received, 0% packet loss
+    $ xdsh c2 -b 'ping -c 1 -W 9 c1 | grep received'
+    c2: 1 packets transmitted, 1 packets received, 0% packet loss
+    $ xdsh c1 'tail -n +3 /etc/hosts'
+    c1: 10.101.0.1 c1 
+    c1: 10.101.0.2 c2 
+    c1: 10.101.0.3 c3 
+    c1: 10.101.0.4 c4 
+    c1: 10.101.0.5 c5 
+    c1: 10.101.0.6 c6 
+    c1: 10.77.0.1 h1 
+    c1: 10.77.0.2 h2 
+    c1: 10.8.0.1 s1 
+    c1: 10.9.0.1 s1-ib fast
+    $ mkdef late groups=servers ip=10.8.0.2
+    1 object definitions have been created or modified.
+    $ makehosts --on hosts
+    $ xdsh c1,c2 -b 'grep late /etc/hosts; touch /etc/hosts'
+    c[1-2]: 10.8.0.2 late 
+    c[1-2]: touch: /etc/hosts: Read-only file system
+    ------- stderr -------
+    c[1-2]: Error: the command exited with 1
+    [exit status: 2]
+    "#);
+    lab.host("h2").power_off();
+    lab.run("chdef -t site connecttimeout=2").success();
+    lab.run("chdef late ip=10.8.0.3").success();
+    assert_snapshot!(lab.run("makehosts --on hosts"), @"
+    ------- stderr -------
+    h2: Error: cannot reach 10.77.0.2:22: 10.77.0.2:22 does not answer
+    [exit status: 1]
+    ");
+    assert_snapshot!(lab.run("xdsh c1 'grep late /etc/hosts'"), @"c1: 10.8.0.3 late");
 }

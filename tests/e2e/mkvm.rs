@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::{lab, lab_with_guests};
+use crate::{lab, lab_with_guests, session};
 
 #[test]
 fn twice_is_once() {
@@ -88,5 +88,141 @@ fn nothing_named_is_nothing_made() {
 
     For more information, try '--help'.
     [exit status: 2]
+    ");
+}
+
+#[test]
+fn every_port_gets_a_mac_address_that_stays() {
+    let lab = lab_with_guests(2);
+    lab.run("chdef c1 mac=02:77:00:00:00:01").success();
+    lab.run("chdef c3 ip= vmnics=cluster").success();
+    lab.run("chdef c4 mac=02:42:0a:64:00:02").success();
+    assert_snapshot!(session(&lab, "
+        mkvm c1-c4
+        mkvm c1-c4 -V | sort
+        lsdef c1-c4 -i mac -c
+        lsdef c2 -i mac --why
+        deflog -n 2
+    "), @"
+    $ mkvm c1-c4
+    $ mkvm c1-c4 -V | sort
+    c1: unchanged
+    c2: unchanged
+    c3: unchanged
+    c4: unchanged
+    $ lsdef c1-c4 -i mac -c
+    c1: mac=02:77:00:00:00:01
+    c2: mac=02:d4:ac:df:c8:1b
+    c3: mac=02:c1:12:20:2a:8f
+    c4: mac=02:42:0a:64:00:02
+    $ lsdef c2 -i mac --why
+    Object name: c2
+        mac=02:d4:ac:df:c8:1b  (own)
+    $ deflog -n 2
+    6 $TIME root 1 row: xcrane chdef c4 mac=02:42:0a:64:00:02
+    7 $TIME root 2 rows: mkvm c1-c4
+    ");
+    lab.run("rpower c1-c4 on").success();
+    let mac = |host: &str, name: &str| {
+        let place = "{{.NetworkSettings.Networks.cluster.MacAddress}}";
+        lab.host(host).docker(&format!("inspect -f {place} {name}")).success()
+    };
+    let known = ["c2", "c3"].map(|name| lab.run(&format!("nodels {name} mac.mac")).success());
+    assert_eq!([format!("c2: {}", mac("h2", "c2")), format!("c3: {}", mac("h1", "c3"))], known);
+}
+
+#[test]
+fn addresses_are_looked_at_over_all_nodes_before_anything_is_made() {
+    let lab = lab_with_guests(2);
+    lab.run("mkdef -t network cluster net=10.100.0.0 mask=255.255.0.0 gateway=10.100.255.254 staticrange=10.100.0.1-10.100.9.254")
+        .success();
+    lab.run("mkdef s1 groups=servers ip=10.9.0.1 nicips.ib0=10.100.0.2").success();
+    lab.run("chdef c3 ip=10.100.255.254").success();
+    lab.run("chdef c4 ip=10.77.0.1 vmnics=cluster").success();
+    lab.run("chdef c5 mac=02:77:00:00:00:01").success();
+    lab.run("chdef c6 mac=02-77-00-00-00-01").success();
+    assert_snapshot!(lab.run("mkvm all,-servers"), @"
+    ------- stderr -------
+    c2,s1: Error: all have ip 10.100.0.2
+    c3: Error: ip 10.100.255.254 is that of the router of network cluster
+    c4,h1: Error: all have ip 10.77.0.1
+    c[5-6]: Error: all have mac 02:77:00:00:00:01
+    Error: nothing was done: an address is of one node only
+    [exit status: 1]
+    ");
+    assert_snapshot!(lab.run("mkvm c1,c5"), @"
+    ------- stderr -------
+    c[5-6]: Error: all have mac 02:77:00:00:00:01
+    Error: nothing was done: an address is of one node only
+    [exit status: 1]
+    ");
+    lab.run("chdef c3 ip=10.100.10.3").success();
+    lab.run("chdef c4 ip=10.200.0.4").success();
+    lab.run("chdef c1 ip=10.100.0.0").success();
+    assert_snapshot!(lab.run("mkvm c1,c3,c4"), @"
+    ------- stderr -------
+    c1: Error: ip 10.100.0.0 is of network cluster (10.100.0.0/16) itself
+    c3: Error: ip 10.100.10.3 is not among those for nodes in network cluster: 10.100.0.1-10.100.9.254 (staticrange)
+    c4: Error: ip 10.200.0.4 is not in network cluster, which is 10.100.0.0/16
+    Error: nothing was done: an address is in its port's network
+    [exit status: 1]
+    ");
+    assert_snapshot!(lab.run("chvm c3 ip=10.100.0.2"), @"
+    ------- stderr -------
+    c[2-3],s1: Error: all have ip 10.100.0.2
+    Error: nothing was done: an address is of one node only
+    [exit status: 1]
+    ");
+    assert_eq!([lab.host("h1").docker("ps -aq").success(), lab.host("h2").docker("ps -aq").success()], ["", ""]);
+    assert_snapshot!(lab.run("lsdef c3 -i ip,mac -c"), @"
+    c3: ip=10.100.10.3
+    c3: mac=
+    ");
+}
+
+#[test]
+fn several_networks_and_a_chosen_router() {
+    let lab = lab_with_guests(1);
+    lab.host("h1").docker("network create --subnet 10.201.0.0/24 back").success();
+    lab.run("chdef -t group web vmnics=cluster,back nicips.eth1='|10.201.0.($1+10)|'").success();
+    lab.run("chdef c[1-6] vmnics=").success();
+    assert_snapshot!(lab.run("mkvm c1"), @"
+    ------- stderr -------
+    c1: Error: h1: cannot create: its engine speaks API 1.41 and sends the default route through network 'back', not through 'cluster': the first by name of those that are not internal; set dockergateway=back, or make network 'back' internal; those from API 1.48 on can be told
+    [exit status: 1]
+    ");
+    lab.run("chdef -t group web dockergateway=back").success();
+    assert_snapshot!(session(&lab, "
+        mkvm c1,c2
+        rpower c1 on
+        lsvm c1 | grep Network
+        xdsh c1 'ip route | grep default'
+        chvm c1 vmnics=cluster dockergateway=cluster
+        chvm c1 -V vmnics=cluster dockergateway=cluster nicips='eth0!10.100.0.1'
+        xdsh c1 'ip route | grep default'
+        lsdef c1 -i mac,nicips,vmnics
+    "), @"
+    $ mkvm c1,c2
+    $ rpower c1 on
+    c1: on
+    $ lsvm c1 | grep Network
+    c1: Network: cluster 10.100.0.1 02:42:0a:64:00:01
+    c1: Network: back 10.201.0.11 02:42:0a:c9:00:0b default route
+    $ xdsh c1 'ip route | grep default'
+    c1: default via 10.201.0.1 dev eth0 
+    $ chvm c1 vmnics=cluster dockergateway=cluster
+    ------- stderr -------
+    c1: Error: attribute 'nicips': eth1 has an address but no network: vmnics has cluster
+    Error: nothing was done: c1 cannot be served as defined
+    [exit status: 1]
+    $ chvm c1 -V vmnics=cluster dockergateway=cluster nicips='eth0!10.100.0.1'
+    c1: changed
+    $ xdsh c1 'ip route | grep default'
+    c1: default via 10.100.255.254 dev eth1 
+    $ lsdef c1 -i mac,nicips,vmnics
+    Object name: c1
+        mac=02:42:0a:64:00:01|02:42:0a:c9:00:0b!c1-eth1
+        nicips.eth0=10.100.0.1
+        vmnics=cluster
     ");
 }

@@ -10,7 +10,7 @@ mod text;
 
 use serde_json::Value;
 
-pub(super) use network::HOSTS_FILE;
+pub use network::HOSTS_FILE;
 pub(super) use nics::{Addresses, Nic, addresses, is_made};
 pub(super) use text::{fraction_text, size, size_text};
 

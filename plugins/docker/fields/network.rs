@@ -64,7 +64,7 @@ pub(super) fn extra_hosts(text: &str) -> Parsed {
 
 /// The file of names that a host has for its containers. It is their /etc/hosts as a whole: the engine, which writes one of
 /// its own for every other container, leaves it alone.
-pub(in super::super) const HOSTS_FILE: &str = "/etc/xcrane/hosts";
+pub const HOSTS_FILE: &str = "/etc/xcrane/hosts";
 
 pub(super) fn hosts_file(text: &str) -> Parsed {
     if !yes_no(text)? {
