@@ -70,15 +70,19 @@ async fn find(engine: &Engine, name: &str) -> Result<Option<Value>> {
     Ok(networks.into_iter().find(|network| network["Name"] == name))
 }
 
-/// The names of the containers in a network, stopped ones too: they could not be started without it.
+/// The names of the containers in a network, also of those that were never started: without it they could not be.
 async fn containers(engine: &Engine, network: &Value) -> Result<Vec<String>> {
-    let filters = json!({ "network": [text(&network["Id"])] }).to_string();
+    let name = text(&network["Name"]);
+    // The engine knows a container that was never started by the network's name only, and takes that for the beginning
+    // of other networks' ids as well.
+    let filters = json!({ "network": [text(&network["Id"]), name] }).to_string();
     let filters: String = filters.bytes().map(|byte| format!("%{byte:02x}")).collect();
     let answer = engine.ask(Method::GET, &format!("/containers/json?all=true&filters={filters}"), None).await?;
     let answer = answer.map_err(|no| no.into_error(&engine.host, "list containers"))?;
     let found: Vec<Value> = serde_json::from_slice(&answer.body)
         .map_err(|error| Error::Garbled { what: engine.host.clone(), why: error.to_string() })?;
-    let names = found.iter().map(|container| text(&container["Names"][0]).trim_start_matches('/').to_owned());
+    let inside = found.iter().filter(|container| !container["NetworkSettings"]["Networks"][name].is_null());
+    let names = inside.map(|container| text(&container["Names"][0]).trim_start_matches('/').to_owned());
     Ok(names.collect::<BTreeSet<String>>().into_iter().collect())
 }
 

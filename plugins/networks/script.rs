@@ -69,7 +69,7 @@ fn gone(network: &Network, links: &[String]) -> Fact {
     let remove = links.iter().map(|link| format!("ip link del {link} 2>/dev/null")).collect::<Vec<_>>().join("; ");
     let shell = |script: &str| vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()];
     Fact {
-        what: format!("{} is gone", links.join(" and ")),
+        what: format!("{} {} gone", links.join(" and "), if links.len() == 1 { "is" } else { "are" }),
         check: shell(&remain),
         make: shell(&format!("[ ! -x {path} ] || {path} down; {remove}; {remain}")),
     }

@@ -18,11 +18,11 @@ wanted() {
 # A host that has left the network is sent nothing more, learned addresses included.
 forget_strangers() {
     bridge fdb show dev "$tunnel" | while read -r who entry; do
-        case "$entry " in
+        case " $entry" in
         *" dst "*) ;;
         *) continue ;;
         esac
-        dst=${entry#* dst }
+        dst=${entry#*dst }
         dst=${dst%% *}
         case " $peers " in
         *" $dst "*) ;;

@@ -21,8 +21,11 @@ const PORT: u16 = 4789;
 
 pub(super) fn check(network: &Network) -> Result<()> {
     let refuse = |attribute: &str, why: String| Err(Error::Definition { attribute: attribute.into(), why });
-    check_options(network, &["port"])?;
+    check_options(network, &["internal", "port"])?;
     check_port(network)?;
+    if let Some(value) = network.options.get("internal").filter(|value| !["yes", "no"].contains(&value.as_str())) {
+        return refuse("options", format!("internal '{value}' is neither yes nor no"));
+    }
     if network.vlan.is_some() {
         return refuse("vlanid", "tunnels have no VLAN; it goes with an uplink and without a vni".into());
     }
@@ -73,7 +76,7 @@ pub(super) fn engine_network(network: &Network) -> EngineNetwork {
         // The engine insists on one, and nobody else can have it then.
         gateway: Some(network.gateway.unwrap_or_else(|| last_address(network.subnet))),
         range: network.range.and_then(block_within),
-        internal: network.gateway.is_none(),
+        internal: network.options.get("internal").is_some_and(|value| value == "yes"),
         attachable: false,
         options: options.into(),
     }
@@ -193,12 +196,13 @@ pub(super) mod tests {
         let network = network();
         let told = engine_network(&network);
         assert_eq!(told.gateway, Some([10, 80, 255, 254].into()));
-        assert!(told.internal);
+        assert!(!told.internal);
         assert_eq!(told.options["com.docker.network.bridge.name"], "br-blue");
         assert_eq!(told.options["com.docker.network.driver.mtu"], "1450");
-        let routed = Network { gateway: Some([10, 80, 0, 1].into()), ..network };
+        let options = [("internal".to_owned(), "yes".to_owned())].into();
+        let routed = Network { gateway: Some([10, 80, 0, 1].into()), options, ..network };
         let told = engine_network(&routed);
-        assert_eq!((told.gateway, told.internal), (Some([10, 80, 0, 1].into()), false));
+        assert_eq!((told.gateway, told.internal), (Some([10, 80, 0, 1].into()), true));
     }
 
     #[test]
@@ -212,6 +216,7 @@ pub(super) mod tests {
         check(|_| (), "");
         check(|network| drop(network.options.insert("port".into(), "4790".into())), "");
         check(|network| drop(network.options.insert("port".into(), "x".into())), "attribute 'options'");
+        check(|network| drop(network.options.insert("internal".into(), "x".into())), "attribute 'options'");
         check(|network| drop(network.options.insert("colour".into(), "x".into())), "attribute 'options'");
         check(|network| network.vlan = Some(7), "attribute 'vlanid'");
         check(|network| network.hub = Some("h1".into()), "attribute 'hub'");

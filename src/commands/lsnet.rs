@@ -77,19 +77,7 @@ impl Lsnet {
     async fn ask(&self, cx: &Context, names: &str, made: &BTreeMap<String, Made>) -> Result<Outcome, Failure> {
         let mut work = Work::default();
         for name in words(names) {
-            let defined = network::defined(cx.tables()?, name)?;
-            let made = made.get(name);
-            let network = network::settle(&defined, made, &BTreeMap::new());
-            let of_host = |host: &str| made.and_then(|made| made.get(host)).cloned();
-            for host in &defined.hosts {
-                work.add(host, Task::Carry { network: network.clone(), was: of_host(host.name()) });
-            }
-            for host in made.into_iter().flat_map(BTreeMap::keys) {
-                let left = !network.members.iter().any(|member| member.host == *host);
-                if let (true, Some(node), Some(was)) = (left, cx.former_host(host, name)?, of_host(host)) {
-                    work.add(&node, Task::Leave { was, force: true });
-                }
-            }
+            add(cx, &mut work, name, made.get(name))?;
         }
         let backends = cx.backends()?;
         let question = async |node: Node| {
@@ -117,6 +105,25 @@ impl Lsnet {
         }
         lines
     }
+}
+
+/// What is to be asked of a network: hosts that carry it, and hosts that should no longer.
+fn add(cx: &Context, work: &mut Work, name: &str, made: Option<&Made>) -> Result<(), Failure> {
+    let nothing = Made::new();
+    let made = made.unwrap_or(&nothing);
+    let mut left: Vec<&String> = made.keys().collect();
+    match network::defined(cx.tables()?, name) {
+        Ok(defined) => {
+            let network = network::settle(&defined, Some(made), &BTreeMap::new());
+            for host in &defined.hosts {
+                work.add(host, Task::Carry { network: network.clone(), was: made.get(host.name()).cloned() });
+            }
+            left.retain(|host| !network.members.iter().any(|member| member.host == **host));
+        }
+        Err(failure) if made.is_empty() => return Err(network::named(name, failure)),
+        Err(_) => (),
+    }
+    left.into_iter().try_for_each(|host| work.leave(cx, host, &made[host], true))
 }
 
 fn described(network: &Network, made: Option<&Made>) -> Answer {

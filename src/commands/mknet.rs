@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
-use plugins::networks::{self, Uplink};
+use plugins::networks::{self, Driver, Uplink};
 use tables::Node;
 use tables::definitions::{Assignment, Job, Operator, words};
 
@@ -43,6 +43,9 @@ pub(crate) struct Mknet {
     /// Show what would be done, with the lines of files that change; exit 2 if that is anything
     #[arg(long)]
     plan: bool,
+    /// Install what a host lacks: Open vSwitch for driver ovs
+    #[arg(long)]
+    install: bool,
     /// Why, for the journal
     #[arg(short = 'm', long, value_name = "TEXT")]
     reason: Option<String>,
@@ -58,10 +61,14 @@ impl Run for Mknet {
         let names: BTreeSet<String> = words(&self.networks).map(str::to_owned).collect();
         let names: Vec<String> = names.into_iter().collect();
         let manner = Manner::from(&self.shape);
-        let defined = match self.changes.is_empty() {
+        let mut defined = match self.changes.is_empty() {
             true => cx.networks(cx.tables()?, manner.format, &names)?,
             false => self.define(cx, &names)?,
         };
+        if self.install {
+            let switched = defined.iter_mut().filter(|defined| defined.network.driver == Driver::Ovs);
+            switched.for_each(|defined| drop(defined.network.options.insert("install".into(), "yes".into())));
+        }
         let made = network::made(cx.tables()?)?;
         let (answers, asked) = ask(cx, &defined, manner).await?;
         let work = work(cx, &defined, &made, &answers)?;
@@ -146,11 +153,9 @@ fn work(cx: &Context, defined: &[Defined], made: &BTreeMap<String, Made>, answer
             let was = made.and_then(|made| made.get(host.name())).cloned();
             work.add(host, Task::Carry { network: network.clone(), was });
         }
-        let left = made.into_iter().flatten().filter(|(host, _)| !network.members.iter().any(|member| member.host == **host));
-        for (host, was) in left {
-            if let Some(node) = cx.former_host(host, name)? {
-                work.add(&node, Task::Leave { was: was.clone(), force: false });
-            }
+        let stays = |host: &str| network.members.iter().any(|member| member.host == host);
+        for (host, was) in made.into_iter().flatten().filter(|(host, _)| !stays(host)) {
+            work.leave(cx, host, was, false)?;
         }
     }
     Ok(work)

@@ -8,10 +8,9 @@ use tables::definitions::words;
 
 use super::{Run, Shape};
 use crate::context::Context;
-use crate::definition::not_found;
 use crate::failure::Failure;
 use crate::fanout::Manner;
-use crate::network::{self, Task, Work};
+use crate::network::{self, Work};
 use crate::outcome::Outcome;
 
 /// Take networks away from their hosts, without a trace
@@ -77,15 +76,11 @@ impl Rmnet {
                 }
                 // What was made can be taken away whatever the definition has become.
                 Err(_) if made.contains_key(*name) => (),
-                Err(failure) => {
-                    return Err(if network::is_defined(tables, name)? { failure } else { not_found(network::object(), name) });
-                }
+                Err(failure) => return Err(network::named(name, failure)),
             }
             hosts.extend(made.get(*name).cloned().unwrap_or_default());
-            for (host, was) in hosts {
-                if let Some(node) = cx.former_host(&host, name)? {
-                    work.add(&node, Task::Leave { was, force: self.force });
-                }
+            for (host, was) in &hosts {
+                work.leave(cx, host, was, self.force)?;
             }
         }
         Ok(work)

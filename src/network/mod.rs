@@ -88,7 +88,13 @@ pub(crate) fn is_defined(tables: &Tables, name: &str) -> Result<bool, Failure> {
 /// The network of that name, checked for itself only.
 pub(crate) fn defined(tables: &Tables, name: &str) -> Result<Defined, Failure> {
     define::network(tables, &Source::networks(tables)?, name)
-        .map_err(|failure| Failure { message: format!("network {name}: {}", failure.message), ..failure })
+}
+
+/// A failure that says which network it is about, for one that has no line of its own.
+pub(crate) fn named(network: &str, failure: Failure) -> Failure {
+    let names_it = failure.message.contains(&format!("'{network}'"));
+    let message = if names_it { failure.message } else { format!("network {network}: {}", failure.message) };
+    Failure { message, ..failure }
 }
 
 impl Context {

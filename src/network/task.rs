@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plugins::networks::{self, EngineNetwork, EngineStep, Member, Network};
+use plugins::networks::{self, EngineNetwork, EngineStep, Member, Network, Present};
 use plugins::setup::{self, Observed, Step, Thing};
 use plugins::{Backends, Event, Host, Progress};
 use serde::Serialize;
@@ -125,39 +125,48 @@ pub(crate) async fn plan(backends: &Backends, node: &Node, task: &Task) -> Resul
     let host = backends.host(node).await?;
     match task {
         Task::Carry { network, was } => {
-            let member = member(network, node)?;
             let before = match was.as_ref().filter(|was| !is_built_alike(was, network)) {
-                Some(was) => steps(&host, &networks::unwanted(was, self::member(was, node)?)?).await?,
+                Some(was) => steps(&host, &networks::unwanted(was, member(was, node)?)?).await?,
                 None => Vec::new(),
             };
-            let wanted = networks::wanted(network, member)?;
-            // What goes before is gone then.
-            let steps = if before.is_empty() {
-                steps(&host, &wanted).await?
-            } else {
-                setup::plan(&wanted, &Observed::default())
-            };
-            let told = networks::engine_network(network, member)?;
-            let present = backends.networks_on(node)?.find(node, &told).await?;
+            let steps = steps_to_carry(&host, node, network, before.is_empty()).await?;
+            let present = find(backends, node, network).await?;
             let engine = networks::engine_step(present.as_ref());
             let engine = engine.map_err(|why| Failure::refused(format!("{}: {why}", network.name)))?;
-            let containers = present.map(|present| present.containers).unwrap_or_default();
-            Ok(Deed { task: task.clone(), before, steps, engine, containers })
+            Ok(Deed { task: task.clone(), before, steps, engine, containers: containers(present) })
         }
         Task::Leave { was, force } => {
-            let member = member(was, node)?;
-            let told = networks::engine_network(was, member)?;
-            let present = backends.networks_on(node)?.find(node, &told).await?.filter(|present| present.ours);
+            let present = find(backends, node, was).await?.filter(|present| present.ours);
             let engine = present.as_ref().map(|_| EngineStep::Remove);
-            let containers = present.map(|present| present.containers).unwrap_or_default();
+            let containers = containers(present);
             if !containers.is_empty() && !force {
                 let why = format!("{}: containers are on it: {}", was.name, containers.join(", "));
                 return Err(Failure::refused(why).hint("remove them with rmvm, or let them lose it with: rmnet -f"));
             }
-            let steps = steps(&host, &networks::unwanted(was, member)?).await?;
+            let steps = steps(&host, &networks::unwanted(was, member(was, node)?)?).await?;
             Ok(Deed { task: task.clone(), before: Vec::new(), steps, engine, containers })
         }
     }
+}
+
+/// What is there now counts only where it is brought in step in place.
+async fn steps_to_carry(host: &Host, node: &Node, network: &Network, in_place: bool) -> Result<Vec<Step>, Failure> {
+    let wanted = networks::wanted(network, member(network, node)?)?;
+    let observed = setup::observe(host, &wanted).await?;
+    match networks::lacks(network, &observed) {
+        Some(why) => Err(Failure::refused(format!("{}: {why}", network.name))),
+        None if in_place => Ok(setup::plan(&wanted, &observed)),
+        None => Ok(setup::plan(&wanted, &Observed::default())),
+    }
+}
+
+async fn find(backends: &Backends, node: &Node, network: &Network) -> Result<Option<Present>, Failure> {
+    let told = networks::engine_network(network, member(network, node)?)?;
+    Ok(backends.networks_on(node)?.find(node, &told).await?)
+}
+
+fn containers(present: Option<Present>) -> Vec<String> {
+    present.map(|present| present.containers).unwrap_or_default()
 }
 
 /// Carries a deed out: the engine lets go of what is taken away under it, and is told last of what is made.
@@ -217,6 +226,11 @@ async fn steps(host: &Host, things: &[Thing]) -> Result<Vec<Step>, Failure> {
 fn is_built_alike(one: &Network, other: &Network) -> bool {
     one.driver == other.driver
         && (one.vlan, one.vni, &one.hub, &one.uplink) == (other.vlan, other.vni, &other.hub, &other.uplink)
-        && one.options == other.options
+        && lasting(one).eq(lasting(other))
         && one.subnet.is_ipv4() == other.subnet.is_ipv4()
+}
+
+/// Options of what is there; leave to install is none of these.
+fn lasting(network: &Network) -> impl Iterator<Item = (&String, &String)> {
+    network.options.iter().filter(|(name, _)| *name != "install")
 }

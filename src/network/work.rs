@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use plugins::networks::Network;
 use serde_json::Value;
 use tables::Node;
 
@@ -20,18 +21,35 @@ use crate::ui::Format;
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     hosts: BTreeMap<String, (Node, Vec<Task>)>,
+    /// Hosts that are no nodes any more, with the networks that were made on them.
+    lost: Vec<(String, String)>,
 }
 
 /// What is to be done on the hosts that could be looked at, and how the looking ended for all.
 #[derive(Debug)]
 pub(crate) struct Deeds {
     hosts: BTreeMap<String, (Node, Vec<Deed>)>,
+    lost: Vec<(String, String)>,
     looked: Outcome,
 }
 
 impl Work {
     pub(crate) fn add(&mut self, node: &Node, task: Task) {
         self.hosts.entry(node.name().to_owned()).or_insert_with(|| (node.clone(), Vec::new())).1.push(task);
+    }
+
+    /// Takes a network away from a host that has it. A host that is no node any more cannot be asked, which is said.
+    pub(crate) fn leave(&mut self, cx: &Context, host: &str, was: &Network, force: bool) -> Result<(), Failure> {
+        match cx.tables()?.resolve(&[host.to_owned()]) {
+            Ok(nodes) => nodes.iter().for_each(|node| self.add(node, Task::Leave { was: was.clone(), force })),
+            Err(tables::Error::InvalidNames { .. }) => {
+                let name = &was.name;
+                cx.ui.warning(&format!("{host} is no node any more; what it has of network {name} stays there"));
+                self.lost.push((host.to_owned(), name.clone()));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
 
     pub(crate) fn nodes(&self) -> Vec<Node> {
@@ -73,7 +91,7 @@ impl Context {
         };
         let looked = self.each(work.nodes(), manner, ask).await.into();
         let hosts = planned.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(Deeds { hosts, looked: worse(before, looked) })
+        Ok(Deeds { hosts, lost: work.lost, looked: worse(before, looked) })
     }
 
     /// Shows what would be done; equal hosts fold into one.
@@ -102,7 +120,8 @@ impl Context {
         self.tables()?.edit(&self.origin(None), |edit| {
             let all = hosts.iter().flat_map(|(host, (_, deeds))| deeds.iter().map(move |deed| (host, deed)));
             let mut in_place = all.filter(|(_, deed)| deed.comes_in_place());
-            in_place.try_for_each(|(host, deed)| record::remember(edit, host, deed.task.network()))
+            in_place.try_for_each(|(host, deed)| record::remember(edit, host, deed.task.network()))?;
+            deeds.lost.iter().try_for_each(|(host, network)| record::forget(edit, host, network))
         })?;
         let ask = async |node: Node| {
             let deeds = hosts.get(node.name()).map(|(_, deeds)| deeds.as_slice()).unwrap_or_default();
@@ -118,20 +137,6 @@ impl Context {
         };
         let ended = self.each(nodes, manner, ask).await;
         Ok(worse(ended.into(), deeds.looked))
-    }
-
-    /// The node of a host that has or had a network. One that is no node any more cannot be asked: that is said, and forgotten.
-    pub(crate) fn former_host(&self, host: &str, network: &str) -> Result<Option<Node>, Failure> {
-        let tables = self.tables()?;
-        match tables.resolve(&[host.to_owned()]) {
-            Ok(nodes) => Ok(nodes.into_iter().next()),
-            Err(tables::Error::InvalidNames { .. }) => {
-                self.ui.warning(&format!("{host} is no node any more; what it has of network {network} stays there"));
-                tables.edit(&self.origin(None), |edit| record::forget(edit, host, network))?;
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
     }
 
     async fn do_network(&self, node: &Node, deed: &Deed, bars: &Arc<Bars>) -> Result<(), Failure> {
