@@ -28,6 +28,7 @@ mod store;
 pub mod suggest;
 mod tables;
 pub mod templates;
+mod undo;
 mod world;
 
 pub use addresses::Shared;

@@ -10,7 +10,7 @@ use crate::journal::{self, Entry, Filter, Origin};
 use crate::noderange::{Expansion, Names, Unknown};
 use crate::schema::{self, Table};
 use crate::store::{self, Store};
-use crate::{Edit, Error, Explained, Node, Result, Row, Select, Value, prune, resolve, world};
+use crate::{Edit, Error, Explained, Node, Result, Row, Select, Value, prune, resolve, undo, world};
 
 /// The open database. May be shared between threads; they take turns.
 pub struct Tables {
@@ -157,12 +157,12 @@ impl Tables {
     ///
     /// Returns the numbers of the entries taken back, oldest first.
     pub fn undo(&self, filter: &Filter<'_>, origin: &Origin) -> Result<Vec<i64>> {
-        self.edit(origin, |edit| journal::undo(edit, filter))
+        self.edit(origin, |edit| undo::undo(edit, filter))
     }
 
     /// The tables as they were at that time, to read only.
     pub fn at(&self, time: SystemTime) -> Result<Self> {
-        let past = journal::as_of(&self.store(), time)?;
+        let past = undo::as_of(&self.store(), time)?;
         Ok(Self { store: Mutex::new(past), past: true })
     }
 

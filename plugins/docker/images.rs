@@ -156,8 +156,13 @@ async fn load(engine: &Engine, path: &Path, progress: &Progress) -> Result<Strin
             let options = TagImageOptionsBuilder::default().repo(&name).tag(tag).build();
             engine.call(engine.request_limit, docker.tag_image(source, Some(options))).await?.map_err(refused)?;
         }
-        // The engine unpacks the whole archive before it finds that the list of layers is missing.
-        Err(no) if no.message.contains("manifest.json") || no.message.contains("repositories") => {
+        // The engine unpacks the whole archive before it finds that the list of layers is missing; where there are
+        // directories, classic engines take each for a layer of the oldest format and miss what describes it.
+        Err(no)
+            if ["manifest.json", "repositories", "/json: no such file"]
+                .iter()
+                .any(|text| no.message.contains(text)) =>
+        {
             import(engine, path, &name, tag, progress).await?;
         }
         Err(no) => return Err(refused(no)),

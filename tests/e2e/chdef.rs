@@ -261,42 +261,6 @@ fn an_object_gets_another_name() {
 }
 
 #[test]
-fn guests_follow_a_host_that_gets_another_name() {
-    let lab = lab();
-    lab.run("mkdef h1,h2 groups=hosts").success();
-    lab.run("mkdef c[1-4] groups=web mgt=docker 'vmhost=|h(($1-1)%2+1)|'").success();
-    lab.run("mkdef c5 groups=all mgt=docker vmhost=h1").success();
-    assert_snapshot!(session(&lab, "
-        chdef h1 -n host1
-        nodels c[1-5] vm.host
-        deflog -n 1
-        chdef host1 -n h1
-        nodels c[1-5] vm.host
-    "), @"
-    $ chdef h1 -n host1
-    Changed the object name from h1 to host1.
-    ------- stderr -------
-    Warning: 'vmhost' of c[1,3] was computed as h1; it is host1 in their own definitions now
-    $ nodels c[1-5] vm.host
-    c1: host1
-    c2: h2
-    c3: host1
-    c4: h2
-    c5: host1
-    $ deflog -n 1
-    4 $TIME root 5 rows: chdef h1 -n host1
-    $ chdef host1 -n h1
-    Changed the object name from host1 to h1.
-    $ nodels c[1-5] vm.host
-    c1: h1
-    c2: h2
-    c3: h1
-    c4: h2
-    c5: h1
-    ");
-}
-
-#[test]
 fn members_of_a_group_come_and_go() {
     let lab = lab();
     lab.run("mkdef n[1-5] groups=all").success();

@@ -34,6 +34,7 @@ mod nodepurge;
 mod noderange;
 mod noderm;
 mod nodestat;
+mod objects;
 mod pping;
 mod pscp;
 mod psh;

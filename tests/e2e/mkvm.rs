@@ -226,3 +226,39 @@ fn several_networks_and_a_chosen_router() {
         vmnics=cluster
     ");
 }
+
+#[test]
+fn a_packed_root_file_system_is_an_image_too() {
+    let lab = lab_with_guests(1);
+    let packed = lab.host("h1").shell(
+        "docker create --name plain busybox:lab >/dev/null && docker export plain | base64 -w 0; docker rm plain >/dev/null",
+    );
+    crate::write(&lab, "packed", &packed);
+    lab.shell("base64 -d packed >root.tar; echo none >none.tar").success();
+    assert_snapshot!(session(&lab, "
+        chdef c1 image=$HOME/root.tar 'dockercommand=sh -c \"echo of a root; exec sleep 1000\"'
+        mkvm c1 -V
+        mkvm c1 -V
+        rpower c1 on
+        xdsh c1 'cat /etc/hostname; test -x /bin/busybox'
+        chdef c2 image=$HOME/none.tar
+        mkvm c2
+    "), @r#"
+    $ chdef c1 image=$HOME/root.tar 'dockercommand=sh -c "echo of a root; exec sleep 1000"'
+    1 object definitions have been created or modified.
+    $ mkvm c1 -V
+    c1: created
+    $ mkvm c1 -V
+    c1: unchanged
+    $ rpower c1 on
+    c1: on
+    $ xdsh c1 'cat /etc/hostname; test -x /bin/busybox'
+    c1: c1
+    $ chdef c2 image=$HOME/none.tar
+    1 object definitions have been created or modified.
+    $ mkvm c2
+    ------- stderr -------
+    c2: Error: h1: cannot load image $HOME/none.tar: Error processing tar file(exit status 1): unexpected EOF
+    [exit status: 1]
+    "#);
+}

@@ -152,3 +152,21 @@ fn what_is_left_on_a_server_ends_there() {
     ");
     assert_eq!(sleeping(), "0");
 }
+
+#[test]
+fn a_host_and_its_guests_share_one_connection() {
+    let lab = lab_with_guests(1);
+    lab.run("mkvm c1,c2").success();
+    lab.run("rpower c1,c2 on").success();
+    let connections = || {
+        lab.host("h1")
+            .shell("awk '$2 ~ /:0016$/ && $4 == \"01\"' /proc/net/tcp /proc/net/tcp6 | wc -l")
+            .trim()
+            .to_owned()
+    };
+    assert_eq!(connections(), "0");
+    let mut running = lab.spawn("xdsh h1,c1,c2 -s 'echo up; sleep 2'");
+    (0..3).for_each(|_| drop(running.expect("up", Duration::from_secs(60))));
+    assert_eq!(connections(), "1");
+    assert_eq!(running.wait(Duration::from_secs(60)).code, 0);
+}

@@ -66,7 +66,7 @@ fn resource_cases() -> Vec<Case> {
             json!([{ "Type": "bind", "Source": "/etc", "Target": "/mnt" }]),
         ),
         ("vmstorage", "nfs://nas/export/home=/home", "/HostConfig/Mounts/0/Source", json!("nfs-nas_export_home")),
-        ("vmstorage", "nfs://nas/home|dir:///etc=/mnt", "/Mounts/1/Destination", json!("/mnt")),
+        ("vmstorage", "nfs://nas/home|dir:///etc=/mnt", "/HostConfig/Mounts/1/Target", json!("/mnt")),
         ("dockervolumes", "/cache", "/Config/Volumes", json!({ "/cache": {} })),
         (
             "dockertmpfs",
