@@ -97,7 +97,7 @@ impl Context {
             Some(true) => Ok(()),
             Some(false) => Err(Failure::refused("nothing was done: it was not agreed to")),
             None => {
-                Err(Failure::refused(format!("nothing was done: it would stop {stops} running containers of {names}"))
+                Err(Failure::refused(format!("nothing was done: running containers of {names} would stop: {stops}"))
                     .hint("-y does it without asking; --plan shows what would be done"))
             }
         }

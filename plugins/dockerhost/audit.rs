@@ -101,7 +101,7 @@ fn restarts(carried: &[Carried]) -> Vec<Finding> {
 
 fn named<'a>(guests: impl Iterator<Item = &'a Carried>) -> String {
     let names: BTreeMap<&str, ()> = guests.map(|guest| (guest.name.as_str(), ())).collect();
-    fold(&names.into_keys().map(str::to_owned).collect::<Vec<_>>())
+    fold(names.into_keys().map(str::to_owned).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

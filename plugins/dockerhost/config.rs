@@ -6,15 +6,14 @@ use ipnetwork::IpNetwork;
 use tables::Node;
 
 use super::pools::{self, Pool};
+use super::wrong;
+use crate::Result;
 use crate::authority::{self, Issued, Purpose, Subject};
 use crate::docker::tls_place;
 use crate::setup::Family;
-use crate::{Error, Result};
 
 const LOG_MAX_SIZE: &str = "10m";
 const LOG_MAX_FILE: &str = "3";
-const APT_PACKAGES: &str = "docker.io|docker-ce|moby-engine";
-const DNF_PACKAGES: &str = "docker-ce|moby-engine|docker";
 const DATA_ROOT: &str = "/var/lib/docker";
 
 /// A Docker host as it shall be.
@@ -70,7 +69,7 @@ impl Config {
         let config = Self {
             name: node.name().to_owned(),
             packages: words("dockerpackages"),
-            pools: node.get("dockerpools").map(pools::parse).transpose().map_err(|why| wrong("dockerpools", &why))?,
+            pools: node.get("dockerpools").map(pools::parse).transpose().map_err(|why| wrong("dockerpools", why))?,
             mtu: number(node, "dockermtu", 68, 65_535)?.and_then(|mtu| u32::try_from(mtu).ok()),
             log_max_size: size(node, "dockerlogmaxsize")?,
             log_max_file: number(node, "dockerlogmaxfile", 1, 1000)?.map(|count| count.to_string()),
@@ -93,15 +92,14 @@ impl Config {
         self.data_root.as_deref().unwrap_or(DATA_ROOT)
     }
 
-    /// The packages that bring an engine, `|` between alternatives; those of every family before we know which it is.
+    /// The packages that bring an engine, `|` between alternatives.
     pub(super) fn packages(&self, family: Option<Family>) -> Vec<String> {
         if !self.packages.is_empty() {
             return self.packages.clone();
         }
         match family {
-            Some(Family::Apt) => vec![APT_PACKAGES.into()],
-            Some(Family::Dnf) => vec![DNF_PACKAGES.into()],
-            None => vec![APT_PACKAGES.into(), DNF_PACKAGES.into()],
+            Some(Family::Apt) | None => vec!["docker.io|docker-ce|moby-engine".into()],
+            Some(Family::Dnf) => vec!["docker-ce|moby-engine|docker".into()],
         }
     }
 
@@ -114,10 +112,6 @@ impl Config {
     }
 }
 
-fn wrong(attribute: &str, why: &str) -> Error {
-    Error::Definition { attribute: attribute.into(), why: why.into() }
-}
-
 fn words(list: &str) -> Vec<String> {
     list.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
@@ -128,7 +122,7 @@ fn check_words(config: &Config) -> Result<()> {
         !word.starts_with('-') && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:_+|-".contains(&byte))
     };
     if let Some(word) = config.packages.iter().find(|word| !plain(word)) {
-        return Err(wrong("dockerpackages", &format!("'{word}' is not the name of a package")));
+        return Err(wrong("dockerpackages", format!("'{word}' is not the name of a package")));
     }
     let registries = config.trust.iter().map(|trust| ("dockertrust", &trust.registry));
     let registries = registries.chain(config.insecure.iter().map(|registry| ("dockerinsecure", registry)));
@@ -139,11 +133,11 @@ fn check_words(config: &Config) -> Result<()> {
             || !plain(host)
             || (attribute == "dockertrust" && registry.contains('/'))
         {
-            return Err(wrong(attribute, &format!("'{registry}' is not a registry; it takes HOST:PORT")));
+            return Err(wrong(attribute, format!("'{registry}' is not a registry; it takes HOST:PORT")));
         }
     }
     match config.mirrors.iter().find(|mirror| !mirror.starts_with("http://") && !mirror.starts_with("https://")) {
-        Some(mirror) => Err(wrong("dockermirrors", &format!("'{mirror}' does not begin with http:// or https://"))),
+        Some(mirror) => Err(wrong("dockermirrors", format!("'{mirror}' does not begin with http:// or https://"))),
         None => Ok(()),
     }
 }
@@ -151,7 +145,7 @@ fn check_words(config: &Config) -> Result<()> {
 fn number(node: &Node, attribute: &str, least: u64, most: u64) -> Result<Option<u64>> {
     let Some(text) = node.get(attribute) else { return Ok(None) };
     let number = text.parse().ok().filter(|number| (least..=most).contains(number));
-    number.map(Some).ok_or_else(|| wrong(attribute, &format!("'{text}' is not a number from {least} to {most}")))
+    number.map(Some).ok_or_else(|| wrong(attribute, format!("'{text}' is not a number from {least} to {most}")))
 }
 
 fn yes_no(node: &Node, attribute: &str) -> Result<Option<bool>> {
@@ -159,7 +153,7 @@ fn yes_no(node: &Node, attribute: &str) -> Result<Option<bool>> {
         None => Ok(None),
         Some("yes" | "1" | "true") => Ok(Some(true)),
         Some("no" | "0" | "false") => Ok(Some(false)),
-        Some(other) => Err(wrong(attribute, &format!("'{other}' is neither yes nor no"))),
+        Some(other) => Err(wrong(attribute, format!("'{other}' is neither yes nor no"))),
     }
 }
 
@@ -167,7 +161,7 @@ fn size(node: &Node, attribute: &str) -> Result<Option<String>> {
     let Some(text) = node.get(attribute) else { return Ok(None) };
     let digits = text.strip_suffix(['k', 'm', 'g']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) || digits.starts_with('0') {
-        return Err(wrong(attribute, &format!("'{text}' is not a size such as 10m")));
+        return Err(wrong(attribute, format!("'{text}' is not a size such as 10m")));
     }
     Ok(Some(text.to_owned()))
 }
@@ -176,7 +170,7 @@ fn path(node: &Node, attribute: &str) -> Result<Option<String>> {
     let Some(text) = node.get(attribute) else { return Ok(None) };
     let text = text.trim_end_matches('/');
     if !text.starts_with('/') || text.split('/').any(|part| part == "..") {
-        return Err(wrong(attribute, &format!("'{text}' is not the path of a directory of its own")));
+        return Err(wrong(attribute, format!("'{text}' is not the path of a directory of its own")));
     }
     Ok(Some(text.to_owned()))
 }
@@ -184,7 +178,7 @@ fn path(node: &Node, attribute: &str) -> Result<Option<String>> {
 fn trust(word: &str) -> Result<Trust> {
     let (registry, authority) = word.split_once('=').map_or((word, None), |(registry, path)| (registry, Some(path)));
     if authority.is_some_and(|path| !path.starts_with('/')) {
-        return Err(wrong("dockertrust", &format!("'{word}' does not name a file by its whole path")));
+        return Err(wrong("dockertrust", format!("'{word}' does not name a file by its whole path")));
     }
     Ok(Trust { registry: registry.into(), authority: authority.map(PathBuf::from) })
 }

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use super::files::{self, AUTHORITY, CERTIFICATE, KEY};
 use super::pools::{self, Pool};
 use super::record::Record;
-use super::{Config, DAEMON, ROUTES, refused, text};
-use crate::Result;
+use super::{Config, DAEMON, ROUTES, text, wrong};
 use crate::setup::{FileState, Observed};
+use crate::{Error, Result};
 
 /// Keys that the engine takes up on SIGHUP.
 const RELOADED: [&str; 4] = ["live-restore", "registry-mirrors", "insecure-registries", "shutdown-timeout"];
@@ -26,10 +26,10 @@ pub(super) struct Merged {
 
 /// Our keys: what the attributes say, and defaults for what neither they nor an admin's own hand have set.
 pub(super) fn settings(config: &Config, record: &Record, observed: &Observed) -> Result<Map<String, Value>> {
-    let there = read(config, text(observed, DAEMON))?;
+    let there = read(text(observed, DAEMON))?;
     let theirs = |key: &str| there.get(key).filter(|_| !record.daemon.contains_key(key));
     let mut ours = Map::new();
-    if let Some(pools) = address_pools(config, &there, theirs(POOLS).is_some(), observed)? {
+    if let Some(pools) = address_pools(config, &there, record, observed)? {
         ours.insert(POOLS.into(), pools.into_iter().map(Pool::json).collect());
     }
     if let Some(mtu) = config.mtu {
@@ -54,10 +54,8 @@ pub(super) fn settings(config: &Config, record: &Record, observed: &Observed) ->
     }
     if config.listen.is_some() {
         if there.contains_key("hosts") {
-            let why = format!(
-                "{DAEMON} has 'hosts', with which the engine does not start beside its unit's -H; take it out: docker.socket will listen for it"
-            );
-            return Err(refused(config, why));
+            let why = "it has 'hosts', beside which the -H of the engine's unit is refused; take it out, docker.socket will listen";
+            return Err(refused(why.into()));
         }
         let paths = [("tlscacert", AUTHORITY), ("tlscert", CERTIFICATE), ("tlskey", KEY)];
         ours.extend(paths.map(|(key, name)| (key.to_owned(), files::own(name).into())));
@@ -66,17 +64,20 @@ pub(super) fn settings(config: &Config, record: &Record, observed: &Observed) ->
     Ok(ours)
 }
 
-fn read(config: &Config, text: Option<&str>) -> Result<Map<String, Value>> {
+fn refused(why: String) -> Error {
+    Error::Refused { what: DAEMON.into(), why }
+}
+
+fn read(text: Option<&str>) -> Result<Map<String, Value>> {
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(Map::new()) };
-    serde_json::from_str(text)
-        .map_err(|error| refused(config, format!("{DAEMON} cannot be read ({error}); mend it or take it away")))
+    serde_json::from_str(text).map_err(|error| refused(format!("it cannot be read ({error}); mend it or take it away")))
 }
 
 /// Pools that are there stay as long as nothing is in their way: networks have been made from them.
 fn address_pools(
     config: &Config,
     there: &Map<String, Value>,
-    theirs: bool,
+    record: &Record,
     observed: &Observed,
 ) -> Result<Option<Vec<Pool>>> {
     let mut taken = pools::routes(text(observed, ROUTES).unwrap_or_default());
@@ -91,17 +92,18 @@ fn address_pools(
         || pools::choose(&taken).map_or_else(String::new, |pool| format!("; free is {}:{}", pool.base, pool.size));
     if let Some(pools) = &config.pools {
         return match clash(pools) {
-            Some(why) => Err(refused(config, format!("attribute 'dockerpools': {why}{}", propose()))),
+            Some(why) => Err(wrong("dockerpools", format!("{why}{}", propose()))),
             None => Ok(Some(pools.clone())),
         };
     }
-    let present = there.get(POOLS).and_then(pools::of_daemon);
-    match present.map(|pools| (clash(&pools), pools)) {
-        Some((None, _)) if theirs => Ok(None),
-        Some((None, pools)) => Ok(Some(pools)),
-        Some((Some(_), _)) | None => match pools::choose(&taken) {
+    let theirs = there.get(POOLS).filter(|_| !record.daemon.contains_key(POOLS));
+    let kept = |pools: Option<&Value>| pools.and_then(pools::of_daemon).filter(|pools| clash(pools).is_none());
+    match (kept(theirs), kept(record.daemon.get(POOLS))) {
+        (Some(_), _) => Ok(None),
+        (None, Some(pools)) => Ok(Some(pools)),
+        (None, None) => match pools::choose(&taken) {
             Some(pool) => Ok(Some(vec![pool])),
-            None => Err(refused(config, "no private network is free for the engine's own; say which with dockerpools")),
+            None => Err(wrong("dockerpools", "is not set, and no private network is free for the engine's own")),
         },
     }
 }
@@ -132,10 +134,9 @@ fn live_restore(config: &Config, theirs: bool, observed: &Observed) -> Result<Op
     let state = format!("{}/swarm/docker-state.json", config.data_root());
     let swarm = observed.files.get(&state).is_some_and(|state| *state != FileState::Absent);
     match config.live_restore {
-        Some(true) if swarm => Err(refused(
-            config,
-            "attribute 'dockerliverestore': an engine in a swarm cannot keep its containers; set it to no",
-        )),
+        Some(true) if swarm => {
+            Err(wrong("dockerliverestore", "an engine in a swarm cannot keep its containers; set it to no"))
+        }
         Some(keep) => Ok(Some(keep)),
         None if theirs || swarm => Ok(None),
         None => Ok(Some(true)),
@@ -144,13 +145,8 @@ fn live_restore(config: &Config, theirs: bool, observed: &Observed) -> Result<Op
 
 /// Puts our keys into the text and takes out those that were ours and are no more. A text that says the same already
 /// stays as it is.
-pub(super) fn merge(
-    config: &Config,
-    before: Option<&str>,
-    record: &Map<String, Value>,
-    ours: &Map<String, Value>,
-) -> Result<Merged> {
-    let there = read(config, before)?;
+pub(super) fn merge(before: Option<&str>, record: &Map<String, Value>, ours: &Map<String, Value>) -> Result<Merged> {
+    let there = read(before)?;
     let merged = join(without(there.clone(), record, ours), ours);
     let differs = |key: &&String| there.get(*key) != merged.get(*key);
     let changed: Vec<&String> = there.keys().chain(merged.keys()).filter(differs).collect();
@@ -164,8 +160,8 @@ pub(super) fn merge(
 }
 
 /// What is left of daemon.json without us; None where nothing is.
-pub(super) fn unmerge(config: &Config, before: &str, record: &Map<String, Value>) -> Result<Option<String>> {
-    let there = read(config, Some(before))?;
+pub(super) fn unmerge(before: &str, record: &Map<String, Value>) -> Result<Option<String>> {
+    let there = read(Some(before))?;
     let left = without(there.clone(), record, &Map::new());
     match () {
         () if left.is_empty() => Ok(None),

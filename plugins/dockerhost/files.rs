@@ -1,7 +1,9 @@
 //! The files of a Docker host beside daemon.json.
 
+use std::path::Path;
+
 use super::config::Listen;
-use super::{Config, file, refused};
+use super::{Config, Trust, file};
 use crate::setup::File;
 use crate::{Error, Result};
 
@@ -62,21 +64,13 @@ pub(super) fn certificates(config: &Config) -> Vec<File> {
     ]
 }
 
-/// Where the engine looks at each pull for who vouches for a registry.
+/// Where the engine looks at each pull for who vouches for a registry. An authority that is still to be made has no text.
 pub(super) fn trusted(config: &Config) -> Result<Vec<File>> {
-    let one = |trust: &super::Trust| {
-        let text = match (&trust.authority, &config.authority) {
-            (Some(path), _) => std::fs::read_to_string(path).map_err(|source| Error::File {
-                doing: "read",
-                path: path.display().to_string(),
-                source,
-            })?,
-            (None, Some(ours)) => ours.clone(),
-            (None, None) => {
-                let why =
-                    format!("attribute 'dockertrust': there is no authority yet that vouches for {}", trust.registry);
-                return Err(refused(config, why));
-            }
+    let one = |trust: &Trust| {
+        let unreadable = |path: &Path, source| Error::File { doing: "read", path: path.display().to_string(), source };
+        let text = match &trust.authority {
+            Some(path) => std::fs::read_to_string(path).map_err(|source| unreadable(path, source))?,
+            None => config.authority.clone().unwrap_or_default(),
         };
         Ok(file(&format!("/etc/docker/certs.d/{}/ca.crt", trust.registry), &text))
     };

@@ -14,7 +14,7 @@ mod pools;
 mod record;
 mod unmake;
 
-use crate::setup::{Fact, File, FileState, Follow, Observed, PackageState, Step, Thing, Unit};
+use crate::setup::{Fact, File, FileState, Follow, Observed, Step, Thing, Unit};
 use crate::{Error, HostState, Result};
 
 pub use audit::{Finding, Shutdown, findings};
@@ -46,7 +46,6 @@ pub fn questions(config: &Config) -> Vec<Thing> {
         asked(ROUTES),
         asked(files::SOCKET_DROP_IN),
         asked(&format!("{}/swarm/docker-state.json", config.data_root())),
-        Thing::Packages(config.packages(None)),
         Thing::Unit(unit(SERVICE, &[], Follow::Restart)),
         fact(ENGINE_IS_THERE, &["sh", "-c", "command -v dockerd"], &[]),
     ]
@@ -56,7 +55,7 @@ pub fn questions(config: &Config) -> Vec<Thing> {
 pub fn wanted(config: &Config, observed: &Observed) -> Result<Vec<Thing>> {
     let record = Record::read(text(observed, record::PATH).unwrap_or_default());
     let ours = daemon::settings(config, &record, observed)?;
-    let merged = daemon::merge(config, text(observed, DAEMON), &record.daemon, &ours)?;
+    let merged = daemon::merge(text(observed, DAEMON), &record.daemon, &ours)?;
     let packages = config.packages(observed.family);
     let certificates = files::certificates(config);
     let service = files::service_drop_in(config);
@@ -69,7 +68,7 @@ pub fn wanted(config: &Config, observed: &Observed) -> Result<Vec<Thing>> {
     let new = Record {
         daemon: ours,
         files: all.iter().map(|file| file.path.clone()).filter(|path| path != DAEMON).collect(),
-        packages: record.packages_with(&installed_by_us(&packages, observed)),
+        packages: record.packages_with(if is_there(observed) { &[] } else { &packages }),
     };
     let mut things: Vec<Thing> = record.files_without(&new).into_iter().map(Thing::NoFile).collect();
     things.push(Thing::File(file(record::PATH, &new.text())));
@@ -113,6 +112,7 @@ fn told_to_keep() -> Thing {
 }}
 systemctl reload docker.service
 for turn in $(seq 100); do (kept) && exit; sleep 0.1; done
+journalctl -b -u docker.service _SYSTEMD_UNIT=docker.service -n 1 -o cat --no-pager | sed 's/^time="[^"]*" level=[a-z]* msg=//' | cut -c-500 >&2
 exit 1"#
     );
     fact(KEEPS_CONTAINERS, &["sh", "-c", check], &["sh", "-c", &make])
@@ -130,16 +130,6 @@ pub fn keeps_containers(state: &HostState, steps: &[Step]) -> bool {
     (state.live_restore || told) && begins.unwrap_or(state.live_restore)
 }
 
-/// What would be there because of us, should this plan be carried out.
-fn installed_by_us(packages: &[String], observed: &Observed) -> Vec<String> {
-    let missing = packages.iter().filter_map(|name| match observed.packages.get(name) {
-        Some(PackageState::Installed(_)) => None,
-        Some(PackageState::Offered(offered)) => Some(offered.clone()),
-        Some(PackageState::Unknown) | None => name.split('|').next().map(str::to_owned),
-    });
-    if is_there(observed) { Vec::new() } else { missing.collect() }
-}
-
 fn is_there(observed: &Observed) -> bool {
     observed.facts.get(ENGINE_IS_THERE) == Some(&true)
 }
@@ -154,11 +144,8 @@ pub fn check_data_root(config: &Config, state: &HostState) -> Result<()> {
     let Some(root) = config.data_root.as_ref().filter(|root| **root != state.data_root && state.guests > 0) else {
         return Ok(());
     };
-    let why = format!(
-        "attribute 'dockerdataroot': {} containers are in {}; move that directory to {root} first",
-        state.guests, state.data_root
-    );
-    Err(refused(config, why))
+    let why = format!("{} containers are in {}; move that directory to {root} first", state.guests, state.data_root);
+    Err(wrong("dockerdataroot", why))
 }
 
 fn text<'a>(observed: &'a Observed, path: &str) -> Option<&'a str> {
@@ -182,8 +169,8 @@ fn fact(what: &str, check: &[&str], make: &[&str]) -> Thing {
     Thing::Fact(Fact { what: what.into(), check: words(check), make: words(make) })
 }
 
-fn refused(config: &Config, why: impl Into<String>) -> Error {
-    Error::Refused { what: config.name.clone(), why: why.into() }
+fn wrong(attribute: &str, why: impl Into<String>) -> Error {
+    Error::Definition { attribute: attribute.into(), why: why.into() }
 }
 
 #[cfg(test)]

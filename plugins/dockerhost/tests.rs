@@ -6,7 +6,7 @@ use tables::Node;
 
 use super::*;
 use crate::authority::Issued;
-use crate::setup::{Family, UnitState, plan};
+use crate::setup::{Family, PackageState, UnitState, plan};
 
 fn config(attributes: &[(&str, &str)]) -> Config {
     let attributes = attributes.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
@@ -194,6 +194,11 @@ fn what_was_changed_by_hand_is_put_back() {
         &["change /etc/docker/daemon.json", "reload docker.service for /etc/docker/daemon.json"],
     );
     check(&mut world, &was.replace('{', "{ "), &[]);
+    check(
+        &mut world,
+        &was.replace("172.17", "10.17"),
+        &["change /etc/docker/daemon.json", "restart docker.service for /etc/docker/daemon.json"],
+    );
     check(&mut world, "", &["change /etc/docker/daemon.json", "restart docker.service for /etc/docker/daemon.json"]);
     world.put(DAEMON, &was);
     world.unit(SERVICE).enabled = false;
@@ -230,12 +235,12 @@ fn pools_keep_clear_and_stay() {
     let error = refuse(&Config { networks: site.networks.clone(), ..config(&[("dockerpools", "172.17.0.0/16")]) });
     assert_eq!(
         error,
-        "h1: attribute 'dockerpools': pool 172.17.0.0/16 overlaps with 172.16.0.0/14, network cluster; free is 172.20.0.0/16:24"
+        "attribute 'dockerpools': pool 172.17.0.0/16 overlaps with 172.16.0.0/14, network cluster; free is 172.20.0.0/16:24"
     );
     let error = refuse(&config(&[("dockerpools", "10.77.0.0/16")]));
     assert_eq!(
         error,
-        "h1: attribute 'dockerpools': pool 10.77.0.0/16 overlaps with 10.77.0.0/24, a route of eth0; free is 172.17.0.0/16:24"
+        "attribute 'dockerpools': pool 10.77.0.0/16 overlaps with 10.77.0.0/24, a route of eth0; free is 172.17.0.0/16:24"
     );
 }
 
@@ -294,7 +299,7 @@ fn hosts_by_hand_stand_in_the_way_of_listening() {
     assert!(error.contains("take it out"), "{error}");
     world.put(DAEMON, "not json");
     let error = wanted(&config(&[]), &world.0).expect_err("no JSON").to_string();
-    assert!(error.starts_with("h1: /etc/docker/daemon.json cannot be read"), "{error}");
+    assert!(error.starts_with("/etc/docker/daemon.json: it cannot be read"), "{error}");
 }
 
 #[test]

@@ -25,11 +25,14 @@ for table in filter nat; do
 done"#;
 const NO_RULES: &str = "! { iptables-save -t filter; iptables-save -t nat; } 2>/dev/null | grep -q DOCKER";
 const BRIDGES: &str = "ls /sys/class/net | grep -E '^(docker0|docker_gwbridge|br-[0-9a-f]{12})$'";
+/// A data root that is a file system of its own stays, empty.
+const NO_DATA: &str = r#"[ -z "$(ls -A "$1" 2>/dev/null)" ]"#;
 /// What its networks and containers had mounted goes first.
 const FORGET_DATA: &str = r#"
 for mount in $(cut -d' ' -f2 /proc/mounts | grep -F -e "$1/" -e /run/docker/ | sort -r); do umount -l "$mount"; done
-rm -rf "$1" /var/lib/containerd /run/docker /run/docker.sock /run/docker.pid /run/containerd /etc/docker/key.json
-rmdir /etc/docker 2>/dev/null || :"#;
+rm -rf "$1" 2>/dev/null || find "$1" -xdev -mindepth 1 -delete
+rm -rf /var/lib/containerd /run/docker /run/docker.sock /run/docker.pid /run/containerd /etc/docker/key.json
+rmdir /etc/docker /etc/cni/net.d /etc/cni 2>/dev/null || :"#;
 
 /// What must be true when we have gone; `observed` answers [`super::questions`].
 pub fn unwanted(config: &Config, how: Unmaking, observed: &Observed) -> Result<Vec<Thing>> {
@@ -39,7 +42,7 @@ pub fn unwanted(config: &Config, how: Unmaking, observed: &Observed) -> Result<V
     if removed {
         things.extend(stopped());
     }
-    let left = daemon::unmerge(config, text(observed, DAEMON).unwrap_or_default(), &record.daemon)?;
+    let left = daemon::unmerge(text(observed, DAEMON).unwrap_or_default(), &record.daemon)?;
     things.push(match left {
         Some(left) if !removed => Thing::File(file(DAEMON, &left)),
         Some(_) | None => Thing::NoFile(DAEMON.into()),
@@ -52,11 +55,8 @@ pub fn unwanted(config: &Config, how: Unmaking, observed: &Observed) -> Result<V
     }
     if removed && how.data {
         let root = data_root(&record, config);
-        things.push(fact(
-            "the engine's data is gone",
-            &["test", "!", "-e", &root],
-            &["sh", "-c", FORGET_DATA, "sh", &root],
-        ));
+        let check = &["sh", "-c", NO_DATA, "sh", &root];
+        things.push(fact("the engine's data is gone", check, &["sh", "-c", FORGET_DATA, "sh", &root]));
     }
     // Last, because without it a run that was killed could not be completed.
     things.push(Thing::NoFile(record::PATH.into()));

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use super::{Follow, Step, guard, packages};
+use super::plan::is_of_systemd;
+use super::{Step, guard, packages};
 use crate::error::chain;
 use crate::ssh::Exit;
 use crate::{Error, Event, Host, Progress, Result, host};
@@ -40,6 +41,8 @@ journalctl -b -u "$2" "_SYSTEMD_UNIT=$2" -n 3 -o cat --no-pager 2>/dev/null | cu
 exit 1"#;
 
 const NOTE: &str = r#"mkdir -p /run/xcrane/follow && echo "$2" >"/run/xcrane/follow/$1""#;
+/// What the note for systemd itself is called, which no unit can be.
+const UNITS_OUTDATED: &str = ".units";
 const FORGET: &str = r#"rm -f "/run/xcrane/follow/$1"; rmdir -p /run/xcrane/follow 2>/dev/null || :"#;
 
 /// The programs that set up networks are not in everybody's path.
@@ -103,7 +106,10 @@ async fn run(host: &Host, step: &Step, later: &[Step], progress: &Progress) -> R
             note(host, path, later).await?;
             script(host, DELETE, &[path], &[]).await
         }
-        Step::ReloadUnits => host.run(&["systemctl", "daemon-reload"]).await.map(drop),
+        Step::ReloadUnits => {
+            host.run(&["systemctl", "daemon-reload"]).await?;
+            script(host, FORGET, &[UNITS_OUTDATED], &[]).await
+        }
         Step::Enable { unit } => host.run(&["systemctl", "--quiet", "enable", unit]).await.map(drop),
         Step::Disable { unit } => host.run(&["systemctl", "--quiet", "disable", unit]).await.map(drop),
         Step::Start { unit } => unit_verb(host, "start", unit).await,
@@ -123,17 +129,14 @@ async fn script(host: &Host, script: &str, arguments: &[&str], stdin: &[u8]) -> 
     }
 }
 
-/// Notes on the host which units will have to be told of the file.
+/// Notes on the host who will have to be told of the file.
 async fn note(host: &Host, path: &String, later: &[Step]) -> Result<()> {
     for step in later {
         let (unit, how) = match step {
-            Step::Restart { unit, because } if because.contains(path) => (unit, Follow::Restart),
-            Step::Reload { unit, because } if because.contains(path) => (unit, Follow::Reload),
+            Step::ReloadUnits if is_of_systemd(path) => (UNITS_OUTDATED, "reload"),
+            Step::Restart { unit, because } if because.contains(path) => (unit.as_str(), "restart"),
+            Step::Reload { unit, because } if because.contains(path) => (unit.as_str(), "reload"),
             _ => continue,
-        };
-        let how = match how {
-            Follow::Restart => "restart",
-            Follow::Reload => "reload",
         };
         script(host, NOTE, &[unit, how], &[]).await?;
     }

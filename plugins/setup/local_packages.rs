@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::packages::NOTE;
 use super::{Install, Source, Step, packages};
 use crate::{Error, Event, Host, Progress, Result};
 
@@ -33,6 +34,7 @@ const INSTALL_DEBS: &str = r#"
 cd "$1" && shift || exit
 PATH=$PATH:/usr/sbin:/sbin; export PATH DEBIAN_FRONTEND=noninteractive LC_ALL=C
 install() { apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold --no-install-recommends install ./*.deb </dev/null; }
+note ./*.deb
 install >/dev/null 2>&1 || { dpkg --configure -a >/dev/null 2>&1 </dev/null; install >/dev/null; } || exit
 for deb in *.deb; do dpkg-deb -f "$deb" Package; done | grep -vxF -e "$(printf '%s\n' "$@")" | xargs -r apt-mark -q auto >/dev/null"#;
 
@@ -70,7 +72,7 @@ pub(super) async fn install_debs(host: &Host, directory: &Path, wanted: &[String
         })?;
         next.retain(|name| !brought.contains(name));
     }
-    packages::run(host, &["sh", "-c", INSTALL_DEBS, "sh", PLACE], wanted).await?;
+    packages::run(host, &["sh", "-c", &format!("{NOTE}{INSTALL_DEBS}"), "sh", PLACE], wanted).await?;
     clear(host).await
 }
 

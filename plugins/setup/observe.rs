@@ -19,6 +19,9 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub struct Observed {
     /// None for a distribution that we do not know how to install packages on.
     pub family: Option<Family>,
+    /// Files of units were changed by a run that did not get as far as telling systemd.
+    #[serde(default)]
+    pub outdated: bool,
     /// By the words of [`Thing::Packages`], alternatives included.
     pub packages: BTreeMap<String, PackageState>,
     pub files: BTreeMap<String, FileState>,
@@ -122,7 +125,8 @@ struct Answer<'a> {
 fn parse(wanted: &[Thing], bytes: &[u8]) -> Option<Observed> {
     let mut answers = answers(bytes)?.into_iter();
     let system = answers.next().filter(|answer| answer.tag == "system")?;
-    let mut observed = Observed { family: family(&String::from_utf8_lossy(system.text)), ..Observed::default() };
+    let (family, outdated) = (family(&String::from_utf8_lossy(system.text)), system.word == "outdated");
+    let mut observed = Observed { family, outdated, ..Observed::default() };
     for thing in wanted {
         match thing {
             Thing::Packages(names) | Thing::NoPackages(names) => {
@@ -246,9 +250,9 @@ mod tests {
             Thing::Packages(vec!["x|y".into(), "z".into()]),
             fact("f"),
         ];
-        let bytes = b"system - 7\ndebian \nfile 644 12\na\n\nfact no 0\nabsent - 0\n\npackage installed 1\ny\npackage unknown 0\n\nfact yes 0\n\n";
+        let bytes = b"system outdated 7\ndebian \nfile 644 12\na\n\nfact no 0\nabsent - 0\n\npackage installed 1\ny\npackage unknown 0\n\nfact yes 0\n\n";
         let observed = parse(&wanted, bytes).expect("as the script answers");
-        assert_eq!(observed.family, Some(Family::Apt));
+        assert_eq!((observed.family, observed.outdated), (Some(Family::Apt), true));
         assert_eq!(observed.files["/a"], FileState::Text { text: "a\n\nfact no 0".into(), mode: 0o644 });
         assert_eq!(observed.files["/b"], FileState::Absent);
         assert_eq!(observed.packages["x|y"], PackageState::Installed("y".into()));

@@ -7,8 +7,11 @@ answer() {
     printf '%s %s %s\n%s\n' "$1" "$2" "${#3}" "$3"
 }
 
+# systemd itself does not see that a unit has got its first drop-in.
 system() {
-    answer system - "$(. /etc/os-release 2>/dev/null && echo "$ID $ID_LIKE")"
+    outdated=-
+    [ ! -e /run/xcrane/follow/.units ] || outdated=outdated
+    answer system $outdated "$(. /etc/os-release 2>/dev/null && echo "$ID $ID_LIKE")"
 }
 
 # The file's bytes may be anything and need not end in a newline, so they go round the shell's variables.
@@ -63,7 +66,7 @@ is_offered() {
     if command -v apt-cache >/dev/null; then
         apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'
     else
-        [ -n "$(timeout 60 dnf -q repoquery "$1" 2>/dev/null)" ]
+        [ -n "$(timeout 30 dnf -q repoquery "$1" 2>/dev/null)" ]
     fi
 }
 

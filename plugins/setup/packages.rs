@@ -4,6 +4,14 @@ use super::{Family, Install, Source, local_packages};
 use crate::ssh::Exit;
 use crate::{Error, Host, Progress, Result, host};
 
+/// What an installation brings is noted before it begins: later, apt alone could not tell it from what was there.
+pub(super) const NOTE: &str = r#"
+note() {
+    mkdir -p /etc/xcrane
+    apt-get -s --no-install-recommends install "$@" 2>/dev/null | sed -n 's/^Inst \([^ ]*\).*/\1/p' >>/etc/xcrane/installed
+}
+"#;
+
 /// dpkg may have been interrupted, another run may hold its lock, and an index may be older than its packages. What an
 /// admin has put into a configuration file stays.
 const APT_INSTALL: &str = r#"
@@ -12,6 +20,7 @@ PATH=$PATH:/usr/sbin:/sbin; export PATH DEBIAN_FRONTEND=noninteractive LC_ALL=C
 apt() { apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold --no-install-recommends "$@" </dev/null; }
 index() { apt-get -q -o DPkg::Lock::Timeout=300 update </dev/null; }
 [ "$update" = no ] || said=$(index 2>&1)
+note "$@"
 apt install "$@" >/dev/null 2>&1 && exit
 dpkg --configure -a >/dev/null 2>&1 </dev/null
 [ "$update" = yes ] || said=$(index 2>&1)
@@ -19,14 +28,20 @@ last=$(apt install "$@" 2>&1) && exit
 printf '%s\n' "$said" "$last" | grep '^E: ' | head -n 1 >&2
 exit 1"#;
 
-/// What came along with them and nobody else needs goes too, in one go; what nobody needed before is not ours to remove.
+/// What came along with them and nobody needs any more goes too, in one go.
 const APT_REMOVE: &str = r#"
 PATH=$PATH:/usr/sbin:/sbin; export PATH DEBIAN_FRONTEND=noninteractive LC_ALL=C
-would() { apt-get -s "$@" 2>/dev/null | sed -n 's/^\(Remv\|Purg\) \([^ ]*\).*/\2/p'; }
-before=$(printf '%s\n' / $(would autoremove))
+list=/etc/xcrane/installed
+unneeded() {
+    apt-get -s -o APT::AutoRemove::RecommendsImportant=false -o APT::AutoRemove::SuggestsImportant=false \
+        --auto-remove purge "$@" 2>/dev/null | sed -n 's/^\(Remv\|Purg\) \([^ ]*\).*/\2/p'
+}
 purge() { apt-get -q -y -o DPkg::Lock::Timeout=300 purge "$@" </dev/null; }
-set -- "$@" $(would --auto-remove purge "$@" | grep -vxF -e "$before")
-purge "$@" >/dev/null 2>&1 || { dpkg --configure -a >/dev/null 2>&1 </dev/null; purge "$@" >/dev/null; }"#;
+[ ! -e $list ] || set -- "$@" $(unneeded "$@" | grep -xF -f $list)
+purge "$@" >/dev/null 2>&1 || { dpkg --configure -a >/dev/null 2>&1 </dev/null; purge "$@" >/dev/null; } || exit
+[ -e $list ] || exit 0
+left=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $(cat $list) 2>/dev/null | sed -n 's/^installed //p')
+if [ "$left" ]; then printf '%s\n' "$left" >$list; else rm -f $list; rmdir /etc/xcrane 2>/dev/null || :; fi"#;
 
 /// Installs packages that are not there.
 pub(super) async fn install(host: &Host, wanted: &Install, progress: &Progress) -> Result<()> {
@@ -39,7 +54,7 @@ pub(super) async fn install(host: &Host, wanted: &Install, progress: &Progress) 
         }
         (Source::Host, Family::Apt) => {
             let update = if wanted.update { "yes" } else { "no" };
-            run(host, &["sh", "-c", APT_INSTALL, "sh", update], &wanted.packages).await
+            run(host, &["sh", "-c", &format!("{NOTE}{APT_INSTALL}"), "sh", update], &wanted.packages).await
         }
         (Source::Host, Family::Dnf) => run(host, &["dnf", "-q", "-y", "install"], &wanted.packages).await,
     }

@@ -6,7 +6,7 @@ use super::{File, FileState, Follow, Install, Observed, PackageState, Source, St
 
 /// The steps that make everything wanted true, in its order; none when it is.
 pub fn plan(wanted: &[Thing], observed: &Observed) -> Vec<Step> {
-    let mut plan = Plan { wanted, observed, steps: Vec::new(), outdated: false };
+    let mut plan = Plan { wanted, observed, steps: Vec::new(), outdated: observed.outdated };
     for (place, thing) in wanted.iter().enumerate() {
         match thing {
             Thing::Packages(names) => plan.install(names),
@@ -157,7 +157,8 @@ impl Plan<'_> {
     }
 }
 
-fn is_of_systemd(path: &str) -> bool {
+/// Whether it is a file of a unit, which systemd has to be told of.
+pub(super) fn is_of_systemd(path: &str) -> bool {
     path.contains("/systemd/system/")
 }
 

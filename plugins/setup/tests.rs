@@ -120,6 +120,13 @@ fn what_a_killed_run_left_undone_is_done() {
     let wanted = [file("/a", "x"), unit(&["/a"], Follow::Reload)];
     check(&wanted, &left(Follow::Reload), &["reload u, which was left undone"]);
     check(&wanted, &left(Follow::Restart), &["restart u, which was left undone"]);
+    let outdated = Observed { outdated: true, ..left(Follow::Restart) };
+    check(&wanted, &outdated, &["reload the units of systemd", "restart u, which was left undone"]);
+    check(
+        &wanted[..1],
+        &Observed { outdated: true, ..host(&[("/a", "x")], running()) },
+        &["reload the units of systemd"],
+    );
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn an_engine_that_was_there_keeps_its_settings_and_its_containers() {
     h1:     +  "mtu": 1400
     h1:      }
     h1: restart docker.service for /etc/docker/daemon.json
-    h1: note: the restart touches 1 running containers; live-restore keeps them
+    h1: note: the restart touches 1 running container; live-restore keeps what runs
     [exit status: 2]
     "#);
     assert_snapshot!(lab.run("mkhost h1"), @"
@@ -215,8 +215,8 @@ fn containers_do_not_stop_unasked() {
     lab.run("chdef h1 dockermtu=1400").success();
     assert_snapshot!(lab.run("mkhost h1"), @"
     ------- stderr -------
-    h1: the restart stops 1 running containers; those with a restart policy come back
-    Error: nothing was done: it would stop 1 running containers of h1
+    h1: the restart will stop 1 running container; what has a restart policy comes back
+    Error: nothing was done: running containers of h1 would stop: 1
     Hint: -y does it without asking; --plan shows what would be done
     [exit status: 1]
     ");
@@ -249,12 +249,35 @@ fn an_engine_listens_with_a_certificate_of_its_own() {
     assert!(lab.host("h1").shell("ss -Hltn").contains("10.77.0.1:2376"));
     let stranger = lab.host("h1").run("curl -sk --max-time 5 https://10.77.0.1:2376/version");
     assert_ne!(stranger.code, 0, "a client without a certificate was served: {stranger}");
+    lab.host("h1").reboot();
+    assert_eq!(lab.run("rpower c1 on").success(), "c1: on");
     lab.run("chdef h1 dockerendpoint=").success();
     lab.run("mkhost h1 -y").success();
     let listening = lab.host("h1").shell("ss -Hltn");
     assert!(!listening.contains(":2376"), "{listening}");
     assert_ne!(lab.host("h1").run("test -e /etc/docker/xcrane").code, 0, "its certificates were left there");
     assert_eq!(lab.run("rpower c1 stat").success().split(':').next(), Some("c1"));
+}
+
+#[test]
+fn an_engine_that_does_not_start_says_why_and_is_mended_by_the_next_run() {
+    let lab = defined(lab().systemd_hosts(1), 1);
+    lab.host("h1").shell(r#"echo '{"bogus": 1}' >/etc/docker/daemon.json"#);
+    let run = lab.run("mkhost h1");
+    assert_eq!(run.code, 1, "{run}");
+    assert_snapshot!(run, @r#"
+    ------- stderr -------
+    h1: Error: cannot make it so that the engine keeps its containers over a restart: "unable to configure the Docker daemon with file /etc/docker/daemon.json: the following directives don't match any configuration option: bogus"
+    [exit status: 1]
+    "#);
+    lab.host("h1").shell(r#"sed -i '/bogus/d' /etc/docker/daemon.json"#);
+    assert_snapshot!(lab.run("mkhost h1"), @"
+    h1: make it so that the engine keeps its containers over a restart
+    h1: reload the units of systemd
+    h1: restart docker.service, which was left undone
+    ");
+    assert_eq!(lab.run("mkhost h1").success(), "h1: unchanged");
+    lab.host("h1").docker("info").success();
 }
 
 #[test]
@@ -295,8 +318,8 @@ fn a_change_that_was_killed_before_the_restart_is_completed() {
     lab.run("mkhost h1").success();
     // As a run leaves it that was killed between the file and the unit.
     lab.host("h1").shell("mkdir -p /run/xcrane/follow && echo restart >/run/xcrane/follow/docker.service");
-    assert_snapshot!(lab.run("mkhost h1"), @"");
-    assert_snapshot!(lab.run("mkhost h1"), @"");
+    assert_snapshot!(lab.run("mkhost h1"), @"h1: restart docker.service, which was left undone");
+    assert_snapshot!(lab.run("mkhost h1"), @"h1: unchanged");
 }
 
 #[test]
@@ -305,7 +328,9 @@ fn a_dead_host_does_not_hold_the_others() {
     lab.host("h2").power_off();
     let run = lab.run("mkhost hosts");
     assert_eq!(run.code, 1, "{run}");
-    assert_snapshot!(run.stderr, @"
+    assert_snapshot!(run.stderr, @"h2: Error: cannot reach 10.77.0.2:22: 10.77.0.2:22 does not answer");
+    lab.host("h2").power_on();
+    assert_snapshot!(lab.run("mkhost hosts -b"), @"
     h2: create /etc/xcrane/dockerhost.json
     h2: change /etc/docker/daemon.json
     h2: create /etc/systemd/system/docker.service.d/xcrane.conf
@@ -314,8 +339,6 @@ fn a_dead_host_does_not_hold_the_others() {
     h2: restart docker.service for /etc/docker/daemon.json
     h1: unchanged
     ");
-    lab.host("h2").power_on();
-    assert_snapshot!(lab.run("mkhost hosts -b"), @"");
     assert_eq!(lab.run("mkhost hosts -b").success(), "h[1-2]: unchanged");
 }
 
@@ -324,11 +347,34 @@ fn what_cannot_be_is_refused_before_anything_is_touched() {
     let lab = defined(lab().systemd_hosts(2), 2);
     lab.run("mkdef c1 groups=web mgt=docker vmhost=h1 image=x").success();
     lab.run("chdef h2 dockermtu=big").success();
-    assert_snapshot!(lab.run("mkhost h1,h2,c1"), @"");
+    assert_snapshot!(lab.run("mkhost h1,h2,c1"), @"
+    ------- stderr -------
+    c1: Error: attribute 'mgt': 'docker' makes this node a container; name the hosts that carry them
+    h2: Error: attribute 'dockermtu': 'big' is not a number from 68 to 65535
+    Error: nothing was done: c1,h2 cannot be served as defined
+    [exit status: 1]
+    ");
     lab.run("chdef h2 dockermtu= dockerpools=10.100.0.0/16").success();
     lab.run("mkdef -t network site net=10.100.0.0 mask=255.255.0.0").success();
-    assert_snapshot!(lab.run("mkhost h2"), @"");
-    assert_snapshot!(lab.run("mkhost"), @"");
+    assert_snapshot!(lab.run("mkhost h2"), @"
+    ------- stderr -------
+    h2: Error: attribute 'dockerpools': pool 10.100.0.0/16 overlaps with 10.100.0.0/16, network site; free is 172.17.0.0/16:24
+    [exit status: 1]
+    ");
+    assert_snapshot!(lab.run("mkhost"), @"
+    ------- stderr -------
+    error: the following required arguments were not provided:
+      <NODERANGE>
+
+    Usage: xcrane mkhost <NODERANGE>
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
     lab.host("h1").shell("echo 'not json' >/etc/docker/daemon.json");
-    assert_snapshot!(lab.run("mkhost h1"), @"");
+    assert_snapshot!(lab.run("mkhost h1"), @"
+    ------- stderr -------
+    h1: Error: /etc/docker/daemon.json: it cannot be read (expected ident at line 1 column 2); mend it or take it away
+    [exit status: 1]
+    ");
 }

@@ -6,7 +6,7 @@ use crate::lab;
 
 /// Everything on a host that an engine could have left, but for the books that dpkg keeps.
 const TRACES: &str = "find /etc /usr /var/lib /run /opt -path /var/lib/dpkg -prune -o -path /var/lib/apt -prune -o \
-    -path /var/lib/systemd -prune -o -path /run/systemd -prune -o -path /run/udev -prune -o -path /run/user -prune -o \
+    -path /var/lib/systemd -prune -o -path /run/systemd -prune -o -path /run/udev -prune -o -path /run/user -prune -o -path /run/adduser -prune -o -path /run/motd.dynamic -prune -o \
     -path /var/lib/private -prune -o -print | grep -vE '/etc/(group|gshadow|passwd|shadow|subuid|subgid)-?$|ld.so|/etc/.*\\.dpkg|/run/log|/usr/.*/__pycache__' | sort; \
     dpkg-query -W -f '${Package}\\n'; ls /sys/class/net; ls /etc/systemd/system";
 
@@ -25,7 +25,12 @@ fn nothing_is_left() {
     lab.run("mkvm c1").success();
     lab.run("rpower c1 on").success();
 
-    assert_snapshot!(lab.run("rmhost h1 --purge -y"), @"");
+    assert_snapshot!(lab.run("rmhost h1 --purge -y"), @"
+    ------- stderr -------
+    h1: Error: it carries c1: remove them first, or use -f
+    Hint: remove them with: rmvm -f c1
+    [exit status: 1]
+    ");
     lab.run("rmvm -f c1").success();
     let plan = lab.run("rmhost h1 --purge --plan");
     assert_eq!(plan.code, 2, "{plan}");
@@ -45,7 +50,69 @@ fn an_engine_that_was_there_stays_with_its_own_settings() {
     let host = lab.host("h1");
     let before = host.shell("cat /etc/docker/daemon.json");
     lab.run("mkhost h1").success();
-    assert_snapshot!(lab.run("rmhost h1 --plan"), @"");
+    assert_snapshot!(lab.run("rmhost h1 --plan"), @r#"
+    h1: change /etc/docker/daemon.json
+    h1:     --- /etc/docker/daemon.json
+    h1:     +++ /etc/docker/daemon.json
+    h1:     @@ -2,17 +2,5 @@
+    h1:        "storage-driver": "overlay2",
+    h1:        "insecure-registries": [
+    h1:          "10.77.0.254:5000"
+    h1:     -  ],
+    h1:     -  "default-address-pools": [
+    h1:     -    {
+    h1:     -      "base": "172.17.0.0/16",
+    h1:     -      "size": 24
+    h1:     -    }
+    h1:     -  ],
+    h1:     -  "mtu": 1400,
+    h1:     -  "log-opts": {
+    h1:     -    "max-size": "10m",
+    h1:     -    "max-file": "3"
+    h1:     -  },
+    h1:     -  "live-restore": true
+    h1:     +  ]
+    h1:      }
+    h1: delete /etc/systemd/system/docker.service.d/xcrane.conf
+    h1:     --- /etc/systemd/system/docker.service.d/xcrane.conf
+    h1:     +++ /etc/systemd/system/docker.service.d/xcrane.conf
+    h1:     @@ -1,8 +0,0 @@
+    h1:     -# Written by mkhost of xcrane.
+    h1:     -[Unit]
+    h1:     -StartLimitIntervalSec=0
+    h1:     -
+    h1:     -[Service]
+    h1:     -Restart=always
+    h1:     -RestartSec=5
+    h1:     -TimeoutStopSec=45
+    h1: reload the units of systemd
+    h1: restart docker.service for /etc/docker/daemon.json
+    h1: delete /etc/xcrane/dockerhost.json
+    h1:     --- /etc/xcrane/dockerhost.json
+    h1:     +++ /etc/xcrane/dockerhost.json
+    h1:     @@ -1,20 +0,0 @@
+    h1:     -{
+    h1:     -  "daemon": {
+    h1:     -    "default-address-pools": [
+    h1:     -      {
+    h1:     -        "base": "172.17.0.0/16",
+    h1:     -        "size": 24
+    h1:     -      }
+    h1:     -    ],
+    h1:     -    "mtu": 1400,
+    h1:     -    "log-opts": {
+    h1:     -      "max-size": "10m",
+    h1:     -      "max-file": "3"
+    h1:     -    },
+    h1:     -    "live-restore": true
+    h1:     -  },
+    h1:     -  "files": [
+    h1:     -    "/etc/systemd/system/docker.service.d/xcrane.conf"
+    h1:     -  ],
+    h1:     -  "packages": []
+    h1:     -}
+    [exit status: 2]
+    "#);
     lab.run("rmhost h1 --purge -y").success();
     let parsed = |text: &str| text.split_whitespace().collect::<String>();
     assert_eq!(parsed(&host.shell("cat /etc/docker/daemon.json")), parsed(&before));
@@ -60,7 +127,13 @@ fn an_engine_that_forgets_to_keep_its_containers_is_not_restarted_unasked() {
     lab.run("mkdef h1 groups=hosts ip=10.77.0.1").success();
     lab.run("mkhost h1").success();
     lab.host("h1").docker("run -d --name theirs busybox:lab").success();
-    assert_snapshot!(lab.run("rmhost h1"), @"");
+    assert_snapshot!(lab.run("rmhost h1"), @"
+    ------- stderr -------
+    h1: the restart will stop 1 running container; what has a restart policy comes back
+    Error: nothing was done: running containers of h1 would stop: 1
+    Hint: -y does it without asking; --plan shows what would be done
+    [exit status: 1]
+    ");
     assert_eq!(lab.host("h1").docker("inspect -f {{.State.Running}} theirs").success(), "true");
     lab.run("rmhost h1 -y").success();
     assert_eq!(lab.host("h1").docker("inspect -f {{.State.Running}} theirs").success(), "false");
@@ -70,6 +143,15 @@ fn an_engine_that_forgets_to_keep_its_containers_is_not_restarted_unasked() {
 fn guests_and_unknown_hosts_are_refused() {
     let lab = lab();
     lab.run("mkdef c1 groups=web mgt=docker vmhost=h1 image=x").success();
-    assert_snapshot!(lab.run("rmhost c1"), @"");
-    assert_snapshot!(lab.run("rmhost nope"), @"");
+    assert_snapshot!(lab.run("rmhost c1"), @"
+    ------- stderr -------
+    c1: Error: attribute 'mgt': 'docker' makes this node a container; name the hosts that carry them
+    Error: nothing was done: c1 cannot be served as defined
+    [exit status: 1]
+    ");
+    assert_snapshot!(lab.run("rmhost nope"), @"
+    ------- stderr -------
+    Error: Invalid nodes and/or groups in noderange: nope
+    [exit status: 1]
+    ");
 }
