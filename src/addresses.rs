@@ -1,9 +1,10 @@
 //! The addresses of guests before these are made: what they lack is given, what is another's or does not belong is refused.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use netboot::networks::Network;
+use plugins::networks::Driver;
 use plugins::{Backends, Port, derived_mac};
 use tables::{Edit, Node, Select, Shared, nics, schema};
 
@@ -20,14 +21,15 @@ pub(crate) fn settle(
     nodes: Vec<Node>,
     format: Format,
 ) -> Result<Vec<Node>, Failure> {
-    let nodes = give_macs(cx.backends()?, edit, nodes)?;
+    let shared_macs = of_uplinks(edit)?;
+    let nodes = give_macs(cx.backends()?, edit, nodes, &shared_macs)?;
     // A guest in its host's network has its host's address.
     let own = nodes.iter().filter(|node| node.get("vmnics") != Some("host"));
     let names: Vec<String> = own.map(|node| node.name().to_owned()).collect();
     let shared = edit.shared_addresses(&names)?;
     refuse(cx, format, shared.iter().flat_map(said_of_shared), "an address is of one node only")?;
-    let misplaced = misplaced(cx.backends()?, edit, &nodes)?;
-    refuse(cx, format, misplaced, "an address is in its port's network")?;
+    let misplaced = misplaced(cx.backends()?, edit, &nodes, &shared_macs)?;
+    refuse(cx, format, misplaced, "an address is one of its port's network")?;
     Ok(nodes)
 }
 
@@ -59,12 +61,25 @@ fn said_of_shared(shared: &Shared) -> impl Iterator<Item = (String, String)> {
     among_nodes.into_iter().chain(routers)
 }
 
-/// The nodes as they are with a MAC address for every port.
-fn give_macs(backends: &Backends, edit: &mut Edit<'_>, nodes: Vec<Node>) -> Result<Vec<Node>, Failure> {
+/// The networks whose ports all have the MAC address of their host's uplink.
+fn of_uplinks(edit: &Edit<'_>) -> Result<HashSet<String>, Failure> {
+    let fabric = schema::find("fabric").expect("table fabric is in the schema");
+    let rows = edit.rows(fabric, Select::Where(&[("driver", Driver::Ipvlan.word())]))?;
+    Ok(rows.iter().filter_map(|row| row.get("netname")).map(str::to_owned).collect())
+}
+
+/// The nodes as they are with a MAC address for every port that can have one.
+fn give_macs(
+    backends: &Backends,
+    edit: &mut Edit<'_>,
+    nodes: Vec<Node>,
+    shared: &HashSet<String>,
+) -> Result<Vec<Node>, Failure> {
+    let lacks = |port: &Port| port.mac.is_none() && !shared.contains(&port.network);
     let mut lacking = Vec::new();
     for node in &nodes {
         let ports = backends.guests(node)?.ports(node)?;
-        if ports.iter().any(|port| port.mac.is_none()) {
+        if ports.iter().any(lacks) {
             lacking.push((node, ports));
         }
     }
@@ -75,7 +90,7 @@ fn give_macs(backends: &Backends, edit: &mut Edit<'_>, nodes: Vec<Node>) -> Resu
     let table = schema::find("mac").expect("table mac is in the schema");
     for (node, ports) in lacking {
         let mut cell = node.get("mac").unwrap_or_default().to_owned();
-        for (place, port) in ports.iter().enumerate().filter(|(_, port)| port.mac.is_none()) {
+        for (place, port) in ports.iter().enumerate().filter(|(_, port)| lacks(port)) {
             let mac = derived_mac(node.name(), port, &taken);
             cell = with_mac(&cell, node, place, port, &mac);
             taken.insert(mac);
@@ -98,13 +113,23 @@ fn with_mac(cell: &str, node: &Node, place: usize, port: &Port, mac: &str) -> St
 }
 
 /// Ports with addresses that the network objects of their names do not have for nodes.
-fn misplaced(backends: &Backends, edit: &Edit<'_>, nodes: &[Node]) -> Result<Vec<(String, String)>, Failure> {
+fn misplaced(
+    backends: &Backends,
+    edit: &Edit<'_>,
+    nodes: &[Node],
+    shared_macs: &HashSet<String>,
+) -> Result<Vec<(String, String)>, Failure> {
     let rows = edit.rows(schema::find("networks").expect("table networks is in the schema"), Select::All)?;
     let networks = rows.iter().filter_map(Network::read);
     let networks: HashMap<String, Network> = networks.map(|network| (network.name.clone(), network)).collect();
     let mut said = Vec::new();
     for node in nodes {
         for (place, port) in backends.guests(node)?.ports(node)?.iter().enumerate() {
+            if let Some(mac) = port.mac.as_ref().filter(|_| shared_macs.contains(&port.network)) {
+                let why =
+                    format!("mac {mac} is of no use in network {}, where ports have that of the uplink", port.network);
+                said.push((node.name().to_owned(), why));
+            }
             let Some(network) = networks.get(&port.network) else { continue };
             let refused = port.addresses.iter().filter_map(|address| Some((address, network.refuses(*address)?)));
             said.extend(refused.map(|(address, why)| {

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::time::Duration;
 
 use netboot::hosts::{self, Entry, Style};
 use netboot::{interfaces, rewrite};
-use plugins::{Invocation, Output, Program};
+use plugins::ssh::Exit;
 use tables::{Node, Select, Tables, schema};
-use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -19,6 +20,8 @@ use crate::ui::Format;
 /// Where names and addresses stand unless said otherwise.
 pub(crate) const FILE: &str = "/etc/hosts";
 
+/// How long a host may take to write its file.
+const WRITING: Duration = Duration::from_secs(30);
 /// Changes the file of its first argument to what comes in. In place: a container has the file itself for its own, and
 /// another file of that name would be none of it. It is overwritten before it is cut, so that it is never empty.
 const OVERWRITE: &str = r#"set -e
@@ -59,29 +62,16 @@ pub(crate) fn change(file: &Path, change: impl FnOnce(Option<&str>) -> String) -
 /// Makes a file of each host be `text`.
 pub(crate) async fn write_on(cx: &Context, hosts: Vec<Node>, path: &Path, text: &str) -> Result<Outcome, Failure> {
     let backends = cx.backends()?;
-    cx.check(Format::Lines, &hosts, |host| Ok(backends.exec(host).map(drop)?))?;
-    let argv: Vec<String> = ["sh", "-c", OVERWRITE, "sh"].map(str::to_owned).into();
-    let argv = argv.into_iter().chain([path.display().to_string()]).collect();
-    let program = Program::Argv(argv);
-    let invocation = Invocation { program, stdin: text.as_bytes().to_vec(), ..Invocation::default() };
+    let path = path.display().to_string();
     let write = async |host: Node| {
-        let (sender, mut receiver) = mpsc::channel(8);
-        let run = backends.exec(&host)?.run(&host, &invocation, sender);
-        let listen = async {
-            let mut complaint = Vec::new();
-            while let Some(output) = receiver.recv().await {
-                match output {
-                    Output::Stdout(bytes) | Output::Stderr(bytes) => complaint.extend(bytes),
-                }
-            }
-            String::from_utf8_lossy(&complaint).trim().to_owned()
-        };
-        match tokio::join!(run, listen) {
-            (Ok(0), _) => Ok(Answer::silent()),
-            (Ok(code), complaint) => {
-                Err(Failure::refused(format!("cannot write {}: {complaint} (exit code {code})", path.display())))
-            }
-            (Err(error), _) => Err(error.into()),
+        let machine = backends.host(&host).await?;
+        let argv = ["sh", "-c", OVERWRITE, "sh", &path];
+        let what = || format!("{}: cannot write {path}", host.name());
+        let ran = timeout(WRITING, machine.try_run(&argv, text.as_bytes())).await;
+        let ran = ran.map_err(|_| plugins::Error::TimedOut { what: what(), after: WRITING })??;
+        match ran.exit {
+            Exit::Code(0) => Ok(Answer::silent()),
+            _ => Err(Failure::refused(format!("{}: {}", what(), String::from_utf8_lossy(&ran.stderr).trim()))),
         }
     };
     let manner = Manner { format: Format::Lines, fanout: DEFAULT_FANOUT, interrupted: Interrupted::Wait };

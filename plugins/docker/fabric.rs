@@ -9,7 +9,7 @@ use tables::Node;
 
 use super::Docker;
 use super::engine::Engine;
-use crate::networks::{EngineNetwork, EngineNetworks, Present};
+use crate::networks::{EngineNetwork, EngineNetworks, Present, SwarmRole};
 use crate::{Error, Result};
 
 /// Tells our networks from others; its value is the network's name.
@@ -17,6 +17,15 @@ const NETWORK_LABEL: &str = "xcrane.network";
 
 #[async_trait]
 impl EngineNetworks for Docker {
+    async fn swarm_role(&self, host: &Node) -> Result<SwarmRole> {
+        let engine = self.engines.of(host).await?;
+        let answer = engine.ask(Method::GET, "/info", None).await?;
+        let answer = answer.map_err(|no| no.into_error(&engine.host, "ask for its swarm"))?;
+        let info: Value = serde_json::from_slice(&answer.body)
+            .map_err(|error| Error::Garbled { what: engine.host.clone(), why: error.to_string() })?;
+        Ok(role(&info["Swarm"]))
+    }
+
     async fn find(&self, host: &Node, wanted: &EngineNetwork) -> Result<Option<Present>> {
         let engine = self.engines.of(host).await?;
         let Some(found) = find(&engine, &wanted.name).await? else { return Ok(None) };
@@ -111,6 +120,14 @@ fn body(wanted: &EngineNetwork) -> Value {
     })
 }
 
+fn role(swarm: &Value) -> SwarmRole {
+    match (swarm["LocalNodeState"].as_str(), swarm["ControlAvailable"].as_bool()) {
+        (Some("active"), Some(true)) => SwarmRole::Manager,
+        (Some("active"), _) => SwarmRole::Worker,
+        _ => SwarmRole::Outside,
+    }
+}
+
 fn is_ours(found: &Value) -> bool {
     found["Labels"][NETWORK_LABEL] == found["Name"]
 }
@@ -188,5 +205,17 @@ mod tests {
         check(|other| other.gateway = None, "gateway: 10.80.255.254, its network has none");
         check(|other| other.range = Some(other.subnet), "range: none, its network has 10.80.0.0/16");
         check(|other| other.options.clear(), "com.docker.network.driver.mtu: 1450, its network has none");
+    }
+
+    #[test]
+    fn roles_in_a_swarm() {
+        let check = |state: &str, control: bool, expected: SwarmRole| {
+            assert_eq!(role(&json!({ "LocalNodeState": state, "ControlAvailable": control })), expected);
+        };
+        check("active", true, SwarmRole::Manager);
+        check("active", false, SwarmRole::Worker);
+        check("pending", false, SwarmRole::Outside);
+        check("inactive", false, SwarmRole::Outside);
+        assert_eq!(role(&Value::Null), SwarmRole::Outside);
     }
 }

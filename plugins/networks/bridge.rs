@@ -97,7 +97,8 @@ mod tests {
                             [Route]\nGateway=10.0.0.1\n";
     const MANAGER: &str = "[connection]\nid=wired\nuuid=1\ninterface-name=eth0\n\n[ethernet]\n\n[ipv4]\n\
                            method=manual\naddress1=10.0.0.7/24,10.0.0.1\n\n[ipv6]\nmethod=ignore\n";
-    const INTERFACES: &str = "auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet static\n    address 10.0.0.7/24\n    \
+    const INTERFACES: &str = "auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet static\n    \
+                              address 10.0.0.7/24\n    \
                               gateway 10.0.0.1\n\nallow-hotplug eth1\niface eth1 inet dhcp\n";
 
     #[test]
@@ -133,7 +134,8 @@ mod tests {
         assert_eq!(
             rendered("ifupdown_bridge", INTERFACES),
             "auto br-blue\niface br-blue inet static\n    \
-             pre-up [ -e /sys/class/net/br-blue ] || ip link add br-blue address 02:00:00:00:00:07 type bridge forward_delay 0\n    \
+             pre-up [ -e /sys/class/net/br-blue ] || \
+             ip link add br-blue address 02:00:00:00:00:07 type bridge forward_delay 0\n    \
              pre-up ip link set eth0 master br-blue up\n    address 10.0.0.7/24\n    gateway 10.0.0.1\n\n\n\
              iface eth0 inet manual\n"
         );

@@ -47,9 +47,22 @@ pub enum EngineStep {
     Remove,
 }
 
+/// What an engine has to say about networks that a swarm's engines share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SwarmRole {
+    /// It is in no swarm.
+    Outside,
+    /// It has such a network from the first of its containers on, and decides nothing.
+    Worker,
+    Manager,
+}
+
 /// Makes networks at the engines of hosts.
 #[async_trait]
 pub trait EngineNetworks: Send + Sync {
+    /// What the host is in its swarm.
+    async fn swarm_role(&self, host: &Node) -> Result<SwarmRole>;
+
     /// The network of that name, if the host's engine has one.
     async fn find(&self, host: &Node, wanted: &EngineNetwork) -> Result<Option<Present>>;
 

@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
-pub use self::engine::{EngineNetwork, EngineNetworks, EngineStep, Present, engine_step};
+pub use self::engine::{EngineNetwork, EngineNetworks, EngineStep, Present, SwarmRole, engine_step};
 pub use self::uplink::{Uplink, uplink};
 pub use self::vxlan::derived_vni;
 use crate::setup::{Observed, Thing};
@@ -185,9 +185,14 @@ pub fn engine_network(network: &Network, _member: &Member) -> Result<EngineNetwo
     })
 }
 
-/// What a host lacks that may not be installed on it, from what was observed there.
+/// What a host lacks for its things and must not be given unasked, from what was observed there.
 pub fn lacks(network: &Network, observed: &Observed) -> Option<&'static str> {
-    ovs::lacks(network, |what| observed.facts.get(what).copied())
+    ovs::lacks(observed).filter(|_| network.driver == Driver::Ovs)
+}
+
+/// The same things for a host on which may be installed what it lacks.
+pub fn installing(network: &Network, things: Vec<Thing>) -> Vec<Thing> {
+    if network.driver == Driver::Ovs { ovs::installing(things) } else { things }
 }
 
 /// The greatest block of addresses with a common prefix between two addresses: engines want ranges said so.

@@ -18,8 +18,8 @@ use std::net::IpAddr;
 
 use super::engine::EngineNetwork;
 use super::script::{self, BRIDGES, Script, TUNNELS};
-use super::{Driver, Member, Network, check_options, short_name, vxlan};
-use crate::setup::{Fact, Thing};
+use super::{Member, Network, check_options, short_name, vxlan};
+use crate::setup::{Fact, Observed, Thing};
 use crate::{Error, Result};
 
 const FUNCTIONS: &str = include_str!("ovs.sh");
@@ -33,12 +33,13 @@ const FIRST_SPOKE_PORT: u16 = 61000;
 /// Debian's name, and that of Red Hat and its kin.
 const PACKAGE: &str = "openvswitch-switch|openvswitch";
 const INSTALLED: &str = "Open vSwitch is installed";
+const RUNS: &str = "Open vSwitch runs";
 const RUN: &str = "systemctl enable --now openvswitch-switch 2>/dev/null || systemctl enable --now openvswitch";
-const REFUSE: &str = "echo 'Open vSwitch is not installed; mknet --install installs it, or do it by hand' >&2; exit 1";
+const REFUSE: &str = "echo 'it has to be installed first' >&2; exit 1";
 
 pub(super) fn check(network: &Network) -> Result<()> {
     let refuse = |attribute: &str, why: String| Err(Error::Definition { attribute: attribute.into(), why });
-    check_options(network, &["install", "port"])?;
+    check_options(network, &["port"])?;
     vxlan::check_port(network)?;
     if !network.is_tunnelled() {
         return match network.hub {
@@ -66,15 +67,19 @@ pub(super) fn check(network: &Network) -> Result<()> {
 
 pub(super) fn wanted(network: &Network, member: &Member) -> Vec<Thing> {
     let shell = |text: &str| vec!["sh".to_owned(), "-c".to_owned(), text.to_owned()];
-    let there = shell("command -v ovs-vsctl");
-    let mut things = match is_to_be_installed(network) {
-        true => vec![Thing::Packages(vec![PACKAGE.into(), "ethtool".into()])],
-        false => vec![Thing::Fact(Fact { what: INSTALLED.into(), check: there, make: shell(REFUSE) })],
-    };
-    let check = shell("ovs-vsctl --timeout=5 show");
-    things.push(Thing::Fact(Fact { what: "Open vSwitch runs".into(), check, make: shell(RUN) }));
+    let fact =
+        |what: &str, check, make| Thing::Fact(Fact { what: what.into(), check: shell(check), make: shell(make) });
+    let mut things =
+        vec![fact(INSTALLED, "command -v ovs-vsctl", REFUSE), fact(RUNS, "ovs-vsctl --timeout=5 show", RUN)];
     things.extend(script::wanted(network, member, &script(network, member)));
     things
+}
+
+/// The same where the switch may be installed: then it is no condition.
+pub(super) fn installing(things: Vec<Thing>) -> Vec<Thing> {
+    let packages = Thing::Packages(vec![PACKAGE.into(), "ethtool".into()]);
+    let condition = |thing: &Thing| matches!(thing, Thing::Fact(fact) if fact.what == INSTALLED);
+    things.into_iter().map(|thing| if condition(&thing) { packages.clone() } else { thing }).collect()
 }
 
 pub(super) fn unwanted(network: &Network) -> Vec<Thing> {
@@ -85,14 +90,9 @@ pub(super) fn engine_network(network: &Network) -> EngineNetwork {
     vxlan::engine_network(network)
 }
 
-/// A host that lacks the switch when it may not be installed says so here, before any host is touched.
-pub(super) fn lacks(network: &Network, facts: impl Fn(&str) -> Option<bool>) -> Option<&'static str> {
-    let lacks = network.driver == Driver::Ovs && !is_to_be_installed(network) && facts(INSTALLED) == Some(false);
-    lacks.then_some("Open vSwitch is not installed on it; mknet --install installs it")
-}
-
-fn is_to_be_installed(network: &Network) -> bool {
-    network.options.get("install").is_some_and(|word| word == "yes")
+/// What a host lacks and must not be given unasked, from what was observed there.
+pub(super) fn lacks(observed: &Observed) -> Option<&'static str> {
+    (observed.facts.get(INSTALLED) == Some(&false)).then_some("Open vSwitch")
 }
 
 fn script(network: &Network, member: &Member) -> Script<'static> {
@@ -187,6 +187,7 @@ fn spoke_port(spoke: &Member) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Driver;
     use super::super::vxlan::tests::network as blue;
     use super::*;
 
@@ -275,14 +276,13 @@ mod tests {
     #[test]
     fn the_switch_is_offered_and_not_assumed() {
         let network = network();
-        let absent = |what: &str| (what == INSTALLED).then_some(false);
-        assert!(lacks(&network, absent).is_some_and(|why| why.contains("--install")));
-        assert!(lacks(&network, |_| Some(true)).is_none());
-        let mut network = network;
-        network.options.insert("install".into(), "yes".into());
-        assert!(lacks(&network, absent).is_none());
-        let packages = wanted(&network, &network.members[0]);
-        assert!(matches!(&packages[0], Thing::Packages(names) if names[0] == PACKAGE));
+        let things = wanted(&network, &network.members[0]);
+        let facts = |is: bool| Observed { facts: [(INSTALLED.to_owned(), is)].into(), ..Observed::default() };
+        assert_eq!(lacks(&facts(false)), Some("Open vSwitch"));
+        assert_eq!(lacks(&facts(true)), None);
+        let with_packages = installing(things.clone());
+        assert!(matches!(&with_packages[0], Thing::Packages(names) if names[0] == PACKAGE));
+        assert_eq!(with_packages[1..], things[1..]);
     }
 
     #[test]

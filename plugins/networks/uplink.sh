@@ -72,8 +72,10 @@ move() {
     again=
     { cat "$saved" 2>/dev/null || :; state "$1"; } | awk '!seen[$0]++' >"$saved.new"
     mv "$saved.new" "$saved"
-    ip -4 addr flush dev "$1" scope global
-    ip -6 addr flush dev "$1" scope global
+    if [ -e "/sys/class/net/$1" ]; then
+        ip -4 addr flush dev "$1" scope global
+        ip -6 addr flush dev "$1" scope global
+    fi
     give "$2" <"$saved"
     rm -f "$saved"
 }
@@ -88,6 +90,7 @@ by_nobody() {
 }
 
 back_by_nobody() {
+    is_bridge || [ -e "$saved" ] || return 0
     ip link set "$port" nomaster
     move "$bridge" "$port"
 }

@@ -26,7 +26,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 const UNDO: &str = r#"
 cd /run/xcrane/undo && mv "$1" "$1-begun" 2>/dev/null || exit 0
 sh "$1-begun"
-rm -f "$1-begun""#;
+rm -f "$1-begun"
+cd / && rmdir /run/xcrane/undo 2>/dev/null || :"#;
 
 /// Writes the file and starts the timer. Timers of earlier runs find their files gone; an undoing in progress is awaited.
 const ARM: &str = r#"
@@ -38,7 +39,8 @@ done
 rm -f "$1".*
 cat >"$1.$2" || exit
 if [ -d /run/systemd/system ]; then
-    systemd-run --quiet --collect --on-active="$3" --timer-property=AccuracySec=1s sh -c "$4" sh "$1.$2"
+    systemd-run --quiet --collect --unit="xcrane-undo-$1.$2" --on-active="$3" --timer-property=AccuracySec=1s \
+        sh -c "$4" sh "$1.$2"
 else
     setsid sh -c 'sleep "$1"; exec sh -c "$2" sh "$3"' sh "$3" "$4" "$1.$2" </dev/null >/dev/null 2>&1 &
 fi"#;
@@ -48,7 +50,10 @@ const CHECK: &str = r#"
 ! ls "/run/xcrane/undo/$0".* >/dev/null 2>&1 && exec "$@""#;
 
 const KEEP: &str = r#"
-cd /run/xcrane/undo && mv "$1" "$1-kept" 2>/dev/null && rm -f "$1-kept""#;
+cd /run/xcrane/undo && mv "$1" "$1-kept" 2>/dev/null && rm -f "$1-kept" || exit
+cd / && rmdir /run/xcrane/undo 2>/dev/null
+[ ! -d /run/systemd/system ] || systemctl stop "xcrane-undo-$1.timer" 2>/dev/null
+:"#;
 
 /// The program that says whether it is true and will stay so.
 pub(super) fn check(risk: &Risk) -> Vec<String> {

@@ -116,7 +116,8 @@ fn add(cx: &Context, work: &mut Work, name: &str, made: Option<&Made>) -> Result
         Ok(defined) => {
             let network = network::settle(&defined, Some(made), &BTreeMap::new());
             for host in &defined.hosts {
-                work.add(host, Task::Carry { network: network.clone(), was: made.get(host.name()).cloned() });
+                let was = made.get(host.name()).cloned().map(Box::new);
+                work.add(host, Task::Carry { network: network.clone(), was, install: false });
             }
             left.retain(|host| !network.members.iter().any(|member| member.host == **host));
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
-use plugins::networks::{self, Driver, Uplink};
+use plugins::networks::{self, Uplink};
 use tables::Node;
 use tables::definitions::{Assignment, Job, Operator, words};
 
@@ -24,13 +24,22 @@ the engine's network of the same name, which guests are put on by vmnics. Hosts 
 host that cannot be reached is brought in step by the next run.
 
 Drivers: bridge joins the hosts by VXLAN between their addresses, or with an uplink puts containers on the wire behind
-that port; ovs does either with Open vSwitch; macvlan and ipvlan put containers flat on the wire of the uplink; overlay is
-that of Swarm.
+that port, or behind the VLAN of it that vlanid names; ovs does either with Open vSwitch, and vlanid is the tag of its packets;
+macvlan and ipvlan put containers flat on the wire of the uplink; overlay is that of the Swarm which the hosts are in.
+Addresses of the uplink of a bridge move to the bridge, as systemd-networkd, NetworkManager or ifupdown is told where one of
+them keeps the port. A host that cannot be logged in to after that puts everything back within a minute.
+More than 64 hosts of an ovs network are joined through the first of them, or at any number through the hub that is named.
+VLANs of an uplink, ipvlan, NetworkManager's files and Open vSwitch's kernel module are tested by what is written and run,
+not on a live kernel.
+
 The mtu is what the smallest uplink of the hosts leaves, unless it is set.
 
 Examples:
   mknet blue driver=bridge net=10.80.0.0 mask=255.255.0.0 hosts=h[1-4]
   mknet blue hosts=h[1-5]    one host more
+  mknet lan driver=bridge uplink=eth1 net=10.9.0.0 mask=255.255.0.0 hosts=h[1-4]
+  mknet sw driver=ovs vlanid=20 net=10.81.0.0 mask=255.255.0.0 hosts=h[1-4] --install
+  mknet flat driver=macvlan uplink=eth1 net=10.9.0.0 mask=255.255.0.0 hosts=h[1-4]
   mknet blue,red --plan      what would be done; exit 2 if that is anything
   mkvm c[1-40] after: chdef c[1-40] vmnics=blue ip='|\\D+(\\d+)|10.80.0.($1+10)|'")]
 pub(crate) struct Mknet {
@@ -43,7 +52,7 @@ pub(crate) struct Mknet {
     /// Show what would be done, with the lines of files that change; exit 2 if that is anything
     #[arg(long)]
     plan: bool,
-    /// Install what a host lacks: Open vSwitch for driver ovs
+    /// Install what a driver needs and a host lacks: Open vSwitch
     #[arg(long)]
     install: bool,
     /// Why, for the journal
@@ -61,17 +70,13 @@ impl Run for Mknet {
         let names: BTreeSet<String> = words(&self.networks).map(str::to_owned).collect();
         let names: Vec<String> = names.into_iter().collect();
         let manner = Manner::from(&self.shape);
-        let mut defined = match self.changes.is_empty() {
+        let defined = match self.changes.is_empty() {
             true => cx.networks(cx.tables()?, manner.format, &names)?,
             false => self.define(cx, &names)?,
         };
-        if self.install {
-            let switched = defined.iter_mut().filter(|defined| defined.network.driver == Driver::Ovs);
-            switched.for_each(|defined| drop(defined.network.options.insert("install".into(), "yes".into())));
-        }
         let made = network::made(cx.tables()?)?;
         let (answers, asked) = ask(cx, &defined, manner).await?;
-        let work = work(cx, &defined, &made, &answers)?;
+        let work = self.work(cx, &defined, &made, &answers)?;
         let deeds = cx.plan_networks(work, asked.into(), manner).await?;
         if self.plan {
             cx.show_networks(&deeds, manner.format);
@@ -99,6 +104,33 @@ impl Mknet {
             }
             cx.networks(edit, self.shape.format(), names)
         })
+    }
+
+    /// What becomes of each network on the hosts that carry it, and on those that did.
+    fn work(
+        &self,
+        cx: &Context,
+        defined: &[Defined],
+        made: &BTreeMap<String, Made>,
+        answers: &Answers,
+    ) -> Result<Work, Failure> {
+        let mut work = Work::default();
+        for defined in defined {
+            let name = &defined.network.name;
+            let (made, nothing) = (made.get(name), BTreeMap::new());
+            let uplinks = answers.uplinks.get(name).unwrap_or(&nothing);
+            let network = network::settle(defined, made, uplinks);
+            for host in defined.hosts.iter().filter(|host| answers.reached.contains(host.name())) {
+                network::check_mtu(&network, host.name(), uplinks.get(host.name()))?;
+                let was = made.and_then(|made| made.get(host.name())).cloned().map(Box::new);
+                work.add(host, Task::Carry { network: network.clone(), was, install: self.install });
+            }
+            let stays = |host: &str| network.members.iter().any(|member| member.host == host);
+            for (host, was) in made.into_iter().flatten().filter(|(host, _)| !stays(host)) {
+                work.leave(cx, host, was, false)?;
+            }
+        }
+        Ok(work)
     }
 }
 
@@ -138,25 +170,4 @@ async fn ask(cx: &Context, defined: &[Defined], manner: Manner) -> Result<(Answe
 struct Answers {
     uplinks: Uplinks,
     reached: BTreeSet<String>,
-}
-
-/// What becomes of each network on the hosts that carry it, and on those that did.
-fn work(cx: &Context, defined: &[Defined], made: &BTreeMap<String, Made>, answers: &Answers) -> Result<Work, Failure> {
-    let mut work = Work::default();
-    for defined in defined {
-        let name = &defined.network.name;
-        let (made, nothing) = (made.get(name), BTreeMap::new());
-        let uplinks = answers.uplinks.get(name).unwrap_or(&nothing);
-        let network = network::settle(defined, made, uplinks);
-        for host in defined.hosts.iter().filter(|host| answers.reached.contains(host.name())) {
-            network::check_mtu(&network, host.name(), uplinks.get(host.name()))?;
-            let was = made.and_then(|made| made.get(host.name())).cloned();
-            work.add(host, Task::Carry { network: network.clone(), was });
-        }
-        let stays = |host: &str| network.members.iter().any(|member| member.host == host);
-        for (host, was) in made.into_iter().flatten().filter(|(host, _)| !stays(host)) {
-            work.leave(cx, host, was, false)?;
-        }
-    }
-    Ok(work)
 }

@@ -89,7 +89,7 @@ fn driver(text: Option<&str>) -> Result<Driver, Failure> {
     let text = text.ok_or_else(|| wrong("driver", format!("is not set; {takes}")))?;
     Driver::ALL.into_iter().find(|driver| driver.word() == text).ok_or_else(|| {
         let failure = wrong("driver", format!("'{text}' is not a driver; {takes}"));
-        match suggest::nearest(text, words.into_iter()) {
+        match suggest::nearest(text, words) {
             Some(meant) => failure.hint(format!("did you mean '{meant}'?")),
             None => failure,
         }

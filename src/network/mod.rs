@@ -20,7 +20,7 @@ use tables::objects::{self, ObjectType};
 use tables::{Edit, Node, Tables};
 
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, add_hints};
 use crate::reply::{Body, Reply};
 use crate::ui::Format;
 
@@ -118,7 +118,7 @@ impl Context {
                 Ok(defined) => good.push(defined),
                 Err(failure) => {
                     self.ui.reply(format, Reply { node: Some(name.clone()), body: Body::Error(failure.message) });
-                    hints.extend(failure.hints.into_iter().filter(|hint| !hints.contains(hint)).collect::<Vec<_>>());
+                    add_hints(&mut hints, failure.hints);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plugins::networks::{self, EngineNetwork, EngineStep, Member, Network, Present};
+use plugins::networks::{self, Driver, EngineNetwork, EngineStep, Member, Network, Present, SwarmRole};
 use plugins::setup::{self, Observed, Step, Thing};
 use plugins::{Backends, Event, Host, Progress};
 use serde::Serialize;
@@ -12,11 +12,13 @@ use tables::Node;
 use crate::failure::Failure;
 use crate::progress::Bars;
 
+const LEAVING: &str = "remove them with rmvm; rmnet -f takes a network away from under them";
+
 /// What becomes of a network on a host.
 #[derive(Debug, Clone)]
 pub(crate) enum Task {
-    /// It is carried; `was` is what was made there before.
-    Carry { network: Network, was: Option<Network> },
+    /// It is carried; `was` is what was made there before, and `install` lets packages be installed for it.
+    Carry { network: Network, was: Option<Box<Network>>, install: bool },
     /// It goes; `force` takes containers off it first.
     Leave { was: Network, force: bool },
 }
@@ -31,6 +33,8 @@ pub(crate) struct Deed {
     engine: Option<EngineStep>,
     /// Those that are on the network.
     containers: Vec<String>,
+    /// Another host makes the network for this one too.
+    follows: bool,
 }
 
 /// How a network stands on a host.
@@ -62,6 +66,11 @@ impl Deed {
     /// Whether what is there, if anything, is brought in step where it stands.
     pub(crate) fn comes_in_place(&self) -> bool {
         matches!(self.task, Task::Carry { .. }) && self.before.is_empty()
+    }
+
+    /// Whether it counts on a manager among the other hosts.
+    pub(crate) fn follows(&self) -> bool {
+        self.follows && matches!(self.task, Task::Carry { .. })
     }
 
     /// What was done, in a word.
@@ -122,47 +131,86 @@ pub(crate) async fn stand(backends: &Backends, node: &Node, task: &Task) -> Resu
 
 /// Looks at a host and says what is to be done there; refuses what cannot be.
 pub(crate) async fn plan(backends: &Backends, node: &Node, task: &Task) -> Result<Deed, Failure> {
+    if let Some(deed) = plan_in_swarm(backends, node, task).await? {
+        return Ok(deed);
+    }
     let host = backends.host(node).await?;
     match task {
-        Task::Carry { network, was } => {
+        Task::Carry { network, was, install } => {
             let before = match was.as_ref().filter(|was| !is_built_alike(was, network)) {
                 Some(was) => steps(&host, &networks::unwanted(was, member(was, node)?)?).await?,
                 None => Vec::new(),
             };
-            let steps = steps_to_carry(&host, node, network, before.is_empty()).await?;
             let present = find(backends, node, network).await?;
+            if let (false, Some(containers)) = (before.is_empty(), on_it(present.as_ref())) {
+                let why = format!(
+                    "{}: it would have to be made in another way, and containers are on it: {containers}",
+                    network.name
+                );
+                return Err(Failure::refused(why).hint(LEAVING));
+            }
+            let steps = steps_to_carry(&host, &things(network, node, *install)?, network, before.is_empty()).await?;
             let engine = networks::engine_step(present.as_ref());
             let engine = engine.map_err(|why| Failure::refused(format!("{}: {why}", network.name)))?;
-            Ok(Deed { task: task.clone(), before, steps, engine, containers: containers(present) })
+            Ok(Deed { task: task.clone(), before, steps, engine, containers: containers(present), follows: false })
         }
         Task::Leave { was, force } => {
             let present = find(backends, node, was).await?.filter(|present| present.ours);
             let engine = present.as_ref().map(|_| EngineStep::Remove);
-            let containers = containers(present);
-            if !containers.is_empty() && !force {
-                let why = format!("{}: containers are on it: {}", was.name, containers.join(", "));
-                return Err(Failure::refused(why).hint("remove them with rmvm, or let them lose it with: rmnet -f"));
+            if let (false, Some(containers)) = (force, on_it(present.as_ref())) {
+                let why = format!("{}: containers are on it: {containers}", was.name);
+                return Err(Failure::refused(why).hint(LEAVING));
             }
+            let containers = containers(present);
             let steps = steps(&host, &networks::unwanted(was, member(was, node)?)?).await?;
-            Ok(Deed { task: task.clone(), before: Vec::new(), steps, engine, containers })
+            Ok(Deed { task: task.clone(), before: Vec::new(), steps, engine, containers, follows: false })
+        }
+    }
+}
+
+/// A swarm's network is a matter of its managers; what is to be done at a host that is none.
+async fn plan_in_swarm(backends: &Backends, node: &Node, task: &Task) -> Result<Option<Deed>, Failure> {
+    let network = task.network();
+    if network.driver != Driver::Overlay {
+        return Ok(None);
+    }
+    match (backends.networks_on(node)?.swarm_role(node).await?, task) {
+        (SwarmRole::Manager, _) => Ok(None),
+        (SwarmRole::Outside, Task::Carry { .. }) => {
+            let hint = "join it to the others with docker swarm join, or take it out of attribute hosts";
+            Err(Failure::refused(format!("{}: the host is in no swarm", network.name)).hint(hint))
+        }
+        (SwarmRole::Worker | SwarmRole::Outside, _) => {
+            let (before, steps, containers) = (Vec::new(), Vec::new(), Vec::new());
+            Ok(Some(Deed { task: task.clone(), before, steps, engine: None, containers, follows: true }))
         }
     }
 }
 
 /// What is there now counts only where it is brought in step in place.
-async fn steps_to_carry(host: &Host, node: &Node, network: &Network, in_place: bool) -> Result<Vec<Step>, Failure> {
-    let wanted = networks::wanted(network, member(network, node)?)?;
-    let observed = setup::observe(host, &wanted).await?;
-    match networks::lacks(network, &observed) {
-        Some(why) => Err(Failure::refused(format!("{}: {why}", network.name))),
-        None if in_place => Ok(setup::plan(&wanted, &observed)),
-        None => Ok(setup::plan(&wanted, &Observed::default())),
+async fn steps_to_carry(
+    host: &Host,
+    wanted: &[Thing],
+    network: &Network,
+    in_place: bool,
+) -> Result<Vec<Step>, Failure> {
+    let observed = setup::observe(host, wanted).await?;
+    if let Some(what) = networks::lacks(network, &observed) {
+        let hint = "let it be installed from the host's packages with: mknet --install";
+        return Err(Failure::refused(format!("{}: {what} is not installed", network.name)).hint(hint));
     }
+    let observed = if in_place { observed } else { Observed::default() };
+    Ok(setup::plan(wanted, &observed))
 }
 
 async fn find(backends: &Backends, node: &Node, network: &Network) -> Result<Option<Present>, Failure> {
     let told = networks::engine_network(network, member(network, node)?)?;
     Ok(backends.networks_on(node)?.find(node, &told).await?)
+}
+
+/// The containers that a network cannot be taken away from, if there are any.
+fn on_it(present: Option<&Present>) -> Option<String> {
+    present.map(|present| present.containers.join(", ")).filter(|containers| !containers.is_empty())
 }
 
 fn containers(present: Option<Present>) -> Vec<String> {
@@ -185,8 +233,8 @@ pub(crate) async fn carry_out(backends: &Backends, node: &Node, deed: &Deed, bar
     setup::carry_out(&host, &deed.before, &progress).await?;
     match &deed.task {
         Task::Leave { .. } => Ok(setup::carry_out(&host, &deed.steps, &progress).await?),
-        Task::Carry { network, .. } => {
-            let told = make(&host, node, network, deed, &progress).await?;
+        Task::Carry { network, install, .. } => {
+            let told = make(&host, node, (network, *install), deed, &progress).await?;
             if deed.engine.is_some() {
                 engine.make(node, &told).await?;
             }
@@ -199,7 +247,7 @@ pub(crate) async fn carry_out(backends: &Backends, node: &Node, deed: &Deed, bar
 async fn make(
     host: &Host,
     node: &Node,
-    network: &Network,
+    (network, install): (&Network, bool),
     deed: &Deed,
     progress: &Progress,
 ) -> Result<EngineNetwork, Failure> {
@@ -207,10 +255,15 @@ async fn make(
     if deed.before.is_empty() {
         setup::carry_out(host, &deed.steps, progress).await?;
     } else {
-        let left = steps(host, &networks::wanted(network, member)?).await?;
+        let left = steps(host, &things(network, node, install)?).await?;
         setup::carry_out(host, &left, progress).await?;
     }
     Ok(networks::engine_network(network, member)?)
+}
+
+fn things(network: &Network, node: &Node, install: bool) -> Result<Vec<Thing>, Failure> {
+    let things = networks::wanted(network, member(network, node)?)?;
+    Ok(if install { networks::installing(network, things) } else { things })
 }
 
 fn member<'n>(network: &'n Network, node: &Node) -> Result<&'n Member, Failure> {
@@ -224,13 +277,37 @@ async fn steps(host: &Host, things: &[Thing]) -> Result<Vec<Step>, Failure> {
 
 /// Whether what carries a network can be brought in step where it stands.
 fn is_built_alike(one: &Network, other: &Network) -> bool {
-    one.driver == other.driver
+    let alike = one.driver == other.driver && one.subnet.is_ipv4() == other.subnet.is_ipv4();
+    if alike && one.driver == Driver::Bridge && one.is_tunnelled() && other.is_tunnelled() {
+        // Its script puts one tunnel in the place of another.
+        return true;
+    }
+    alike
         && (one.vlan, one.vni, &one.hub, &one.uplink) == (other.vlan, other.vni, &other.hub, &other.uplink)
-        && lasting(one).eq(lasting(other))
-        && one.subnet.is_ipv4() == other.subnet.is_ipv4()
+        && one.options == other.options
 }
 
-/// Options of what is there; leave to install is none of these.
-fn lasting(network: &Network) -> impl Iterator<Item = (&String, &String)> {
-    network.options.iter().filter(|(name, _)| *name != "install")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_brought_in_step_where_it_stands() {
+        let network = |text: &str| -> Network {
+            let whole = format!(
+                r#"{{"name":"blue","subnet":"10.80.0.0/16","gateway":null,"range":null,"mtu":1450,"vlan":null,"hub":null,"options":{{}},"members":[],{text}}}"#
+            );
+            serde_json::from_str(&whole).unwrap()
+        };
+        let check = |one: &str, other: &str, expected: bool| {
+            assert_eq!(is_built_alike(&network(one), &network(other)), expected, "{one} {other}");
+        };
+        let mesh = r#""driver":"bridge","vni":7,"uplink":null"#;
+        check(mesh, mesh, true);
+        check(mesh, r#""driver":"bridge","vni":8,"uplink":null"#, true);
+        check(mesh, r#""driver":"bridge","vni":7,"uplink":"eth1""#, true);
+        check(mesh, r#""driver":"bridge","vni":null,"uplink":"eth1""#, false);
+        check(mesh, r#""driver":"ovs","vni":7,"uplink":null"#, false);
+        check(r#""driver":"ovs","vni":8,"uplink":null"#, r#""driver":"ovs","vni":7,"uplink":null"#, false);
+    }
 }

@@ -91,6 +91,7 @@ impl Context {
         };
         let looked = self.each(work.nodes(), manner, ask).await.into();
         let hosts = planned.into_inner().unwrap_or_else(PoisonError::into_inner);
+        led(&hosts)?;
         Ok(Deeds { hosts, lost: work.lost, looked: worse(before, looked) })
     }
 
@@ -152,6 +153,17 @@ impl Context {
             }
         }
     }
+}
+
+/// Refuses a network whose hosts all wait for another one to make it.
+fn led(hosts: &BTreeMap<String, (Node, Vec<Deed>)>) -> Result<(), Failure> {
+    let mut followed = BTreeMap::new();
+    for deed in hosts.values().flat_map(|(_, deeds)| deeds) {
+        *followed.entry(&deed.task.network().name).or_insert(true) &= deed.follows();
+    }
+    let Some((name, _)) = followed.into_iter().find(|(_, followed)| *followed) else { return Ok(()) };
+    let why = format!("nothing was done: {name}: none of its hosts is a manager of their swarm");
+    Err(Failure::refused(why).hint("take one into attribute hosts; docker node ls names them"))
 }
 
 /// How a command ends of which two parts have ended so.

@@ -68,8 +68,7 @@ impl Cluster {
         fs::create_dir(&self.bin)?;
         let client = format!("/proc/{}/root/usr/bin/docker", self.room.host("h1")?.pid()?);
         fs::copy(client, self.bin.join("docker"))?;
-        fs::write(self.bin.join("ssh"), SSH)?;
-        Ok(fs::set_permissions(self.bin.join("ssh"), fs::Permissions::from_mode(0o755))?)
+        bring_ssh(&self.bin)
     }
 
     fn define(&self) -> Result<()> {
@@ -86,13 +85,7 @@ impl Cluster {
 
     /// A program on the management network, as somebody at work there would start it.
     fn job(&self, name: &str, argv: &[&str]) -> Result<Job> {
-        let entering = self.room.manage("env")?;
-        let entering = [entering.get_program()].into_iter().chain(entering.get_args());
-        let entering: Vec<String> = entering.map(|word| word.to_string_lossy().into_owned()).collect();
-        let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", word(&self.bin));
-        let job = Job::new(name, entering.into_iter().chain(argv.iter().map(|word| (*word).to_owned())));
-        let job = job.env("PATH", path).env("HOME", word(&self.room.home())).env("XCRANE", XCRANE);
-        Ok(job.env("XCRANE_HOME", word(&self.home)).env("XCRANE_CONFIG", "/nonexistent"))
+        Ok(on_network(&self.room, &self.bin, name, argv)?.env("XCRANE_HOME", word(&self.home)))
     }
 
     fn xcrane(&self, line: &str) -> Result<Job> {
@@ -173,6 +166,22 @@ impl Cluster {
     fn end(mut self) -> Result<()> {
         Ok(self.room.stop()?)
     }
+}
+
+/// A program on the management network of hosts; those in `bin` come before the machine's own.
+pub(crate) fn on_network(room: &Room, bin: &Path, name: &str, argv: &[&str]) -> Result<Job> {
+    let entering = room.manage("env")?;
+    let entering = [entering.get_program()].into_iter().chain(entering.get_args());
+    let entering: Vec<String> = entering.map(|word| word.to_string_lossy().into_owned()).collect();
+    let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", word(bin));
+    let job = Job::new(name, entering.into_iter().chain(argv.iter().map(|word| (*word).to_owned())));
+    Ok(job.env("PATH", path).env("HOME", word(&room.home())).env("XCRANE", XCRANE).env("XCRANE_CONFIG", "/nonexistent"))
+}
+
+/// Writes an ssh that knows the room's key.
+pub(crate) fn bring_ssh(bin: &Path) -> Result<()> {
+    fs::write(bin.join("ssh"), SSH)?;
+    Ok(fs::set_permissions(bin.join("ssh"), fs::Permissions::from_mode(0o755))?)
 }
 
 fn mean(times: &[Duration]) -> Duration {

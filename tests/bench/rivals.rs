@@ -2,6 +2,7 @@
 
 mod engine;
 mod hosts;
+mod networks;
 mod race;
 mod report;
 mod tables;
@@ -30,6 +31,9 @@ fn main() -> Result<ExitCode> {
     }
     if wanted("hosts") {
         hosts::run(&mut report, work.path())?;
+    }
+    if wanted("networks") {
+        networks::run(&mut report, work.path())?;
     }
     report.close(started.elapsed())?;
     Ok(ExitCode::SUCCESS)

@@ -9,6 +9,7 @@ mod completion;
 mod database;
 mod deflog;
 mod defundo;
+mod drivers;
 mod dumpxcatdb;
 mod faults;
 mod gettab;

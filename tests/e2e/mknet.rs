@@ -113,7 +113,7 @@ fn hosts_come_and_go_and_a_dead_one_does_not_hold_the_others() {
     h1: blue: changed
     h2: blue: changed
     ------- stderr -------
-    Hint: remove them with rmvm, or let them lose it with: rmnet -f
+    Hint: remove them with rmvm; rmnet -f takes a network away from under them
     h3: Error: blue: containers are on it: c3, c6
     [exit status: 1]
     ");
@@ -187,6 +187,30 @@ fn a_plan_shows_files_and_changes_nothing() {
     assert!(run.stdout.contains("-# by hand") && run.stdout.contains("make it so that bridge br-blue"), "{run}");
     lab.run("mknet blue").success();
     assert_snapshot!(lab.run("lsnet blue"), @"h1: blue: made");
+}
+
+#[test]
+fn a_tunnel_of_another_number_takes_the_place_of_the_first_under_running_containers() {
+    let lab = lab_with_blue(2, 4);
+    lab.run("mknet blue").success();
+    lab.run("mkvm all").success();
+    lab.run("rpower all on").success();
+    assert_snapshot!(lab.run("mknet blue vni=4711 options=port=4790 -b"), @"h[1-2]: blue: changed");
+    assert_eq!(lab.host("h1").shell("ls /sys/class/net | grep ^vx"), "vx4711\n");
+    await_reach(&lab, &["h1", "h2"], &[1, 2, 3, 4]);
+    assert_snapshot!(lab.run("mknet blue driver=macvlan uplink=eth1 vni= options=").sorted(), @"
+    ------- stderr -------
+    Hint: remove them with rmvm; rmnet -f takes a network away from under them
+    h1: Error: blue: it would have to be made in another way, and containers are on it: c1, c3
+    h2: Error: blue: it would have to be made in another way, and containers are on it: c2, c4
+    [exit status: 1]
+    ");
+    lab.run("rmvm -f all").success();
+    assert_snapshot!(lab.run("mknet blue -b"), @"h[1-2]: blue: changed");
+    assert_eq!(lab.host("h1").shell("ls /sys/class/net | grep -E '^(vx|br-blue)' || true"), "");
+    assert_eq!(lab.host("h1").docker("network inspect -f {{.Driver}} blue").success(), "macvlan");
+    lab.run("rmnet blue").success();
+    assert_eq!(traces(&lab, "h1"), "");
 }
 
 #[test]

@@ -159,12 +159,21 @@ fn addresses_are_looked_at_over_all_nodes_before_anything_is_made() {
     lab.run("chdef c3 ip=10.100.10.3").success();
     lab.run("chdef c4 ip=10.200.0.4").success();
     lab.run("chdef c1 ip=10.100.0.0").success();
+    lab.run("chdef c5 mac=").success();
     assert_snapshot!(lab.run("mkvm c1,c3,c4"), @"
     ------- stderr -------
     c1: Error: ip 10.100.0.0 is of network cluster (10.100.0.0/16) itself
     c3: Error: ip 10.100.10.3 is not among those for nodes in network cluster: 10.100.0.1-10.100.9.254 (staticrange)
     c4: Error: ip 10.200.0.4 is not in network cluster, which is 10.100.0.0/16
-    Error: nothing was done: an address is in its port's network
+    Error: nothing was done: an address is one of its port's network
+    [exit status: 1]
+    ");
+    lab.run("mkdef -t network flat net=10.201.0.0 mask=255.255.0.0 driver=ipvlan").success();
+    lab.run("chdef c6 ip=10.201.0.6 vmnics=flat").success();
+    assert_snapshot!(lab.run("mkvm c6"), @"
+    ------- stderr -------
+    c6: Error: mac 02:77:00:00:00:01 is of no use in network flat, where ports have that of the uplink
+    Error: nothing was done: an address is one of its port's network
     [exit status: 1]
     ");
     assert_snapshot!(lab.run("chvm c3 ip=10.100.0.2"), @"

@@ -14,7 +14,7 @@ fn no_trace_stays_on_the_hosts() {
     lab.run("rpower all on").success();
     assert_snapshot!(lab.run("rmnet blue").sorted(), @"
     ------- stderr -------
-    Hint: remove them with rmvm, or let them lose it with: rmnet -f
+    Hint: remove them with rmvm; rmnet -f takes a network away from under them
     h1: Error: blue: containers are on it: c1
     h2: Error: blue: containers are on it: c2
     [exit status: 1]

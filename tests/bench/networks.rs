@@ -1,0 +1,199 @@
+//! Networks over hosts: what goes through ours beside what goes through the same link made by hand, and how long the making
+//! takes beside a shell's loop over ssh.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lab::{Host, Kind, Owner, Room, Root};
+
+use crate::hosts::{bring_ssh, on_network};
+use crate::race::{Answers, Figures, Job, race};
+use crate::report::{Report, Target};
+use crate::{Result, XCRANE, word};
+
+const HOSTS: u8 = 8;
+/// Of each side, in turn.
+const ROUNDS: usize = 3;
+/// Seconds of each measurement.
+const SECONDS: usize = 3;
+const GIGABYTE: f64 = 8e9;
+
+/// What a link by hand has in common; `$i` is this host's number and `$j` the other one's.
+const BRIDGE: &str = "ip link add br-hand type bridge; ip link set br-hand mtu $mtu up";
+const ENGINE: &str = "docker network create --subnet 10.81.0.0/16 --gateway 10.81.255.254 --internal \
+    -o com.docker.network.bridge.name=br-hand -o com.docker.network.driver.mtu=$mtu \
+    -o com.docker.network.bridge.inhibit_ipv4=true hand";
+const TUNNEL: &str = "ip link add vxhand type vxlan id 99 dstport 4789 local 10.77.0.$i; ip link set vxhand mtu $mtu up; \
+    bridge fdb append 00:00:00:00:00:00 dev vxhand dst 10.77.0.$j";
+const SWITCH: &str = "systemctl start openvswitch-switch; \
+    [ \"$(ovs-vsctl --if-exists get Open_vSwitch . other_config:userspace-tso-enable)\" = '\"true\"' ] || \
+    { ovs-vsctl set Open_vSwitch . other_config:userspace-tso-enable=true; systemctl restart openvswitch-switch; }; \
+    ip link add vhand type veth peer name ohand; ip link set vhand mtu $mtu master br-hand up; ip link set ohand mtu $mtu up; \
+    ovs-vsctl add-br ovshand -- set bridge ovshand datapath_type=netdev; \
+    ovs-vsctl add-port ovshand ohand; ovs-vsctl add-port ovshand vxhand";
+const CLEAR: &str = "docker rm -f hand net 2>/dev/null; docker network rm hand 2>/dev/null; \
+    ! command -v ovs-vsctl >/dev/null || ovs-vsctl --timeout=5 --if-exists del-br ovshand 2>/dev/null; \
+    for port in vhand vxhand br-hand; do ip link del $port 2>/dev/null; done; ip link set eth1 nomaster; true";
+
+/// A link that both sides make.
+struct Link {
+    name: &'static str,
+    /// For mknet.
+    definition: &'static str,
+    mtu: u32,
+    by_hand: String,
+}
+
+fn links() -> [Link; 3] {
+    [
+        Link {
+            name: "VXLAN bridge",
+            definition: "driver=bridge",
+            mtu: 1450,
+            by_hand: format!("{BRIDGE}; {TUNNEL}; ip link set vxhand master br-hand; {ENGINE}"),
+        },
+        Link {
+            name: "Open vSwitch",
+            definition: "driver=ovs",
+            mtu: 1450,
+            by_hand: format!("{BRIDGE}; {TUNNEL}; {SWITCH}; {ENGINE}"),
+        },
+        Link {
+            name: "bridge on a port",
+            definition: "driver=bridge uplink=eth1",
+            mtu: 1500,
+            by_hand: format!("{BRIDGE}; ip link set eth1 master br-hand up; {ENGINE}"),
+        },
+    ]
+}
+
+/// The loop that an admin would write for a VXLAN bridge over all hosts.
+const LOOP: &str = "for i in 1 2 3 4 5 6 7 8; do ssh root@10.77.0.$i \"set -e; ip link add br-hand type bridge; \
+    ip link set br-hand mtu 1450 up; ip link add vxhand type vxlan id 99 dstport 4789 local 10.77.0.$i; \
+    ip link set vxhand mtu 1450 master br-hand up; \
+    for j in 1 2 3 4 5 6 7 8; do [ \\$j = $i ] || bridge fdb append 00:00:00:00:00:00 dev vxhand dst 10.77.0.\\$j; done; \
+    docker network create --subnet 10.81.0.0/16 --gateway 10.81.255.254 --internal \
+    -o com.docker.network.bridge.name=br-hand -o com.docker.network.driver.mtu=1450 \
+    -o com.docker.network.bridge.inhibit_ipv4=true hand\"; done";
+
+/// Compares on hosts of its own, which are gone afterwards.
+pub(crate) fn run(report: &mut Report, work: &Path) -> Result<()> {
+    let mut site = Site::bring_up(work)?;
+    report.section(&format!(
+        "networks over hosts with systemd; {HOSTS} hosts for the making, two for what goes through"
+    ))?;
+    site.compare_making(report)?;
+    for link in links() {
+        site.compare_flow(report, &link)?;
+    }
+    Ok(site.room.stop()?)
+}
+
+struct Site {
+    room: Room,
+    bin: PathBuf,
+    home: PathBuf,
+}
+
+impl Site {
+    fn bring_up(work: &Path) -> Result<Self> {
+        let root = Root::ready()?;
+        let dir = lab::default_directory().join("bench-networks");
+        lab::claim(&dir)?;
+        let room = Room::keep(&dir, root, Owner::Caller)?;
+        room.start(HOSTS, Kind::Systemd)?;
+        let site = Self { room, bin: work.join("networks-bin"), home: work.join("networks") };
+        fs::create_dir(&site.bin)?;
+        bring_ssh(&site.bin)?;
+        for host in site.room.hosts() {
+            let (name, address) = (host.name(), host.address());
+            site.xcrane(&format!("mkdef {name} groups=hosts ip={address} dockerendpoint=ssh://root@{address}"))?
+                .time()?;
+        }
+        Ok(site)
+    }
+
+    fn job(&self, name: &str, argv: &[&str]) -> Result<Job> {
+        Ok(on_network(&self.room, &self.bin, name, argv)?.env("XCRANE_HOME", word(&self.home)))
+    }
+
+    fn xcrane(&self, line: &str) -> Result<Job> {
+        self.job("xcrane", &[XCRANE].into_iter().chain(line.split(' ')).collect::<Vec<_>>())
+    }
+
+    fn compare_making(&self, report: &mut Report) -> Result<()> {
+        let ours = "$XCRANE mknet net driver=bridge net=10.80.0.0 mask=255.255.0.0 hosts=h[1-8]";
+        let ours = self.job("xcrane", &["sh", "-ec", ours])?.before(self.line_of(&["$XCRANE rmnet net || :"])?);
+        let clear = "for i in 1 2 3 4 5 6 7 8; do ssh root@10.77.0.$i 'docker network rm hand; ip link del vxhand; ip link del br-hand' || :; done";
+        let rival = self.job("ip and docker, a loop over ssh", &["sh", "-ec", LOOP])?.before(self.line_of(&[clear])?);
+        let figures = race(&[ours, rival], ROUNDS, Answers::OfTheirOwn)?;
+        report.line(&format!("mknet over {HOSTS} hosts"), &figures[0], figures.get(1), Target::ratio(3.0))?;
+        self.xcrane("rmnet net")?.time()?;
+        self.job("clear", &["sh", "-ec", clear])?.time().map(drop)
+    }
+
+    /// A script on the hosts' network as a line for a shell outside of it.
+    fn line_of(&self, script: &[&str]) -> Result<String> {
+        let job = self.job("before", &["sh", "-c", &script.join("; ")])?;
+        let quote = |word: &str| format!("'{}'", word.replace('\'', r"'\''"));
+        let env = job.env.iter().map(|(name, value)| format!("{name}={}", quote(value)));
+        let words = job.argv.iter().map(|word| quote(word));
+        Ok(format!(
+            "export {}; {} >/dev/null 2>&1",
+            env.collect::<Vec<_>>().join(" "),
+            words.collect::<Vec<_>>().join(" ")
+        ))
+    }
+
+    fn compare_flow(&self, report: &mut Report, link: &Link) -> Result<()> {
+        let (mut ours, mut by_hand) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let line = format!("mknet net {} net=10.80.0.0 mask=255.255.0.0 hosts=h1,h2", link.definition);
+            self.xcrane(&line)?.time()?;
+            ours.push(self.flow("net", "10.80.1")?);
+            self.clear()?;
+            self.xcrane("rmnet net")?.time()?;
+            self.xcrane("rmdef -t network net")?.time()?;
+            for (i, j) in [(1, 2), (2, 1)] {
+                let given = format!("i={i} j={j} mtu={}", link.mtu);
+                self.host(i)?.shell(&format!("{given}; {}", link.by_hand))?;
+            }
+            by_hand.push(self.flow("hand", "10.81.1")?);
+            self.clear()?;
+        }
+        let figures = |name: &str, mut times: Vec<Duration>| {
+            times.sort_unstable();
+            Figures { name: name.into(), time: times[times.len() / 2], peak_kib: None }
+        };
+        let (ours, by_hand) = (figures("xcrane", ours), figures("the same link by ip and ovs-vsctl", by_hand));
+        report.line(&format!("1 GB through {}", link.name), &ours, Some(&by_hand), Target::ratio(0.95))
+    }
+
+    fn host(&self, number: u8) -> Result<Host<'_>> {
+        Ok(self.room.host(&format!("h{number}"))?)
+    }
+
+    fn clear(&self) -> Result<()> {
+        for number in [1, 2] {
+            self.host(number)?.shell(CLEAR)?;
+        }
+        Ok(())
+    }
+
+    /// The time that a gigabyte takes from a container of one host to one of the other.
+    fn flow(&self, network: &str, prefix: &str) -> Result<Duration> {
+        for number in [1, 2] {
+            let run = format!("docker run -d --name {network} --network {network} --ip {prefix}.{number} busybox:lab");
+            self.host(number)?.shell(&run)?;
+        }
+        let inside = format!("nsenter -n -t $(docker inspect -f '{{{{.State.Pid}}}}' {network})");
+        self.host(2)?.shell(&format!("{inside} iperf3 -s -1 -D"))?;
+        let measure = format!(
+            "for t in $(seq 100); do {inside} iperf3 -c {prefix}.2 -t {SECONDS} -J >/run/flow && break; sleep 0.1; done; \
+             sed -n '/sum_received/,/}}/s/.*bits_per_second\":[^0-9]*\\([0-9.e+]*\\).*/\\1/p' /run/flow"
+        );
+        let rate: f64 = self.host(1)?.shell(&measure)?.trim().parse()?;
+        Ok(Duration::from_secs_f64(GIGABYTE / rate))
+    }
+}
