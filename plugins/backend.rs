@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::docker::{self, Docker};
 use crate::networks::EngineNetworks;
+use crate::networks::survey::{self, Attached, EngineSurvey, Survey};
 use crate::ssh::{Connections, Ssh};
 use crate::{Console, Error, Exec, Files, Guests, Host, Hosts, Power, Progress, Reach, Result, Settings};
 
@@ -37,6 +38,9 @@ pub trait Backend: Send + Sync {
         None
     }
     fn networks(&self) -> Option<&dyn EngineNetworks> {
+        None
+    }
+    fn survey(&self) -> Option<&dyn EngineSurvey> {
         None
     }
 }
@@ -95,6 +99,23 @@ impl Backends {
     /// The driver that makes networks for the guests of `host`, chosen in the same way.
     pub fn networks_on(&self, host: &Node) -> Result<&dyn EngineNetworks> {
         self.on_host(host, "networks for guests", |driver| driver.networks())
+    }
+
+    /// What a host and its engine say of their networks.
+    pub async fn survey(&self, host: &Node) -> Result<Survey> {
+        let engine = self.surveyor(host)?;
+        let own = async { survey::look(&self.host(host).await?, host.name()).await };
+        let (own, engine) = tokio::join!(own, engine.facts(host));
+        Ok(Survey { engine: engine?, ..own? })
+    }
+
+    /// The containers of a host that run in a network.
+    pub async fn attached(&self, host: &Node, network: &str) -> Result<Vec<Attached>> {
+        self.surveyor(host)?.attached(host, network).await
+    }
+
+    fn surveyor(&self, host: &Node) -> Result<&dyn EngineSurvey> {
+        self.on_host(host, "telling of networks", |driver| driver.survey())
     }
 
     /// The driver that tells about `host` itself, chosen in the same way.

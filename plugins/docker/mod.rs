@@ -27,6 +27,7 @@ mod power;
 mod program;
 mod reach;
 mod stream;
+mod survey;
 mod version;
 mod wire;
 
@@ -40,6 +41,7 @@ use self::engine::Engine;
 use self::engines::Engines;
 pub use self::fields::HOSTS_FILE;
 use crate::networks::EngineNetworks;
+use crate::networks::survey::EngineSurvey;
 use crate::ssh::Connections;
 use crate::{Backend, Console, Exec, Files, Guests, Hosts, Power, Progress, Reach, Result};
 
@@ -91,6 +93,10 @@ impl Backend for Docker {
     }
 
     fn networks(&self) -> Option<&dyn EngineNetworks> {
+        Some(self)
+    }
+
+    fn survey(&self) -> Option<&dyn EngineSurvey> {
         Some(self)
     }
 

@@ -18,7 +18,8 @@ const LONGEST_NAME: usize = 15;
 
 pub(super) fn check(network: &Network) -> Result<()> {
     let refuse = |attribute: &str, why: String| Err(Error::Definition { attribute: attribute.into(), why });
-    check_options(network, &[])?;
+    check_options(network, &["internal"])?;
+    vxlan::check_internal(network)?;
     if network.hub.is_some() {
         return refuse("hub", "is for the tunnels of driver ovs".into());
     }
@@ -44,7 +45,7 @@ pub(super) fn engine_network(network: &Network) -> EngineNetwork {
     told
 }
 
-fn port(network: &Network) -> String {
+pub(super) fn port(network: &Network) -> String {
     let uplink = network.uplink.as_deref().unwrap_or_default();
     match network.vlan {
         Some(tag) => format!("{uplink}.{tag}"),

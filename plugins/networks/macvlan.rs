@@ -24,6 +24,7 @@ pub(super) fn check(network: &Network) -> Result<()> {
     if network.vni.is_some() || network.hub.is_some() {
         return refuse(if network.vni.is_some() { "vni" } else { "hub" }, &format!("driver {driver} has no tunnels"));
     }
+    vxlan::check_internal(network)?;
     if network.options.contains_key("parent") {
         return refuse("options", "parent is attribute uplink, with the VLAN of attribute vlanid");
     }
@@ -41,6 +42,8 @@ pub(super) fn unwanted(network: &Network) -> Vec<Thing> {
 pub(super) fn engine_network(network: &Network) -> EngineNetwork {
     let mut options = network.options.clone();
     let plugin = options.remove("plugin");
+    // Said to the engine in a field of its own.
+    options.remove("internal");
     options.insert("parent".into(), parent(network));
     options.insert("com.docker.network.driver.mtu".into(), network.mtu.to_string());
     let driver = plugin.unwrap_or_else(|| network.driver.word().to_owned());
@@ -91,6 +94,9 @@ mod tests {
         network.options.insert("plugin".into(), "sriov".into());
         let told = engine_network(&network);
         assert!(told.driver == "sriov" && !told.options.contains_key("plugin"));
+        network.options.insert("internal".into(), "yes".into());
+        let told = engine_network(&network);
+        assert!(told.internal && !told.options.contains_key("internal"));
     }
 
     #[test]
@@ -106,6 +112,7 @@ mod tests {
         check(|network| network.uplink = None, "attribute 'uplink'");
         check(|network| network.vni = Some(7), "attribute 'vni'");
         check(|network| network.hub = Some("h1".into()), "attribute 'hub'");
+        check(|network| drop(network.options.insert("internal".into(), "x".into())), "attribute 'options'");
         check(|network| drop(network.options.insert("parent".into(), "x".into())), "attribute 'options'");
     }
 }

@@ -6,10 +6,17 @@
 
 mod bridge;
 mod engine;
+mod firewall;
 mod macvlan;
+mod outward;
+mod overlap;
 mod overlay;
 mod ovs;
+pub mod planner;
+pub mod proof;
+mod ranges;
 mod script;
+pub mod survey;
 mod uplink;
 mod vxlan;
 
@@ -20,6 +27,8 @@ use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
 pub use self::engine::{EngineNetwork, EngineNetworks, EngineStep, Present, SwarmRole, engine_step};
+pub use self::overlap::Taken;
+pub use self::ranges::{free_like, free_ranges, overlap};
 pub use self::uplink::{Uplink, uplink};
 pub use self::vxlan::derived_vni;
 use crate::setup::{Observed, Thing};
@@ -153,36 +162,36 @@ pub fn check(network: &Network) -> Result<()> {
 }
 
 /// What must be true of a host that carries the network.
-pub fn wanted(network: &Network, member: &Member) -> Result<Vec<Thing>> {
-    Ok(match network.driver {
+pub fn wanted(network: &Network, member: &Member) -> Vec<Thing> {
+    match network.driver {
         Driver::Bridge if network.is_tunnelled() => vxlan::wanted(network, member),
         Driver::Bridge => bridge::wanted(network, member),
         Driver::Ovs => ovs::wanted(network, member),
         Driver::Overlay => Vec::new(),
         Driver::Macvlan | Driver::Ipvlan => macvlan::wanted(network, member),
-    })
+    }
 }
 
 /// What must be true of a host that carries it no longer; `network` is as it was made there.
-pub fn unwanted(network: &Network, _member: &Member) -> Result<Vec<Thing>> {
-    Ok(match network.driver {
+pub fn unwanted(network: &Network) -> Vec<Thing> {
+    match network.driver {
         Driver::Bridge if network.is_tunnelled() => vxlan::unwanted(network),
         Driver::Bridge => bridge::unwanted(network),
         Driver::Ovs => ovs::unwanted(network),
         Driver::Overlay => Vec::new(),
         Driver::Macvlan | Driver::Ipvlan => macvlan::unwanted(network),
-    })
+    }
 }
 
-/// What the host's engine is told.
-pub fn engine_network(network: &Network, _member: &Member) -> Result<EngineNetwork> {
-    Ok(match network.driver {
+/// What the engine of every host is told.
+pub fn engine_network(network: &Network) -> EngineNetwork {
+    match network.driver {
         Driver::Bridge if network.is_tunnelled() => vxlan::engine_network(network),
         Driver::Bridge => bridge::engine_network(network),
         Driver::Ovs => ovs::engine_network(network),
         Driver::Overlay => overlay::engine_network(network),
         Driver::Macvlan | Driver::Ipvlan => macvlan::engine_network(network),
-    })
+    }
 }
 
 /// What a host lacks for its things and must not be given unasked, from what was observed there.

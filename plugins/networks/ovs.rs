@@ -39,7 +39,8 @@ const REFUSE: &str = "echo 'it has to be installed first' >&2; exit 1";
 
 pub(super) fn check(network: &Network) -> Result<()> {
     let refuse = |attribute: &str, why: String| Err(Error::Definition { attribute: attribute.into(), why });
-    check_options(network, &["port"])?;
+    check_options(network, &["internal", "port"])?;
+    vxlan::check_internal(network)?;
     vxlan::check_port(network)?;
     if !network.is_tunnelled() {
         return match network.hub {
@@ -121,7 +122,8 @@ fn script(network: &Network, member: &Member) -> Script<'static> {
     }
 }
 
-fn inner(network: &Network) -> String {
+/// The end of the pair of ports that is in the bridge.
+pub(super) fn inner(network: &Network) -> String {
     format!("pl-{}", short_name(&network.name))
 }
 
@@ -135,10 +137,10 @@ fn switch(network: &Network) -> String {
 
 /// A device, and to whom it leads.
 #[derive(Debug, PartialEq, Eq)]
-struct Tunnel {
-    device: String,
+pub(super) struct Tunnel {
+    pub(super) device: String,
     port: u16,
-    peers: Vec<IpAddr>,
+    pub(super) peers: Vec<IpAddr>,
 }
 
 impl Tunnel {
@@ -150,7 +152,7 @@ impl Tunnel {
 
 /// One device to all in a mesh. Through a hub each spoke has a device of its own there, so that the hub's switch can send
 /// from one to another; the kernel wants a port of its own for each then.
-fn tunnels(network: &Network, member: &Member) -> Vec<Tunnel> {
+pub(super) fn tunnels(network: &Network, member: &Member) -> Vec<Tunnel> {
     if !network.is_tunnelled() {
         return Vec::new();
     }

@@ -23,9 +23,7 @@ pub(super) fn check(network: &Network) -> Result<()> {
     let refuse = |attribute: &str, why: String| Err(Error::Definition { attribute: attribute.into(), why });
     check_options(network, &["internal", "port"])?;
     check_port(network)?;
-    if let Some(value) = network.options.get("internal").filter(|value| !["yes", "no"].contains(&value.as_str())) {
-        return refuse("options", format!("internal '{value}' is neither yes nor no"));
-    }
+    check_internal(network)?;
     if network.vlan.is_some() {
         return refuse("vlanid", "tunnels have no VLAN; it goes with an uplink and without a vni".into());
     }
@@ -33,6 +31,14 @@ pub(super) fn check(network: &Network) -> Result<()> {
         return refuse("hub", "is for driver ovs: a bridge sends to every host itself".into());
     }
     check_families(network)
+}
+
+/// Refuses an option `internal` that says neither.
+pub(super) fn check_internal(network: &Network) -> Result<()> {
+    let wrong = |value: &&String| !["yes", "no"].contains(&value.as_str());
+    let Some(value) = network.options.get("internal").filter(wrong) else { return Ok(()) };
+    let why = format!("internal '{value}' is neither yes nor no");
+    Err(Error::Definition { attribute: "options".into(), why })
 }
 
 /// Refuses an option `port` that is none.
@@ -115,10 +121,11 @@ pub(super) fn port(network: &Network) -> u16 {
     network.options.get("port").and_then(|port| port.parse().ok()).unwrap_or(PORT)
 }
 
-fn tunnel(network: &Network) -> String {
+pub(super) fn tunnel(network: &Network) -> String {
     format!("vx{}", vni(network))
 }
 
+/// The number of its tunnels.
 pub(super) fn vni(network: &Network) -> u32 {
     network.vni.unwrap_or_else(|| derived_vni(&network.name))
 }

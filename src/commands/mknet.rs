@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
+use plugins::networks::survey::Survey;
 use plugins::networks::{self, Uplink};
 use tables::Node;
 use tables::definitions::{Assignment, Job, Operator, words};
@@ -120,7 +121,8 @@ impl Mknet {
             let (made, nothing) = (made.get(name), BTreeMap::new());
             let uplinks = answers.uplinks.get(name).unwrap_or(&nothing);
             let network = network::settle(defined, made, uplinks);
-            for host in defined.hosts.iter().filter(|host| answers.reached.contains(host.name())) {
+            network::site::check(cx.tables()?, &network, &answers.reached)?;
+            for host in defined.hosts.iter().filter(|host| answers.reached.contains_key(host.name())) {
                 network::check_mtu(&network, host.name(), uplinks.get(host.name()))?;
                 let was = made.and_then(|made| made.get(host.name())).cloned().map(Box::new);
                 work.add(host, Task::Carry { network: network.clone(), was, install: self.install });
@@ -148,6 +150,7 @@ async fn ask(cx: &Context, defined: &[Defined], manner: Manner) -> Result<(Answe
     let nodes = hosts.into_values().cloned().collect();
     let answers = Mutex::new(Answers::default());
     let question = async |node: Node| {
+        let survey = backends.survey(&node).await?;
         let host = backends.host(&node).await?;
         let mut found = Vec::new();
         for Defined { network, .. } in defined {
@@ -155,7 +158,7 @@ async fn ask(cx: &Context, defined: &[Defined], manner: Manner) -> Result<(Answe
             found.push((network.name.clone(), networks::uplink(&host, network, member).await?));
         }
         let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.reached.insert(node.name().to_owned());
+        answers.reached.insert(node.name().to_owned(), survey);
         for (network, uplink) in found {
             answers.uplinks.entry(network).or_default().extend(uplink.map(|uplink| (node.name().to_owned(), uplink)));
         }
@@ -169,5 +172,5 @@ async fn ask(cx: &Context, defined: &[Defined], manner: Manner) -> Result<(Answe
 #[derive(Debug, Default)]
 struct Answers {
     uplinks: Uplinks,
-    reached: BTreeSet<String>,
+    reached: BTreeMap<String, Survey>,
 }

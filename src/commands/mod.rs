@@ -118,6 +118,7 @@ commands! {
     rmhost::Rmhost,
     mknet::Mknet,
     lsnet::Lsnet,
+    chknet::Chknet,
     rmnet::Rmnet,
     mkdocker::Mkdocker,
     lsdocker::Lsdocker,

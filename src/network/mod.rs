@@ -2,13 +2,15 @@
 //! what is done to each host.
 //!
 //! Reading order: `define` (one network from its row), `rules` (what networks may not have in common), `record` (where
-//! each was made), `mtu`, `task` (one network on one host: what is to be
-//! done, and doing it), `work` (all of them on all hosts).
+//! each was made), `mtu`, `site` (what stands in its way), `task` (one network on one host: what is to be
+//! done, and doing it), `work` (all of them on all hosts); `links` is what chknet shows.
 
 mod define;
+pub(crate) mod links;
 mod mtu;
 mod record;
 mod rules;
+pub(crate) mod site;
 mod task;
 mod work;
 

@@ -138,7 +138,7 @@ pub(crate) async fn plan(backends: &Backends, node: &Node, task: &Task) -> Resul
     match task {
         Task::Carry { network, was, install } => {
             let before = match was.as_ref().filter(|was| !is_built_alike(was, network)) {
-                Some(was) => steps(&host, &networks::unwanted(was, member(was, node)?)?).await?,
+                Some(was) => steps(&host, &networks::unwanted(was)).await?,
                 None => Vec::new(),
             };
             let present = find(backends, node, network).await?;
@@ -162,7 +162,7 @@ pub(crate) async fn plan(backends: &Backends, node: &Node, task: &Task) -> Resul
                 return Err(Failure::refused(why).hint(LEAVING));
             }
             let containers = containers(present);
-            let steps = steps(&host, &networks::unwanted(was, member(was, node)?)?).await?;
+            let steps = steps(&host, &networks::unwanted(was)).await?;
             Ok(Deed { task: task.clone(), before: Vec::new(), steps, engine, containers, follows: false })
         }
     }
@@ -204,7 +204,7 @@ async fn steps_to_carry(
 }
 
 async fn find(backends: &Backends, node: &Node, network: &Network) -> Result<Option<Present>, Failure> {
-    let told = networks::engine_network(network, member(network, node)?)?;
+    let told = networks::engine_network(network);
     Ok(backends.networks_on(node)?.find(node, &told).await?)
 }
 
@@ -251,18 +251,17 @@ async fn make(
     deed: &Deed,
     progress: &Progress,
 ) -> Result<EngineNetwork, Failure> {
-    let member = member(network, node)?;
     if deed.before.is_empty() {
         setup::carry_out(host, &deed.steps, progress).await?;
     } else {
         let left = steps(host, &things(network, node, install)?).await?;
         setup::carry_out(host, &left, progress).await?;
     }
-    Ok(networks::engine_network(network, member)?)
+    Ok(networks::engine_network(network))
 }
 
 fn things(network: &Network, node: &Node, install: bool) -> Result<Vec<Thing>, Failure> {
-    let things = networks::wanted(network, member(network, node)?)?;
+    let things = networks::wanted(network, member(network, node)?);
     Ok(if install { networks::installing(network, things) } else { things })
 }
 

@@ -2,6 +2,7 @@
 
 mod engine;
 mod hosts;
+mod links;
 mod networks;
 mod race;
 mod report;
@@ -31,6 +32,9 @@ fn main() -> Result<ExitCode> {
     }
     if wanted("hosts") {
         hosts::run(&mut report, work.path())?;
+    }
+    if wanted("links") {
+        links::run(&mut report, work.path())?;
     }
     if wanted("networks") {
         networks::run(&mut report, work.path())?;

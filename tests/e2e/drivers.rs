@@ -44,8 +44,11 @@ fn all_reach_all(lab: &Lab, mtu: u32, when: &str) {
 }
 
 fn on_all_hosts(act: impl Fn(&str) + Sync) {
+    let act = &act;
     std::thread::scope(|scope| {
-        HOSTS.map(|host| scope.spawn(|| act(host))).into_iter().for_each(|one| one.join().unwrap())
+        for host in HOSTS {
+            scope.spawn(move || act(host));
+        }
     });
 }
 

@@ -3,6 +3,7 @@
 //! What a command prints stands in its test; what differs from run to run has a name there, such as `$TIME`.
 
 mod chdef;
+mod chknet;
 mod chtab;
 mod chvm;
 mod completion;

@@ -110,7 +110,7 @@ fn tables_and_columns_are_described() {
     $ tabdump -d mac
     node:	The node or group.
     interface:	The network port that has the address, such as eth0.
-    mac:	The MAC address; several as mac1!host1|mac2!host2, where host *NOIP* means no DHCP binding.
+    mac:	The MAC address; several as mac1!host1|mac2!host2 in the order of the ports, where host *NOIP* means no DHCP binding.
     comments:	Free text for people.
     disable:	'yes' or '1' hides this row from every reader but tabdump.
     $ tabdump -f out nodelist
