@@ -45,8 +45,24 @@ pub enum Error {
     /// A guest of that name exists and is not what the definition says.
     #[error("exists on {host} and differs from its definition: {}", differences.join("; "))]
     Differs { host: String, differences: Vec<String> },
+    /// A host and a registry do not come together, for a reason that an admin can mend.
+    #[error("{host}: cannot {doing}: {fault}")]
+    Registry { host: String, doing: String, registry: String, fault: RegistryFault },
     #[error("cannot {doing} {path}")]
     File { doing: &'static str, path: String, source: std::io::Error },
+}
+
+/// What is wrong between a host and a registry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegistryFault {
+    #[error("the host does not trust its registry, because {missing} is not there or is of another authority")]
+    Untrusted { missing: String },
+    #[error("the certificate of its registry has expired")]
+    Expired,
+    #[error("its registry does not let in {user}")]
+    Shut { user: String },
+    #[error("its registry lets in nobody without an account, and there is none for it in the tables")]
+    NoAccount,
 }
 
 impl Error {
@@ -65,6 +81,12 @@ impl Error {
             Self::Garbled { what, why } => Self::Garbled { what: what.clone(), why: why.clone() },
             Self::Definition { attribute, why } => Self::Definition { attribute: attribute.clone(), why: why.clone() },
             Self::TimedOut { what, after } => Self::TimedOut { what: what.clone(), after: *after },
+            Self::Registry { host, doing, registry, fault } => Self::Registry {
+                host: host.clone(),
+                doing: doing.clone(),
+                registry: registry.clone(),
+                fault: fault.clone(),
+            },
             Self::File { doing, path, source } => {
                 let source = std::io::Error::new(source.kind(), source.to_string());
                 Self::File { doing, path: path.clone(), source }

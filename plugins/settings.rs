@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::registry::Login;
+
 /// Limits and keys. Every wait of a driver is one of these or shorter.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -22,4 +24,6 @@ pub struct Settings {
     pub accept_new_host_keys: bool,
     /// `ca.pem`, `cert.pem`, `key.pem` for `tcp://` endpoints.
     pub tls_directory: PathBuf,
+    /// Who we are to registries, for hosts that pull from them.
+    pub logins: Vec<Login>,
 }

@@ -11,7 +11,7 @@ use crate::failure::{Failure, add_hints};
 use crate::progress::Bars;
 use crate::reply::{Body, Reply};
 use crate::ui::{Format, Ui};
-use crate::{command_line, config};
+use crate::{command_line, config, registry};
 
 /// How long the backends may take to end what they began.
 const FINISHING: Duration = Duration::from_secs(5);
@@ -142,6 +142,7 @@ impl Context {
                 Some(directory) => directory.into(),
                 None => config::home()?.join("ca"),
             },
+            logins: registry::logins(tables)?,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Errors into words, hints and exit codes; nowhere else.
 
-use plugins::chain;
+use plugins::{RegistryFault, chain};
 
 use crate::outcome::Outcome;
 use crate::reply::Answer;
@@ -59,10 +59,27 @@ impl From<plugins::Error> for Failure {
             plugins::Error::NoNetwork { network, .. } => {
                 failure.hint(format!("make it on the hosts that carry it: mknet {network}"))
             }
+            plugins::Error::Registry { host, registry, fault, .. } => failure.hint(mended(&host, &registry, &fault)),
             plugins::Error::NotRunning { .. } => failure.hint("switch it on with: rpower NODERANGE on"),
             plugins::Error::Differs { .. } => failure.hint("make it anew with: mkvm --force NODERANGE"),
             plugins::Error::NoDriver { column, .. } => failure.hint(format!("set it with: chdef NODERANGE {column}=…")),
             _ => failure,
+        }
+    }
+}
+
+/// The command that brings a host and a registry together.
+fn mended(host: &str, registry: &str, fault: &RegistryFault) -> String {
+    match fault {
+        RegistryFault::Untrusted { .. } => {
+            format!("let the host trust it: chdef -p {host} dockertrust={registry} && mkhost {host}")
+        }
+        RegistryFault::Expired => "renew it with: mkregistry NODE; lsregistry names the node".into(),
+        RegistryFault::Shut { user } => {
+            format!("set the password of {user} with: mkregistry NODE --auth {user} --password-stdin")
+        }
+        RegistryFault::NoAccount => {
+            format!("tell the account with: tabedit passwd; a row with key registry and authdomain {registry}")
         }
     }
 }

@@ -19,6 +19,7 @@ mod osimage;
 mod outcome;
 mod plan;
 mod progress;
+mod registry;
 mod remote;
 mod reply;
 mod status;

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use tables::noderange::Names;
 
 use crate::failure::Failure;
@@ -163,6 +164,26 @@ impl Ui {
             answer = answer => Some(answer.unwrap_or(false)),
             _ = tokio::signal::ctrl_c() => Some(false),
         }
+    }
+
+    /// Takes a line of standard input; who types it is asked, and does not see it.
+    pub(crate) fn secret(&self, question: &str) -> io::Result<String> {
+        let stdin = io::stdin();
+        let mut line = String::new();
+        if !stdin.is_terminal() {
+            stdin.read_line(&mut line)?;
+            return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
+        }
+        self.flush();
+        write!(io::stderr(), "{question}: ")?;
+        let before = tcgetattr(&stdin)?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&stdin, OptionalActions::Flush, &silent)?;
+        let read = stdin.read_line(&mut line);
+        tcsetattr(&stdin, OptionalActions::Now, &before)?;
+        writeln!(io::stderr())?;
+        read.map(|_| line.trim_end_matches(['\r', '\n']).to_owned())
     }
 
     /// A failure with its hints.

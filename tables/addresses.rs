@@ -183,14 +183,13 @@ impl Address {
 
     /// Six octets however they are separated; anything else (InfiniBand has twenty) as its digits.
     fn mac(text: &str) -> Self {
-        let digits: Vec<u8> =
-            text.bytes().filter(u8::is_ascii_hexdigit).map(|digit| digit.to_ascii_lowercase()).collect();
-        let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-        let octets: Option<Vec<u8>> = digits.chunks(2).map(octet).collect();
-        match octets.and_then(|octets| <[u8; 6]>::try_from(octets).ok()) {
-            Some(octets) => Self::Mac(octets),
-            None => Self::OtherMac(String::from_utf8_lossy(&digits).into_owned()),
+        let digits = || text.chars().filter_map(|digit| digit.to_digit(16));
+        if digits().count() != 12 {
+            return Self::OtherMac(digits().filter_map(|digit| char::from_digit(digit, 16)).collect());
         }
+        let number = digits().fold(0_u64, |number, digit| number << 4 | u64::from(digit));
+        let [_, _, octets @ ..] = number.to_be_bytes();
+        Self::Mac(octets)
     }
 
     fn attribute(&self) -> &'static str {

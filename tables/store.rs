@@ -38,6 +38,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_container_networks.sql"),
     include_str!("migrations/0009_journal_limit.sql"),
     include_str!("migrations/0010_memberships.sql"),
+    include_str!("migrations/0011_registry.sql"),
 ];
 
 /// From this many keys on a table is read through instead of looked up key by key.

@@ -27,6 +27,7 @@ use super::networks::Networks;
 use super::version::{ApiVersion, Versions, agree};
 use super::wire::Dialer;
 use crate::error::chain;
+use crate::registry::Login;
 use crate::{Error, Result, ssh};
 
 /// Questions in flight at one engine.
@@ -57,6 +58,8 @@ pub(super) struct Engine {
     pub(super) transfer_limit: Duration,
     /// Set once the engine stopped answering: further requests fail at once instead of each waiting its own limit.
     lost: OnceLock<Arc<Error>>,
+    /// Who we are to registries.
+    pub(super) logins: Vec<Login>,
 }
 
 /// The engine understood and said no.
@@ -121,6 +124,7 @@ impl Engine {
             request_limit: settings.request_limit,
             transfer_limit: settings.transfer_limit,
             lost: OnceLock::new(),
+            logins: settings.logins.clone(),
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bollard::auth::DockerCredentials;
 use bollard::errors::Error as Failure;
 use bollard::models::CreateImageInfo;
 use bollard::query_parameters::{CreateImageOptionsBuilder, ImportImageOptionsBuilder, TagImageOptionsBuilder};
@@ -18,7 +19,8 @@ use tokio::sync::OnceCell;
 
 use super::definition::{Image, split_reference};
 use super::engine::{Engine, Refusal};
-use crate::{Error, Event, Progress, Result};
+use crate::registry::Account;
+use crate::{Error, Event, Progress, RegistryFault, Result};
 
 /// Bytes read from an archive at once.
 const CHUNK: usize = 256 * 1024;
@@ -70,11 +72,49 @@ async fn pull(engine: &Engine, reference: &str, progress: &Progress) -> Result<S
     let (name, suffix) = split_reference(reference);
     let options = CreateImageOptionsBuilder::default().from_image(name).tag(suffix.unwrap_or("latest")).build();
     let docker = engine.docker.clone().with_timeout(engine.transfer_limit);
-    let steps = docker.create_image(Some(options), None, None);
+    let registry = registry_of(name);
+    let login = engine.logins.iter().find(|login| Some(&*login.registry) == registry);
+    let account = login.map(|login| &login.account);
+    let steps = docker.create_image(Some(options), None, account.map(credentials));
     let outcome = follow(engine, &doing, steps, progress).await?;
-    outcome
-        .map(|_| reference.to_owned())
-        .map_err(|no| Error::Refused { what: format!("{}: cannot {doing}", engine.host), why: explained(&no.message) })
+    let Err(no) = outcome else { return Ok(reference.to_owned()) };
+    let host = engine.host.clone();
+    Err(match registry.and_then(|registry| Some((registry, fault(&no.message, registry, account)?))) {
+        Some((registry, fault)) => Error::Registry { host, doing, registry: registry.into(), fault },
+        None => Error::Refused { what: format!("{host}: cannot {doing}"), why: explained(&no.message) },
+    })
+}
+
+/// The registry that an image's name begins with; None for the public one, which has no name of its own.
+fn registry_of(name: &str) -> Option<&str> {
+    let (first, _) = name.split_once('/')?;
+    (first.contains(['.', ':']) || first == "localhost").then_some(first)
+}
+
+fn credentials(account: &Account) -> DockerCredentials {
+    DockerCredentials {
+        username: Some(account.user.clone()),
+        password: Some(account.password.reveal().to_owned()),
+        ..DockerCredentials::default()
+    }
+}
+
+/// What is wrong between the host and the registry, if that is what the engine's words mean.
+fn fault(message: &str, registry: &str, account: Option<&Account>) -> Option<RegistryFault> {
+    let lower = message.to_ascii_lowercase();
+    if lower.contains("certificate has expired") {
+        return Some(RegistryFault::Expired);
+    }
+    if lower.contains("certificate signed by unknown authority") {
+        return Some(RegistryFault::Untrusted { missing: format!("/etc/docker/certs.d/{registry}/ca.crt") });
+    }
+    if lower.contains("no basic auth credentials") || lower.contains("unauthorized") {
+        return Some(match account {
+            Some(account) => RegistryFault::Shut { user: account.user.clone() },
+            None => RegistryFault::NoAccount,
+        });
+    }
+    None
 }
 
 /// The engine's words for a pull that failed, after ours.
@@ -243,6 +283,33 @@ mod tests {
         check("/srv/root.tgz", "root");
         check("/srv/é.tar", "image");
         check("/", "image");
+    }
+
+    #[test]
+    fn registries_stand_before_the_first_slash() {
+        let check = |name: &str, expected: Option<&str>| assert_eq!(registry_of(name), expected, "{name}");
+        check("busybox", None);
+        check("library/busybox", None);
+        check("10.0.0.1:5000/a/b", Some("10.0.0.1:5000"));
+        check("reg.site/a", Some("reg.site"));
+        check("localhost/a", Some("localhost"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_registry() {
+        let account = Account { user: "ada".into(), password: crate::Secret::new("x") };
+        let check = |message: &str, account: Option<&Account>, expected: Option<RegistryFault>| {
+            assert_eq!(fault(message, "r:5000", account), expected, "{message}");
+        };
+        let missing = "/etc/docker/certs.d/r:5000/ca.crt".to_owned();
+        let unknown = r#"Get "https://r:5000/v2/": x509: certificate signed by unknown authority"#;
+        check(unknown, None, Some(RegistryFault::Untrusted { missing }));
+        let expired = "x509: certificate has expired or is not yet valid: current time 2026 is after 2025";
+        check(expired, None, Some(RegistryFault::Expired));
+        check("no basic auth credentials", None, Some(RegistryFault::NoAccount));
+        let shut = "unauthorized: authentication required";
+        check(shut, Some(&account), Some(RegistryFault::Shut { user: "ada".into() }));
+        check("manifest unknown", Some(&account), None);
     }
 
     #[test]

@@ -165,8 +165,8 @@ fn untold_route(known: &[Network], nics: &[Nic], api: ApiVersion) -> Option<Stri
     let wanted = &wanted.network;
     Some(format!(
         "its engine speaks API {api} and sends the default route through network '{chosen}', not through '{wanted}': the \
-         first by name of those that are not internal; set dockergateway={chosen}, or make network '{chosen}' internal; \
-         those from API {ROUTE_CHOSEN} on can be told"
+         first by name of those that are not internal; set dockergateway={chosen}, or make network '{chosen}' internal \
+         (a network object without gateway is); those from API {ROUTE_CHOSEN} on can be told"
     ))
 }
 

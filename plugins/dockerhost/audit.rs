@@ -143,10 +143,10 @@ mod tests {
     fn offenders_and_what_mends_them() {
         let usual = Shutdown { engine: 15, service: Some(45) };
         let good = guest("c1", true, "unless-stopped", 10);
-        check(&[good.clone()], true, usual, &[]);
+        check(std::slice::from_ref(&good), true, usual, &[]);
         check(&[], false, usual, &[]);
         check(
-            &[good.clone()],
+            std::slice::from_ref(&good),
             false,
             usual,
             &[(

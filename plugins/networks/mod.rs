@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::engine::{EngineNetwork, EngineNetworks, EngineStep, Present, SwarmRole, engine_step};
 pub use self::overlap::Taken;
-pub use self::ranges::{free_like, free_ranges, overlap};
+pub use self::ranges::overlap;
 pub use self::uplink::{Uplink, uplink};
 pub use self::vxlan::derived_vni;
 use crate::setup::{Observed, Thing};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 use plugins::dockerhost::{self, Config, Finding, Shutdown};
 use plugins::setup::{FileState, Observed, Step};
-use plugins::{Backends, Host, HostState};
+use plugins::{Backends, Error, Host, HostState};
 use serde_json::json;
 use tables::Node;
 
@@ -53,7 +53,7 @@ impl Run for Lshost {
         }
         let backends = cx.backends()?;
         let ask = async |node: Node| {
-            let state = backends.hosts(&node)?.state(&node).await?;
+            let state = backends.hosts(&node)?.state(&node).await.map_err(unanswered)?;
             let space = space(&backends.host(&node).await?, &state.data_root).await?;
             Ok(listed(&state, space))
         };
@@ -78,6 +78,12 @@ impl Lshost {
         let ended = Outcome::from(cx.each(nodes, Manner::from(&self.shape), ask).await);
         Ok(if ended == Outcome::Done && off.get() { Outcome::Code(2) } else { ended })
     }
+}
+
+fn unanswered(error: Error) -> Failure {
+    let unreachable = error.is_unreachable();
+    let failure = Failure::from(error);
+    if unreachable { failure.hint("what is no Docker host yet becomes one by: mkhost NODERANGE") } else { failure }
 }
 
 /// The nodes that others name as their host, and those that say where their engine is.

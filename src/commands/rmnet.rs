@@ -8,6 +8,7 @@ use tables::definitions::words;
 
 use super::{Run, Shape};
 use crate::context::Context;
+use crate::definition::not_found;
 use crate::failure::Failure;
 use crate::fanout::Manner;
 use crate::network::{self, Work};
@@ -76,6 +77,7 @@ impl Rmnet {
                 }
                 // What was made can be taken away whatever the definition has become.
                 Err(_) if made.contains_key(*name) => (),
+                Err(_) if !network::is_defined(tables, name)? => return Err(not_found(network::object(), name)),
                 Err(failure) => return Err(network::named(name, failure)),
             }
             hosts.extend(made.get(*name).cloned().unwrap_or_default());

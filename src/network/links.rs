@@ -82,6 +82,9 @@ fn is_of_containers(plan: &Plan, verdict: &Verdict) -> bool {
     plan.stations[verdict.link.from].container.is_some()
 }
 
+/// The hosts that a row reaches, by how that went.
+type Sorts<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+
 /// Rows of hosts; equal ones are one, as are equal places of a row.
 fn matrix<'a>(plan: &Plan, links: impl Iterator<Item = &'a Verdict>) -> Vec<String> {
     let mut table: BTreeMap<&str, BTreeMap<&str, Count>> = BTreeMap::new();
@@ -90,9 +93,9 @@ fn matrix<'a>(plan: &Plan, links: impl Iterator<Item = &'a Verdict>) -> Vec<Stri
         let row = table.entry(host(verdict.link.from)).or_default();
         row.entry(host(verdict.link.to)).or_default().add(&verdict.passed);
     }
-    let mut folded: BTreeMap<BTreeMap<&str, BTreeSet<&str>>, (Vec<&str>, BTreeMap<&str, Count>)> = BTreeMap::new();
+    let mut folded: BTreeMap<Sorts<'_>, (Vec<&str>, BTreeMap<&str, Count>)> = BTreeMap::new();
     for (from, row) in &table {
-        let mut sorts: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        let mut sorts = Sorts::new();
         let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
         for (to, count) in row {
             sorts.entry(count.kind()).or_default().insert(to);
@@ -108,7 +111,9 @@ fn matrix<'a>(plan: &Plan, links: impl Iterator<Item = &'a Verdict>) -> Vec<Stri
             sums.entry(kind).and_modify(|known| *known = known.merge(count)).or_insert(count);
         }
     }
-    let rows = folded.iter().flat_map(|(sorts, (froms, sums))| {
+    let mut rows: Vec<_> = folded.iter().collect();
+    rows.sort_by_key(|(_, (froms, _))| froms);
+    let rows = rows.into_iter().flat_map(|(sorts, (froms, sums))| {
         sorts.iter().map(move |(kind, tos)| format!("{} -> {}: {}", fold(froms), fold(tos), sums[kind].words()))
     });
     rows.collect()
@@ -143,7 +148,9 @@ fn named(plan: &Plan, verdicts: &[&Verdict]) -> Vec<String> {
     for ((how, from), tos) in rows {
         folded.entry((how, tos)).or_default().push(from);
     }
-    folded.into_iter().map(|((how, tos), froms)| format!("broken: {} -> {}: {how}", fold(&froms), fold(&tos))).collect()
+    let mut rows: Vec<_> = folded.into_iter().collect();
+    rows.sort_by(|(_, one), (_, other)| one.cmp(other));
+    rows.into_iter().map(|((how, tos), froms)| format!("broken: {} -> {}: {how}", fold(&froms), fold(&tos))).collect()
 }
 
 fn fold<'a>(names: impl IntoIterator<Item = &'a &'a str>) -> String {
@@ -231,8 +238,8 @@ mod tests {
                 "hosts h2 -> h1: 0 of 1 pass, 1 lost",
                 "hosts h2 -> h[2-4]: 2 of 2 pass",
                 "hosts h[3-4] -> h[1-4]: 6 of 6 pass",
-                "broken: h2 -> h1: lost",
                 "broken: h1 -> h2: lost",
+                "broken: h2 -> h1: lost",
                 "  cause: a cause",
                 "  mend: a way",
             ],
@@ -240,11 +247,11 @@ mod tests {
         check(
             &["41", "42", "43", "14", "24", "34"],
             &[
-                "hosts h4 -> h[1-3]: 0 of 3 pass, 3 lost",
                 "hosts h[1-3] -> h4: 0 of 3 pass, 3 lost",
                 "hosts h[1-3] -> h[1-3]: 6 of 6 pass",
-                "broken: h4 -> h[1-3]: lost",
+                "hosts h4 -> h[1-3]: 0 of 3 pass, 3 lost",
                 "broken: h[1-3] -> h4: lost",
+                "broken: h4 -> h[1-3]: lost",
                 "  cause: a cause",
                 "  mend: a way",
             ],

@@ -34,3 +34,56 @@ pub(crate) fn check(network: &Network, host: &str, uplink: Option<&Uplink>) -> R
         network.name
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use plugins::networks::Driver;
+
+    use super::*;
+
+    fn network(mtu: u32) -> Network {
+        Network {
+            name: "blue".into(),
+            driver: Driver::Bridge,
+            subnet: "10.80.0.0/16".parse().unwrap(),
+            gateway: None,
+            range: None,
+            mtu,
+            vlan: None,
+            vni: Some(7),
+            hub: None,
+            uplink: None,
+            options: [].into(),
+            members: Vec::new(),
+        }
+    }
+
+    fn uplink(mtu: u32) -> Uplink {
+        Uplink { port: "eth0".into(), mtu }
+    }
+
+    #[test]
+    fn what_is_set_or_made_wins_over_what_uplinks_leave() {
+        let check = |is_set: bool, made: Option<u32>, uplinks: &[u32], expected: u32| {
+            let defined = Defined { network: network(1400), mtu_is_set: is_set, hosts: Vec::new() };
+            let made: Option<Made> = made.map(|mtu| [("h1".to_owned(), network(mtu))].into());
+            let uplinks = (1..).zip(uplinks).map(|(number, mtu)| (format!("h{number}"), uplink(*mtu))).collect();
+            assert_eq!(settle(&defined, made.as_ref(), &uplinks).mtu, expected, "{is_set} {made:?} {uplinks:?}");
+        };
+        check(true, Some(1350), &[9000], 1400);
+        check(false, Some(1350), &[9000, 9000], 1350);
+        check(false, None, &[9000, 1500, 9000], 1450);
+        check(false, None, &[], 1400);
+    }
+
+    #[test]
+    fn an_uplink_carries_the_wrapping_too() {
+        let check = |mtu: u32, carries: u32, fits: bool| {
+            assert_eq!(super::check(&network(mtu), "h1", Some(&uplink(carries))).is_ok(), fits, "{mtu} {carries}");
+        };
+        check(1450, 1500, true);
+        check(1451, 1500, false);
+        check(1450, 1400, false);
+        assert!(super::check(&network(9000), "h1", None).is_ok());
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ipnetwork::IpNetwork;
 use netboot::interfaces;
 use plugins::Error;
-use plugins::networks::{self, Network};
+use plugins::networks::{self, Network, overlap};
 use tables::definitions::Attributes;
 
 use crate::failure::Failure;
@@ -61,10 +61,6 @@ fn conflict(network: &Network, others: &[Sketch]) -> Option<(&'static str, Strin
     let inside = network.members.iter().find(|member| network.subnet.contains(member.address));
     let inside = inside.filter(|_| network.is_tunnelled())?;
     Some(("net", format!("host {} has the address {} in it, to which its tunnels lead", inside.host, inside.address)))
-}
-
-fn overlap(one: IpNetwork, other: IpNetwork) -> bool {
-    one.contains(other.network()) || other.contains(one.network())
 }
 
 #[cfg(test)]

@@ -177,6 +177,9 @@ impl<W: World + ?Sized> Walk<'_, W> {
         let nodes = self.names(at)?;
         names.join(written.intersection(nodes));
         let others = written.without(nodes);
+        if others.is_empty() {
+            return Ok(others);
+        }
         let groups = others.intersection(self.groups(at)?);
         for group in groups.counted() {
             self.add_group(&group, at, names)?;

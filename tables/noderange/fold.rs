@@ -45,6 +45,7 @@ struct Family {
     points: Vec<Point>,
 }
 
+/// Adds names that differ in one number to the family of their template.
 fn add(names: &names::Family, families: &mut BTreeMap<String, Family>) {
     // What stands at the start of a name is text, so that each of those has a template of its own; no number is no column.
     let no_number = Spans::from_iter([point::point("")]);

@@ -44,6 +44,7 @@ mod policy;
 mod postscripts;
 mod prescripts;
 mod rack;
+mod registry;
 mod routes;
 mod servicenode;
 mod site;
@@ -105,6 +106,7 @@ pub const ALL: &[&Table] = &[
     &postscripts::TABLE,
     &prescripts::TABLE,
     &rack::TABLE,
+    &registry::TABLE,
     &routes::TABLE,
     &servicenode::TABLE,
     &site::TABLE,

@@ -92,3 +92,18 @@ fn what_would_go_wrong_at_a_shutdown_is_shown_with_what_mends_it() {
     lab.run("chvm c[1-2]").success();
     assert_snapshot!(lab.run("lshost h1 --audit"), @"h1: in order");
 }
+
+#[test]
+fn a_host_without_an_engine_says_so() {
+    let lab = lab().bare_hosts(1);
+    lab.run("mkdef h1 groups=hosts ip=10.77.0.1").success();
+    assert_snapshot!(lab.run("lshost h1"), @"
+    ------- stderr -------
+    h1: Error: cannot reach h1 (ssh://root@10.77.0.1:22): /var/run/docker.sock on 10.77.0.1:22: channel open failure (connect failed)
+    Hint: what is no Docker host yet becomes one by: mkhost NODERANGE
+    [exit status: 1]
+    ");
+    let audit = lab.run("lshost h1 --audit");
+    assert_eq!(audit.code, 2);
+    assert!(audit.stdout.contains("h1: not as defined: install docker.io"), "{audit}");
+}

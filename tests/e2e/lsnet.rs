@@ -28,10 +28,11 @@ fn states_of_hosts_and_containers() {
     h3: blue: missing
     ");
     lab.host("h3").power_off();
-    let run = lab.run("lsnet --json").sorted();
-    assert_eq!(run.code, 1);
+    let run = lab.run("lsnet blue --json").sorted();
+    assert_eq!(run.code, 1, "{run}");
     assert!(run.stdout.contains(r#""network":"blue","state":"left over""#), "{run}");
     assert!(run.stdout.contains(r#""containers":["c1","c4"]"#), "{run}");
+    assert!(run.stdout.contains(r#"{"node":"h3","error":"cannot reach"#), "{run}");
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod lsdef;
 mod lsdocker;
 mod lshost;
 mod lsnet;
+mod lsregistry;
 mod lsvm;
 mod makehosts;
 mod makenetworks;
@@ -27,6 +28,7 @@ mod mkdef;
 mod mkdocker;
 mod mkhost;
 mod mknet;
+mod mkregistry;
 mod mkvm;
 mod nodeadd;
 mod nodech;
@@ -46,6 +48,7 @@ mod rmdef;
 mod rmdocker;
 mod rmhost;
 mod rmnet;
+mod rmregistry;
 mod rmvm;
 mod rpower;
 mod tabdump;
@@ -85,6 +88,13 @@ fn lab_with_guests(hosts: u8) -> Lab {
          ip='|10.100.0.($1+0)|' dockertty=yes dockerstoptimeout=1"
     );
     lab.run(&line).success();
+    lab
+}
+
+/// The hosts of a lab, defined as an admin does it who has never heard of Docker: a name and an address.
+fn defined_hosts(lab: Lab, hosts: u8) -> Lab {
+    lab.run(&format!("mkdef h[1-{hosts}] groups=hosts ip='|10.77.0.($1+0)|'")).success();
+    lab.run("chdef -t site connecttimeout=3").success();
     lab
 }
 

@@ -197,7 +197,7 @@ fn several_networks_and_a_chosen_router() {
     lab.run("chdef c[1-6] vmnics=").success();
     assert_snapshot!(lab.run("mkvm c1"), @"
     ------- stderr -------
-    c1: Error: h1: cannot create: its engine speaks API 1.41 and sends the default route through network 'back', not through 'cluster': the first by name of those that are not internal; set dockergateway=back, or make network 'back' internal; those from API 1.48 on can be told
+    c1: Error: h1: cannot create: its engine speaks API 1.41 and sends the default route through network 'back', not through 'cluster': the first by name of those that are not internal; set dockergateway=back, or make network 'back' internal (a network object without gateway is); those from API 1.48 on can be told
     [exit status: 1]
     ");
     lab.run("chdef -t group web dockergateway=back").success();

@@ -296,7 +296,7 @@ impl View<'_> {
                     );
                 }
                 _ if inner.mtu < wanted => {
-                    say(format!("{} of {at} has MTU {}, and {wanted} are needed", inner.name, inner.mtu), true)
+                    say(format!("{} of {at} has MTU {}, and {wanted} are needed", inner.name, inner.mtu), true);
                 }
                 Some(outer) if outer.mtu < wanted => {
                     say(

@@ -25,6 +25,7 @@ pub(crate) fn settings(home: &Path) -> Settings {
         known_hosts: vec![home.join(".ssh/known_hosts")],
         accept_new_host_keys: false,
         tls_directory: home.join("tls"),
+        logins: Vec::new(),
     }
 }
 

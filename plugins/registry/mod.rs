@@ -1,0 +1,164 @@
+//! An image registry on a node: the CNCF distribution server, set up and asked.
+//!
+//! What must be true of its node is pure data, as for a Docker host: [`questions`] → observe → [`wanted`] → observe → plan.
+//! What the server is asked goes over its own protocol, as any client of it would do.
+//!
+//! The distribution's package brings a service of its own that lets in everybody without TLS. Where the package is ours,
+//! that one is kept from starting.
+
+mod certificate;
+mod client;
+mod config;
+mod files;
+mod state;
+
+use serde_json::json;
+
+use crate::setup::{Fact, Family, File, FileState, Follow, Observed, PackageState, Thing, Unit};
+use crate::{Error, Result};
+
+pub use client::repositories;
+pub use config::{Account, Config, Login, PORT, STORAGE, Summary};
+pub use state::{State, collect, state};
+
+/// The server's package, which also brings the user that it runs as.
+const PACKAGE: &str = "docker-registry";
+const SERVER: &str = "/usr/bin/docker-registry";
+const USER: &str = "docker-registry";
+
+/// Says on the node that the package is there because of us.
+const RECORD: &str = "/etc/xcrane/registry.json";
+/// Keeps the package's own service from starting.
+const DROP_IN: &str = "/etc/systemd/system/docker-registry.service.d/xcrane.conf";
+
+/// Whether the unit `$1` is who listens on port `$2`.
+const LISTENS: &str = r#"ss -Hltnp "sport = :$2" | grep -q "pid=$(systemctl show -p MainPID --value "$1"),""#;
+/// Waits for that; a server that cannot start says why in its log.
+const AWAIT: &str = r#"for turn in $(seq 150); do listens "$1" "$2" && exit; sleep 0.2; done
+journalctl -b -u "$1" "_SYSTEMD_UNIT=$1" -n 1 -o cat --no-pager | cut -c-500 >&2
+exit 1"#;
+const IS_FREE: &str = r#"! ss -Hltn "sport = :$2" | grep -q . || listens "$1" "$2""#;
+/// A directory that holds something else must not become the server's.
+const IS_OURS: &str = r#"[ ! -e "$1" ] || [ -d "$1/docker" ] || [ -z "$(ls -A "$1")" ]"#;
+/// Only what a registry writes goes; whatever else is there stays, and so does the directory then.
+const FORGET: &str = r#"rm -rf "$1/docker" "$1/scheduler-state.json"
+[ ! -d "$1" ] || rmdir "$1"
+rmdir -p "${1%/*}" 2>/dev/null || :"#;
+/// The package leaves its user behind, and its user's home.
+const FORGET_USER: &str = r#"rmdir /var/lib/docker-registry 2>/dev/null
+PATH=$PATH:/usr/sbin:/sbin
+! getent passwd "$1" >/dev/null || userdel "$1"
+! getent group "$1" >/dev/null || groupdel "$1""#;
+
+/// What must be known of the node before it can be said what must be true of it.
+pub fn questions(config: &Config) -> Vec<Thing> {
+    vec![
+        Thing::NoFile(RECORD.into()),
+        Thing::Packages(vec![PACKAGE.into()]),
+        shell(&port_is_free(config), &with_listens(IS_FREE), "", &[&files::service(config), &config.port.to_string()]),
+        shell(&storage_is_ours(config), IS_OURS, "", &[&config.data()]),
+    ]
+}
+
+fn port_is_free(config: &Config) -> String {
+    format!("port {} is free", config.port)
+}
+
+fn storage_is_ours(config: &Config) -> String {
+    format!("{} is free", config.data())
+}
+
+/// What must be true of the node, from what is said of the registry and from the answers to [`questions`].
+pub fn wanted(config: &Config, observed: &Observed) -> Result<Vec<Thing>> {
+    check(config, observed)?;
+    let mut things = Vec::new();
+    if is_package_ours(observed) {
+        let text = format!("{:#}\n", json!({ "packages": [PACKAGE] }));
+        things.push(public(RECORD, &text));
+        let condition = format!("# Written by mkregistry of xcrane.\n[Unit]\nConditionPathExists=!{RECORD}\n");
+        things.push(public(DROP_IN, &condition));
+    }
+    things.push(Thing::Packages(vec![PACKAGE.into()]));
+    let all = files::all(config)?;
+    let follows = all.iter().map(|file| file.path.clone()).filter(|path| !path.ends_with(&files::collection(config)));
+    let follows = follows.filter(|path| !path.ends_with("readonly.yml")).collect();
+    let kept: Vec<&String> = all.iter().map(|file| &file.path).collect();
+    let stale = files::paths(config).into_iter().filter(|path| !kept.contains(&path)).map(Thing::NoFile);
+    things.extend(stale.collect::<Vec<_>>());
+    things.extend(all.into_iter().map(Thing::File));
+    let (name, port) = (files::service(config), config.port.to_string());
+    things.push(Thing::Unit(unit(&name, true, follows)));
+    things.push(answers(config, &name, &port));
+    Ok(things)
+}
+
+fn answers(config: &Config, unit: &str, port: &str) -> Thing {
+    let what = format!("registry {} listens on port {port}", config.name);
+    shell(&what, &with_listens(r#"listens "$1" "$2""#), &with_listens(AWAIT), &[unit, port])
+}
+
+/// What stands in the way is told before anything is touched.
+fn check(config: &Config, observed: &Observed) -> Result<()> {
+    let no = |why: String| Err(Error::Refused { what: format!("cannot make registry {}", config.name), why });
+    let is_false = |fact: &String| observed.facts.get(fact) == Some(&false);
+    let installed = matches!(observed.packages.get(PACKAGE), Some(PackageState::Installed(_)));
+    if observed.family == Some(Family::Dnf) && !installed {
+        return no(format!("its distribution has no package of the registry server ({PACKAGE}, as Debian calls it)"));
+    }
+    if is_false(&port_is_free(config)) {
+        return no(format!("another program listens on port {}", config.port));
+    }
+    if is_false(&storage_is_ours(config)) {
+        return no(format!("{} holds something that is not of a registry", config.data()));
+    }
+    Ok(())
+}
+
+/// Whether the package came, or will come, because of us.
+fn is_package_ours(observed: &Observed) -> bool {
+    let recorded = matches!(observed.files.get(RECORD), Some(FileState::Text { .. }));
+    recorded || !matches!(observed.packages.get(PACKAGE), Some(PackageState::Installed(_)))
+}
+
+/// What must be true when the registry has gone; with `purge` its images go as well. `observed` answers [`questions`].
+pub fn unwanted(config: &Config, purge: bool, observed: &Observed) -> Vec<Thing> {
+    let data = config.data();
+    let mut things = vec![Thing::Unit(unit(&files::service(config), false, Vec::new()))];
+    things.extend(files::paths(config).into_iter().map(Thing::NoFile));
+    if purge {
+        let what = format!("the images in {data} are gone");
+        things.push(shell(&what, r#"[ ! -e "$1" ]"#, FORGET, &[&data]));
+    }
+    let recorded = matches!(observed.files.get(RECORD), Some(FileState::Text { .. }));
+    if recorded && !config.has_neighbours {
+        things.push(Thing::NoPackages(vec![PACKAGE.into()]));
+        if purge {
+            let gone = r#"! getent passwd "$1" >/dev/null && ! getent group "$1" >/dev/null"#;
+            things.push(shell(&format!("user {USER} is gone"), gone, FORGET_USER, &[USER]));
+        }
+        // Last, because without the record a run that was killed could not be completed.
+        things.extend([DROP_IN, RECORD].map(|path| Thing::NoFile(path.into())));
+    }
+    things
+}
+
+fn public(path: &str, text: &str) -> Thing {
+    Thing::File(File { path: path.into(), text: text.into(), mode: 0o644, secret: false })
+}
+
+fn unit(name: &str, wanted: bool, follows: Vec<String>) -> Unit {
+    Unit { name: name.into(), enabled: wanted, active: wanted, follows, follow_by: Follow::Restart }
+}
+
+fn with_listens(script: &str) -> String {
+    format!("PATH=$PATH:/usr/sbin:/sbin\nlistens() {{\n{LISTENS}\n}}\n{script}")
+}
+
+fn shell(what: &str, check: &str, make: &str, arguments: &[&str]) -> Thing {
+    let program =
+        |script: &str| ["sh", "-c", script, "sh"].iter().chain(arguments).map(|word| (*word).to_owned()).collect();
+    Thing::Fact(Fact { what: what.into(), check: program(check), make: program(make) })
+}
+
+#[cfg(test)]
+mod tests;

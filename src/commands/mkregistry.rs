@@ -1,0 +1,199 @@
+//! `mkregistry`: set up an image registry on a node, or bring it in step with its definition.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use plugins::Secret;
+use plugins::registry::{self, Config};
+use plugins::setup;
+use tables::Node;
+
+use super::{Run, Shape};
+use crate::context::Context;
+use crate::docker_host::{self, Certificates};
+use crate::failure::Failure;
+use crate::fanout::Manner;
+use crate::outcome::Outcome;
+use crate::plan::Plan;
+use crate::registry::{Entry, PASSWD_KEY, entries, passwd, passwords, size, table};
+use crate::reply::Answer;
+
+/// Set up an image registry on a node, or bring it in step with its definition
+#[derive(Debug, Args)]
+#[command(after_help = "The registry is the CNCF distribution server from the node's own package source, with TLS by the site's
+authority, as a service of its own. What is so already stays: a second run changes nothing, and a
+certificate that runs short is renewed. What is given is kept in table registry.
+
+A user who has no password yet gets one made by chance; hosts pull as the first of --auth by
+themselves. A person reads it with: gettab key=registry,username=USER passwd.password
+
+With --gc, what is in no image any more is removed afterwards: images can be pulled meanwhile,
+and pushes are refused. With --plan nothing is changed, and the exit code is 2 if something would be.
+
+Examples:
+  mkregistry h1 --auth ada --plan
+  mkregistry h1 --auth ada       then, for hosts that shall trust it:
+  chdef -p hosts dockertrust=10.0.0.1:5000 && mkhost hosts
+  mkregistry h1 --name cache --port 5001 --upstream https://registry-1.docker.io
+  mkregistry h1 --gc")]
+pub(crate) struct Mkregistry {
+    /// The node that it runs on
+    #[arg(value_name = "NODE")]
+    noderange: String,
+    /// The name of the registry; default is that of the node
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// What stands in the names of its images; default is the ip of the node, else its name
+    #[arg(long, value_name = "HOST")]
+    address: Option<String>,
+    /// The port that it listens on; default is 5000
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// The directory in which it has its own; default is /var/lib/xcrane/registry
+    #[arg(long, value_name = "DIR")]
+    storage: Option<String>,
+    /// The users whom it lets in, by comma; without any it lets in everyone
+    #[arg(long, value_name = "USER", value_delimiter = ',')]
+    auth: Vec<String>,
+    /// Take the password of the one user of --auth from standard input
+    #[arg(long, requires = "auth")]
+    password_stdin: bool,
+    /// Fetch and keep the images of this registry; nothing can be pushed then
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// Install from the .deb files of this directory instead of from the node's package source
+    #[arg(long, value_name = "DIR")]
+    packages: Option<PathBuf>,
+    /// Then remove what is in no image any more
+    #[arg(long)]
+    gc: bool,
+    /// Show what would be done, with the lines of files that change, and do nothing
+    #[arg(long, conflicts_with = "gc")]
+    plan: bool,
+    /// Why, for the journal
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+impl Run for Mkregistry {
+    async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
+        let node = self.node(cx)?;
+        let all = entries(cx.tables()?)?;
+        let entry = self.entry(&node, &all)?;
+        let mut passwords = passwords(cx.tables()?)?;
+        let new = self.new_passwords(cx, &entry, &passwords)?;
+        passwords.extend(new.iter().cloned());
+        let certificates = if self.plan { Certificates::Find } else { Certificates::Make };
+        let config = cx.certified(entry.config(&node, &passwords, &all)?, certificates)?;
+        let manner = Manner::from(&self.shape);
+        let look = async |node: Node| self.look(cx, &config, node).await;
+        let plans = cx.plans(vec![node.clone()], manner, look).await;
+        if self.plan {
+            cx.show_plans(&plans, self.shape.format());
+            return Ok(plans.outcome());
+        }
+        if plans.ready.is_empty() {
+            return Ok(plans.outcome());
+        }
+        self.define(cx, &entry, &new)?;
+        let outcome = cx.carry_out(plans, manner).await?;
+        if outcome != Outcome::Done {
+            return Ok(outcome);
+        }
+        if !all.iter().any(|known| known.name == entry.name) {
+            let place = config.place();
+            cx.ui.hints(&[format!("hosts trust it after: chdef -p HOSTS dockertrust={place} && mkhost HOSTS")]);
+        }
+        if self.gc { collect(cx, &config, node, manner).await } else { Ok(outcome) }
+    }
+}
+
+impl Mkregistry {
+    fn node(&self, cx: &Context) -> Result<Node, Failure> {
+        if let Some(directory) = self.packages.as_ref().filter(|directory| !directory.is_dir()) {
+            return Err(Failure::refused(format!("{} is not a directory", directory.display())));
+        }
+        if self.password_stdin && self.auth.len() != 1 {
+            return Err(Failure::usage("--password-stdin is for one user, and --auth names several"));
+        }
+        let mut nodes = cx.nodes(&self.noderange)?;
+        match (nodes.pop(), nodes.is_empty()) {
+            (Some(node), true) => Ok(node),
+            _ => Err(Failure::refused(format!("'{}' is more than one node; a registry is on one", self.noderange))),
+        }
+    }
+
+    /// What is known of the registry, with what was said now.
+    fn entry(&self, node: &Node, all: &[Entry]) -> Result<Entry, Failure> {
+        let name = self.name.clone().unwrap_or_else(|| node.name().to_owned());
+        let known = all.iter().find(|entry| entry.name == name).cloned();
+        let known = known.unwrap_or_else(|| Entry { name, node: node.name().to_owned(), ..Entry::default() });
+        if known.node != node.name() {
+            return Err(Failure::refused(format!("registry {} is on {} already", known.name, known.node))
+                .hint(format!("remove it there with: rmregistry {}", known.name)));
+        }
+        Ok(Entry {
+            address: self.address.clone().unwrap_or(known.address),
+            port: self.port.map_or(known.port, |port| port.to_string()),
+            storage: self.storage.clone().unwrap_or(known.storage),
+            users: if self.auth.is_empty() { known.users } else { self.auth.clone() },
+            upstream: self.upstream.clone().unwrap_or(known.upstream),
+            ..known
+        })
+    }
+
+    /// Passwords that are not in the tables yet, by user.
+    fn new_passwords(
+        &self,
+        cx: &Context,
+        entry: &Entry,
+        known: &crate::registry::Passwords,
+    ) -> Result<Vec<(String, Secret)>, Failure> {
+        if self.password_stdin {
+            let user = self.auth.first().cloned().unwrap_or_default();
+            let password = cx.ui.secret(&format!("Password of {user}"));
+            let password = password.map_err(|error| Failure::refused(format!("cannot read the password: {error}")))?;
+            return Ok(vec![(user, Secret::new(password))]);
+        }
+        let lacking = entry.users.iter().filter(|user| self.auth.contains(user) && !known.contains_key(*user));
+        lacking.map(|user| Ok((user.clone(), Secret::random()?))).collect()
+    }
+
+    async fn look(&self, cx: &Context, config: &Config, node: Node) -> Result<Plan, Failure> {
+        let host = cx.backends()?.host(&node).await?;
+        let observed = setup::observe(&host, &registry::questions(config)).await?;
+        let wanted = registry::wanted(config, &observed)?;
+        let mut steps = docker_host::steps(&host, &wanted).await?;
+        if let Some(directory) = &self.packages {
+            steps = setup::packages_from(steps, directory);
+        }
+        Ok(Plan { node, steps, notes: Vec::new(), stops: 0 })
+    }
+
+    /// Comes before the first change of the node, so that a run that is killed can be completed.
+    fn define(&self, cx: &Context, entry: &Entry, new: &[(String, Secret)]) -> Result<(), Failure> {
+        let cells = entry.cells();
+        let cells: Vec<(&str, &str)> = cells.iter().map(|(column, value)| (*column, value.as_str())).collect();
+        cx.tables()?.edit(&cx.origin(self.reason.clone()), |edit| {
+            edit.set(table(), &[&entry.name], &cells)?;
+            for (user, password) in new {
+                let chosen = [("key", PASSWD_KEY), ("username", user.as_str()), ("authdomain", "")];
+                edit.set_where(passwd(), &chosen, &[("password", password.reveal())])?;
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+}
+
+async fn collect(cx: &Context, config: &Config, node: Node, manner: Manner) -> Result<Outcome, Failure> {
+    let limit = cx.settings()?.transfer_limit;
+    let backends = cx.backends()?;
+    let ask = async |node: Node| {
+        let (after, before) = registry::collect(&backends.host(&node).await?, config, limit).await?;
+        Ok(Answer::line(format!("registry {}: {} freed", config.name, size(before.saturating_sub(after)))))
+    };
+    Ok(cx.each(vec![node], manner, ask).await.into())
+}

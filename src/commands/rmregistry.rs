@@ -1,0 +1,91 @@
+//! `rmregistry`: take a registry away from its node.
+
+use clap::Args;
+use plugins::authority::Authority;
+use plugins::{registry, setup};
+use tables::{Node, Select};
+
+use super::{Run, Shape};
+use crate::context::Context;
+use crate::docker_host::{self, Certificates};
+use crate::failure::Failure;
+use crate::fanout::Manner;
+use crate::outcome::Outcome;
+use crate::plan::Plan;
+use crate::registry::{Entry, PASSWD_KEY, entries, find, passwd, passwords, table};
+
+/// Take a registry away from its node
+#[derive(Debug, Args)]
+#[command(after_help = "The service, its settings, accounts and certificate go, and the server's package with the last registry of
+the node if mkregistry has installed it. The images stay where they are, for a registry of the same
+name to serve them again, unless --purge is given. With --plan the exit code is 2 if anything would be done.
+
+Hosts go on trusting it until: chdef -m HOSTS dockertrust=HOST:PORT && mkhost HOSTS
+
+Examples:
+  rmregistry h1 --plan
+  rmregistry h1 --purge      nothing of it is left")]
+pub(crate) struct Rmregistry {
+    /// The registry
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Show what would be done and do nothing
+    #[arg(long)]
+    plan: bool,
+    /// Also its images
+    #[arg(long)]
+    purge: bool,
+    /// Why, for the journal
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+impl Run for Rmregistry {
+    async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
+        let all = entries(cx.tables()?)?;
+        let entry = find(&all, &self.name)?;
+        let node = cx.registry_node(&entry)?;
+        // Whom it let in is of no interest any more.
+        let config = Entry { users: Vec::new(), ..entry.clone() }.config(&node, &passwords(cx.tables()?)?, &all)?;
+        let config = cx.certified(config, Certificates::Find)?;
+        let backends = cx.backends()?;
+        let look = async |node: Node| {
+            let host = backends.host(&node).await?;
+            let observed = setup::observe(&host, &registry::questions(&config)).await?;
+            let steps = docker_host::steps(&host, &registry::unwanted(&config, self.purge, &observed)).await?;
+            Ok(Plan { node, steps, notes: Vec::new(), stops: 0 })
+        };
+        let manner = Manner::from(&self.shape);
+        let plans = cx.plans(vec![node], manner, look).await;
+        if self.plan {
+            cx.show_plans(&plans, self.shape.format());
+            return Ok(plans.outcome());
+        }
+        let outcome = cx.carry_out(plans, manner).await?;
+        if outcome == Outcome::Done {
+            self.forget(cx, &entry, &all)?;
+            if let Some(authority) = Authority::open(&cx.settings()?.tls_directory)? {
+                authority.forget(&config.certificate_name())?;
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+impl Rmregistry {
+    /// Its row goes, and the users whom no other registry lets in.
+    fn forget(&self, cx: &Context, entry: &Entry, all: &[Entry]) -> Result<(), Failure> {
+        let elsewhere = |user: &String| all.iter().any(|other| other.name != entry.name && other.users.contains(user));
+        let users: Vec<&String> = entry.users.iter().filter(|user| !elsewhere(user)).collect();
+        cx.tables()?.edit(&cx.origin(self.reason.clone()), |edit| {
+            edit.delete(table(), Select::Where(&[("name", &entry.name)]))?;
+            for user in users {
+                edit.delete(passwd(), Select::Where(&[("key", PASSWD_KEY), ("username", user), ("authdomain", "")]))?;
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+}
