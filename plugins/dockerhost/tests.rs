@@ -114,8 +114,8 @@ fn a_fresh_host_of_either_family() {
             "create /etc/systemd/system/docker.service.d/xcrane.conf",
             &format!("install {package}"),
             LIVE,
-            "reload the units of systemd",
             "enable docker.service",
+            "reload the units of systemd",
             "start docker.service",
         ];
         assert_eq!(titles, expected);
@@ -204,7 +204,7 @@ fn what_was_changed_by_hand_is_put_back() {
     world.unit(SERVICE).enabled = false;
     world.put(files::SERVICE_DROP_IN, "[Service]\n");
     let drop_in = format!("change {}", files::SERVICE_DROP_IN);
-    assert_eq!(world.titles(&config), [&drop_in, "reload the units of systemd", "enable docker.service"]);
+    assert_eq!(world.titles(&config), [&drop_in, "enable docker.service", "reload the units of systemd"]);
 }
 
 #[test]

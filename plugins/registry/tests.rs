@@ -34,8 +34,8 @@ fn a_fresh_node_gets_the_package_without_its_own_service() {
         "create /etc/systemd/system/xcrane-registry@reg.service",
         "create /etc/systemd/system/xcrane-registry-gc@reg.service",
         &format!("create {directory}/htpasswd"),
-        "reload the units of systemd",
         "enable xcrane-registry@reg.service",
+        "reload the units of systemd",
         "start xcrane-registry@reg.service",
         "make it so that registry reg listens on port 5000",
     ];

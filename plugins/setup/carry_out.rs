@@ -110,8 +110,9 @@ async fn run(host: &Host, step: &Step, later: &[Step], progress: &Progress) -> R
             host.run(&["systemctl", "daemon-reload"]).await?;
             script(host, FORGET, &[UNITS_OUTDATED], &[]).await
         }
-        Step::Enable { unit } => host.run(&["systemctl", "--quiet", "enable", unit]).await.map(drop),
-        Step::Disable { unit } => host.run(&["systemctl", "--quiet", "disable", unit]).await.map(drop),
+        // A step of its own makes systemd read its files again.
+        Step::Enable { unit } => host.run(&["systemctl", "--quiet", "--no-reload", "enable", unit]).await.map(drop),
+        Step::Disable { unit } => host.run(&["systemctl", "--quiet", "--no-reload", "disable", unit]).await.map(drop),
         Step::Start { unit } => unit_verb(host, "start", unit).await,
         Step::Stop { unit } => unit_verb(host, "stop", unit).await,
         Step::Restart { unit, .. } => unit_verb(host, "restart", unit).await,

@@ -112,13 +112,15 @@ impl Plan<'_> {
             (true, true) => self.follow(&unit.name, &is),
             (false, false) => None,
         };
-        if step.is_some() || unit.enabled != is.enabled {
-            self.reload_units();
-        }
         match (unit.enabled, is.enabled) {
             (true, false) => self.steps.push(Step::Enable { unit: name() }),
             (false, true) => self.steps.push(Step::Disable { unit: name() }),
             (true, true) | (false, false) => (),
+        }
+        // Enabling changes files of systemd too: it reads both in one go. What is only stopped is stopped as it was started.
+        self.outdated |= unit.enabled != is.enabled;
+        if !matches!(step, None | Some(Step::Stop { .. })) {
+            self.reload_units();
         }
         self.steps.extend(step);
     }

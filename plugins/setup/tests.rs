@@ -81,7 +81,7 @@ fn packages() {
 fn units() {
     let wanted = [unit(&[], Follow::Restart)];
     check(&wanted, &host(&[], running()), &[]);
-    check(&wanted, &host(&[], UnitState::default()), &["enable u", "start u"]);
+    check(&wanted, &host(&[], UnitState::default()), &["enable u", "reload the units of systemd", "start u"]);
     check(&wanted, &host(&[], UnitState { active: false, ..running() }), &["start u"]);
     check(&wanted, &host(&[], UnitState { outdated: true, ..running() }), &["reload the units of systemd"]);
     let off = Thing::Unit(Unit {
@@ -91,7 +91,7 @@ fn units() {
         follows: vec![],
         follow_by: Follow::Reload,
     });
-    check(std::slice::from_ref(&off), &host(&[], running()), &["disable u", "stop u"]);
+    check(std::slice::from_ref(&off), &host(&[], running()), &["disable u", "stop u", "reload the units of systemd"]);
     check(&[off], &host(&[], UnitState::default()), &[]);
 }
 
@@ -134,7 +134,7 @@ fn units_are_read_again_before_they_are_used_and_after_they_are_gone() {
     let path = "/etc/systemd/system/u.service";
     let reload = "reload the units of systemd";
     let wanted = [file(path, "x"), unit(&[], Follow::Restart)];
-    check(&wanted, &host(&[], UnitState::default()), &[&format!("create {path}"), reload, "enable u", "start u"]);
+    check(&wanted, &host(&[], UnitState::default()), &[&format!("create {path}"), "enable u", reload, "start u"]);
     check(&wanted, &host(&[], running()), &[&format!("create {path}"), reload]);
     let off = Thing::Unit(Unit {
         name: "u".into(),

@@ -55,6 +55,10 @@ pub(crate) struct Mkhost {
 }
 
 impl Run for Mkhost {
+    fn is_audited(&self) -> bool {
+        !self.plan
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
         cx.check(self.shape.format(), &nodes, |node| Ok(Config::of(node).map(drop)?))?;

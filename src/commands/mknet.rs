@@ -67,6 +67,10 @@ pub(crate) struct Mknet {
 type Uplinks = BTreeMap<String, BTreeMap<String, Uplink>>;
 
 impl Run for Mknet {
+    fn is_audited(&self) -> bool {
+        !self.plan
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let names: BTreeSet<String> = words(&self.networks).map(str::to_owned).collect();
         let names: Vec<String> = names.into_iter().collect();

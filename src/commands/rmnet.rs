@@ -44,6 +44,10 @@ pub(crate) struct Rmnet {
 }
 
 impl Run for Rmnet {
+    fn is_audited(&self) -> bool {
+        !self.plan
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let names: BTreeSet<&str> = words(&self.networks).collect();
         let manner = Manner::from(&self.shape);

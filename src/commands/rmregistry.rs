@@ -43,6 +43,10 @@ pub(crate) struct Rmregistry {
 }
 
 impl Run for Rmregistry {
+    fn is_audited(&self) -> bool {
+        !self.plan
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let all = entries(cx.tables()?)?;
         let entry = find(&all, &self.name)?;

@@ -18,6 +18,8 @@ enum Named {
 /// The columns whose cells name nodes or groups that their row is not about.
 const REFERENCES: &[(&str, &str, Named)] = &[
     ("docker", "links", Named::Names),
+    ("fabric", "hosts", Named::Range),
+    ("fabric", "hub", Named::Names),
     ("hypervisor", "mgr", Named::Names),
     ("mp", "mpa", Named::Names),
     ("nodegroup", "membergroups", Named::Names),
@@ -32,6 +34,7 @@ const REFERENCES: &[(&str, &str, Named)] = &[
     ("noderes", "xcatmaster", Named::Names),
     ("pduoutlet", "pdu", Named::Names),
     ("policy", "noderange", Named::Range),
+    ("registry", "node", Named::Names),
     ("switch", "switch", Named::Names),
     ("vm", "host", Named::Names),
     ("vm", "mgr", Named::Names),

@@ -67,7 +67,7 @@ fn a_fresh_host_becomes_a_docker_host_from_its_package_source() {
     h1:     +    "/etc/systemd/system/docker.service.d/xcrane.conf"
     h1:     +  ],
     h1:     +  "packages": [
-    h1:     +    "docker.io"
+    h1:     +    "docker.io|docker-ce|moby-engine"
     h1:     +  ]
     h1:     +}
     h1: create /etc/docker/daemon.json
@@ -100,8 +100,8 @@ fn a_fresh_host_becomes_a_docker_host_from_its_package_source() {
     h1:     +RestartSec=5
     h1:     +TimeoutStopSec=45
     h1: install docker.io
-    h1: reload the units of systemd
     h1: enable docker.service
+    h1: reload the units of systemd
     h1: start docker.service
     [exit status: 2]
     "#);
@@ -111,8 +111,8 @@ fn a_fresh_host_becomes_a_docker_host_from_its_package_source() {
     h1: create /etc/docker/daemon.json
     h1: create /etc/systemd/system/docker.service.d/xcrane.conf
     h1: install docker.io
-    h1: reload the units of systemd
     h1: enable docker.service
+    h1: reload the units of systemd
     h1: start docker.service
     ");
     assert_snapshot!(lab.run("mkhost h1"), @"h1: unchanged");
