@@ -1,6 +1,6 @@
 //! The addresses of guests before these are made: what they lack is given, what is another's or does not belong is refused.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use netboot::networks::Network;
@@ -21,15 +21,15 @@ pub(crate) fn settle(
     nodes: Vec<Node>,
     format: Format,
 ) -> Result<Vec<Node>, Failure> {
-    let shared_macs = of_uplinks(edit)?;
-    let nodes = give_macs(cx.backends()?, edit, nodes, &shared_macs)?;
+    let wires = wires(edit)?;
+    let nodes = give_macs(cx.backends()?, edit, nodes, &wires)?;
     // A guest in its host's network has its host's address.
     let own = nodes.iter().filter(|node| node.get("vmnics") != Some("host"));
     let names: Vec<String> = own.map(|node| node.name().to_owned()).collect();
     let shared = edit.shared_addresses(&names)?;
     refuse(cx, format, shared.iter().flat_map(said_of_shared), "an address is of one node only")?;
-    let misplaced = misplaced(cx.backends()?, edit, &nodes, &shared_macs)?;
-    refuse(cx, format, misplaced, "an address is one of its port's network")?;
+    let misplaced = misplaced(cx.backends()?, edit, &nodes, &wires)?;
+    refuse(cx, format, misplaced, "every port has an address of its network")?;
     Ok(nodes)
 }
 
@@ -61,11 +61,28 @@ fn said_of_shared(shared: &Shared) -> impl Iterator<Item = (String, String)> {
     among_nodes.into_iter().chain(routers)
 }
 
-/// The networks whose ports all have the MAC address of their host's uplink.
-fn of_uplinks(edit: &Edit<'_>) -> Result<HashSet<String>, Failure> {
+/// The networks over several hosts whose engines know nothing of each other, by name.
+fn wires(edit: &Edit<'_>) -> Result<HashMap<String, Wire>, Failure> {
     let fabric = schema::find("fabric").expect("table fabric is in the schema");
-    let rows = edit.rows(fabric, Select::Where(&[("driver", Driver::Ipvlan.word())]))?;
-    Ok(rows.iter().filter_map(|row| row.get("netname")).map(str::to_owned).collect())
+    let wires = edit.rows(fabric, Select::All)?.into_iter().filter_map(|row| {
+        let wire = match row.get("driver")? {
+            // Swarm's managers give every address once.
+            word if word == Driver::Overlay.word() => return None,
+            word if word == Driver::Ipvlan.word() => Wire::SharedMac,
+            _ => Wire::OwnMac,
+        };
+        Some((row.get("netname")?.to_owned(), wire))
+    });
+    Ok(wires.collect())
+}
+
+/// What a port has on a network over several hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wire {
+    /// A MAC address of its own.
+    OwnMac,
+    /// That of its host's uplink.
+    SharedMac,
 }
 
 /// The nodes as they are with a MAC address for every port that can have one.
@@ -73,9 +90,9 @@ fn give_macs(
     backends: &Backends,
     edit: &mut Edit<'_>,
     nodes: Vec<Node>,
-    shared: &HashSet<String>,
+    wires: &HashMap<String, Wire>,
 ) -> Result<Vec<Node>, Failure> {
-    let lacks = |port: &Port| port.mac.is_none() && !shared.contains(&port.network);
+    let lacks = |port: &Port| port.mac.is_none() && wires.get(&port.network) != Some(&Wire::SharedMac);
     let mut lacking = Vec::new();
     for node in &nodes {
         let ports = backends.guests(node)?.ports(node)?;
@@ -112,12 +129,13 @@ fn with_mac(cell: &str, node: &Node, place: usize, port: &Port, mac: &str) -> St
     }
 }
 
-/// Ports with addresses that the network objects of their names do not have for nodes.
+/// Ports with addresses that the network objects of their names do not have for nodes, and ports without one where two
+/// engines would give the same to two guests.
 fn misplaced(
     backends: &Backends,
     edit: &Edit<'_>,
     nodes: &[Node],
-    shared_macs: &HashSet<String>,
+    wires: &HashMap<String, Wire>,
 ) -> Result<Vec<(String, String)>, Failure> {
     let rows = edit.rows(schema::find("networks").expect("table networks is in the schema"), Select::All)?;
     let networks = rows.iter().filter_map(Network::read);
@@ -125,11 +143,8 @@ fn misplaced(
     let mut said = Vec::new();
     for node in nodes {
         for (place, port) in backends.guests(node)?.ports(node)?.iter().enumerate() {
-            if let Some(mac) = port.mac.as_ref().filter(|_| shared_macs.contains(&port.network)) {
-                let why =
-                    format!("mac {mac} is of no use in network {}, where ports have that of the uplink", port.network);
-                said.push((node.name().to_owned(), why));
-            }
+            let why = wires.get(&port.network).and_then(|wire| unfit(place, port, *wire));
+            said.extend(why.map(|why| (node.name().to_owned(), why)));
             let Some(network) = networks.get(&port.network) else { continue };
             let refused = port.addresses.iter().filter_map(|address| Some((address, network.refuses(*address)?)));
             said.extend(refused.map(|(address, why)| {
@@ -138,6 +153,23 @@ fn misplaced(
         }
     }
     Ok(said)
+}
+
+/// Why a port cannot be on a network over several hosts.
+fn unfit(place: usize, port: &Port, wire: Wire) -> Option<String> {
+    let Port { name, network, addresses, mac } = port;
+    match (mac, wire) {
+        (Some(mac), Wire::SharedMac) => {
+            Some(format!("mac {mac} is of no use in network {network}, where ports have that of the uplink"))
+        }
+        _ if addresses.is_empty() => {
+            let attribute = if place == 0 { "ip".to_owned() } else { format!("nicips.{name}") };
+            Some(format!(
+                "{attribute} is not set, and in network {network} two hosts would give one address to two guests"
+            ))
+        }
+        _ => None,
+    }
 }
 
 /// Where the address of a port stands.
@@ -149,6 +181,22 @@ fn attribute(node: &Node, place: usize, port: &Port, address: IpAddr) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ports_that_do_not_fit_a_network_over_hosts() {
+        let check = |place: usize, address: Option<&str>, mac: Option<&str>, wire: Wire, expected: Option<&str>| {
+            let addresses = address.map(|text| text.parse().unwrap()).into_iter().collect();
+            let port = Port { name: "eth1".into(), network: "blue".into(), addresses, mac: mac.map(str::to_owned) };
+            let said = unfit(place, &port, wire);
+            let first = said.as_deref().and_then(|said| said.split(' ').next());
+            assert_eq!(first, expected, "{said:?}");
+        };
+        check(0, Some("10.80.0.1"), Some("02:42:0a:50:00:01"), Wire::OwnMac, None);
+        check(0, Some("10.80.0.1"), None, Wire::SharedMac, None);
+        check(0, Some("10.80.0.1"), Some("02:42:0a:50:00:01"), Wire::SharedMac, Some("mac"));
+        check(0, None, None, Wire::OwnMac, Some("ip"));
+        check(1, None, None, Wire::SharedMac, Some("nicips.eth1"));
+    }
 
     #[test]
     fn a_mac_address_joins_those_that_are_there() {

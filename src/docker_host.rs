@@ -6,7 +6,7 @@ use netboot::interfaces;
 use plugins::authority::Authority;
 use plugins::dockerhost::{self, Config};
 use plugins::setup::{self, Observed, Step, Thing};
-use plugins::{Backends, Carried, Host, HostState};
+use plugins::{Backends, Carried, Error, Host, HostState};
 use tables::{Node, Select, schema};
 
 use crate::context::Context;
@@ -15,6 +15,9 @@ use crate::plan::Plan;
 
 /// Five years, of which the last third is time to renew it.
 const LIFETIME: Duration = Duration::from_secs(5 * 365 * 24 * 3600);
+
+/// Longer than any small program takes on a host; `df` waits for ever where a file server is gone.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Whether certificates that are missing are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +74,19 @@ pub(crate) struct Looked {
     pub(crate) observed: Observed,
 }
 
+impl Looked {
+    /// Whether the engine runs.
+    pub(crate) fn is_active(&self) -> bool {
+        self.observed.units.get(dockerhost::SERVICE).is_some_and(|unit| unit.active)
+    }
+
+    /// Whether nothing is in a directory of the host.
+    pub(crate) async fn is_empty(&self, directory: &str) -> Result<bool, Failure> {
+        let asked = [dockerhost::nothing_in(directory)];
+        Ok(setup::observe(&self.host, &asked).await?.facts.into_values().all(|empty| empty))
+    }
+}
+
 /// Looks at a host for what its plan depends on.
 pub(crate) async fn look(backends: &Backends, node: &Node, config: &Config) -> Result<Looked, Failure> {
     let host = backends.host(node).await?;
@@ -79,23 +95,55 @@ pub(crate) async fn look(backends: &Backends, node: &Node, config: &Config) -> R
 }
 
 /// The steps to all that is wanted of the host.
-pub(crate) async fn steps(host: &Host, wanted: &[Thing]) -> Result<Vec<Step>, Failure> {
+pub(crate) async fn steps(host: &Host, wanted: &[Thing]) -> plugins::Result<Vec<Step>> {
     Ok(setup::plan(wanted, &setup::observe(host, wanted).await?))
+}
+
+/// Refuses to let an engine look elsewhere for its data than where it is. One that does not answer may have containers
+/// that only the disk knows of.
+pub(crate) async fn check_data_root(
+    backends: &Backends,
+    node: &Node,
+    wanted: &[Thing],
+    looked: &Looked,
+) -> Result<(), Failure> {
+    let Some((from, to)) = dockerhost::moves_data(wanted, &looked.observed) else { return Ok(()) };
+    let state = if looked.is_active() { state(backends, node).await.ok() } else { None };
+    let what = match state {
+        Some(state) if state.guests == 0 || state.data_root == to => return Ok(()),
+        Some(state) => format!("{} containers are", state.guests),
+        None if looked.is_empty(&from).await? => return Ok(()),
+        None => "data of an engine that does not answer is".to_owned(),
+    };
+    Err(dockerhost::refuse_to_move(&what, &from, &to).into())
+}
+
+/// What a program on the host prints.
+pub(crate) async fn said(host: &Host, argv: &[&str]) -> Result<String, Failure> {
+    said_within(LIMIT, host, argv).await
+}
+
+async fn said_within(limit: Duration, host: &Host, argv: &[&str]) -> Result<String, Failure> {
+    let timed_out = |_| Error::TimedOut { what: format!("{}: {}", host.name(), argv.join(" ")), after: limit };
+    let said = tokio::time::timeout(limit, host.run(argv)).await.map_err(timed_out)??;
+    Ok(String::from_utf8_lossy(&said).into_owned())
 }
 
 /// The plan with what it does to running containers.
 pub(crate) async fn weighed(
     backends: &Backends,
-    config: &Config,
     node: Node,
     steps: Vec<Step>,
     looked: &Looked,
 ) -> Result<Plan, Failure> {
-    let active = looked.observed.units.get(dockerhost::SERVICE).is_some_and(|unit| unit.active);
     let ends = |unit: &String| unit == dockerhost::SERVICE || unit == dockerhost::SOCKET;
-    let interrupts =
-        steps.iter().any(|step| matches!(step, Step::Restart { unit, .. } | Step::Stop { unit } if ends(unit)));
-    if !active || !interrupts {
+    // Packages may stop the engine, or take another's place.
+    let interrupts = steps.iter().any(|step| match step {
+        Step::Restart { unit, .. } | Step::Stop { unit } => ends(unit),
+        Step::Install(_) | Step::Remove { .. } => true,
+        _ => false,
+    });
+    if !looked.is_active() || !interrupts {
         return Ok(Plan { node, steps, notes: Vec::new(), stops: 0 });
     }
     let state = match state(backends, &node).await {
@@ -105,7 +153,6 @@ pub(crate) async fn weighed(
             return Ok(Plan { node, steps, notes, stops: 1 });
         }
     };
-    dockerhost::check_data_root(config, &state)?;
     let (note, stops) = weigh(&state, &steps);
     Ok(Plan { node, steps, notes: note.into_iter().collect(), stops })
 }
@@ -143,5 +190,17 @@ fn weigh(state: &HostState, steps: &[Step]) -> (Option<String>, usize) {
             let note = format!("the restart will stop {running}; what has a restart policy comes back");
             (Some(note), state.running)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_that_hangs_is_given_up() {
+        assert_eq!(said(&Host::Local, &["echo", "x"]).await.unwrap(), "x\n");
+        let hung = said_within(Duration::from_millis(50), &Host::Local, &["sleep", "5"]).await.unwrap_err();
+        assert!(hung.message.contains("this machine: sleep 5"), "{}", hung.message);
     }
 }

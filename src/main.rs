@@ -22,6 +22,7 @@ mod progress;
 mod registry;
 mod remote;
 mod reply;
+mod size;
 mod status;
 mod synclist;
 mod template;

@@ -23,6 +23,17 @@ pub(crate) enum Outcome {
     Signal(u8),
 }
 
+impl Outcome {
+    /// How a command ends of which two parts have ended so: Ctrl-C outweighs all, and the first that failed the rest.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Interrupted, _) | (_, Self::Interrupted) => Self::Interrupted,
+            (Self::Done, other) => other,
+            (one, _) => one,
+        }
+    }
+}
+
 impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
         Self::from(match outcome {
@@ -35,5 +46,20 @@ impl From<Outcome> for ExitCode {
             Outcome::Interrupted => 130,
             Outcome::Signal(number) => 128 + (number & 0x7f),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worse_ending_counts() {
+        let check = |one: Outcome, other: Outcome, expected: Outcome| {
+            assert_eq!((one.and(other), other.and(one)), (expected, expected), "{one:?} {other:?}");
+        };
+        check(Outcome::Done, Outcome::Done, Outcome::Done);
+        check(Outcome::Done, Outcome::SomeFailed, Outcome::SomeFailed);
+        check(Outcome::SomeFailed, Outcome::Interrupted, Outcome::Interrupted);
     }
 }

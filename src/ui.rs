@@ -8,8 +8,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use tables::noderange::Names;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 use crate::reply::{Answer, Body, Reply};
@@ -76,9 +78,10 @@ impl Ui {
         });
     }
 
-    /// A text of several lines, such as one that quotes a log, has its node before each.
+    /// A text of several lines, such as one that quotes a log, has its node before each. It may quote what another machine
+    /// said, which must not reach the terminal as orders to it.
     fn said(&self, prefix: &str, text: &str) {
-        text.lines().for_each(|line| self.stderr(&format!("{prefix}{line}")));
+        text.lines().for_each(|line| self.stderr(&format!("{prefix}{}", harmless(line))));
     }
 
     /// Writes the replies kept back by [`Format::Folded`].
@@ -86,10 +89,11 @@ impl Ui {
         let folded = std::mem::take(&mut self.lock().folded);
         for ((to_stderr, text), nodes) in folded {
             let names = tables::noderange::fold(&nodes);
-            for line in text.lines() {
-                let line = format!("{names}: {line}");
-                if to_stderr { self.stderr(&line) } else { self.lock().line(&line) }
+            if to_stderr {
+                self.said(&format!("{names}: "), &text);
+                continue;
             }
+            text.lines().for_each(|line| self.lock().line(&format!("{names}: {line}")));
         }
         self.lock().flush();
     }
@@ -153,37 +157,30 @@ impl Ui {
         }
         self.flush();
         write!(io::stderr(), "{question} [y/N] ").ok(); // nobody left to tell
-        let (sender, answer) = tokio::sync::oneshot::channel();
-        // A thread of its own: reading a terminal cannot be broken off, and must not keep the program.
-        std::thread::spawn(move || {
-            let mut line = String::new();
-            let read = io::stdin().read_line(&mut line).is_ok();
-            sender.send(read && matches!(line.trim(), "y" | "Y" | "yes")).ok(); // interrupted meanwhile
-        });
         tokio::select! {
-            answer = answer => Some(answer.unwrap_or(false)),
+            answer = typed() => Some(answer.is_ok_and(|line| matches!(line.trim(), "y" | "Y" | "yes"))),
             _ = tokio::signal::ctrl_c() => Some(false),
         }
     }
 
-    /// Takes a line of standard input; who types it is asked, and does not see it.
-    pub(crate) fn secret(&self, question: &str) -> io::Result<String> {
-        let stdin = io::stdin();
-        let mut line = String::new();
-        if !stdin.is_terminal() {
-            stdin.read_line(&mut line)?;
-            return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
+    /// Takes a line of standard input; who types it is asked, and does not see it. None after Ctrl-C.
+    pub(crate) async fn secret(&self, question: &str) -> io::Result<Option<String>> {
+        let bare = |line: String| Some(line.trim_end_matches(['\r', '\n']).to_owned());
+        if !io::stdin().is_terminal() {
+            return typed().await.map(bare);
         }
+        // Heard from before the echo goes, so that it cannot end us while it is off.
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        let silence = Silence::enter()?;
         self.flush();
         write!(io::stderr(), "{question}: ")?;
-        let before = tcgetattr(&stdin)?;
-        let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(&stdin, OptionalActions::Flush, &silent)?;
-        let read = stdin.read_line(&mut line);
-        tcsetattr(&stdin, OptionalActions::Now, &before)?;
+        let line = tokio::select! {
+            line = typed() => line.map(bare),
+            _ = interrupted.recv() => Ok(None),
+        };
+        drop(silence);
         writeln!(io::stderr())?;
-        read.map(|_| line.trim_end_matches(['\r', '\n']).to_owned())
+        line
     }
 
     /// A failure with its hints.
@@ -235,6 +232,43 @@ impl Ui {
     }
 }
 
+/// The next line of standard input.
+async fn typed() -> io::Result<String> {
+    let (sender, line) = oneshot::channel();
+    // A thread of its own: reading a terminal cannot be broken off, and must not keep the program.
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = io::stdin().read_line(&mut line);
+        sender.send(read.map(|_| line)).ok(); // interrupted meanwhile
+    });
+    line.await.unwrap_or_else(|_| Err(io::ErrorKind::UnexpectedEof.into()))
+}
+
+/// The terminal on standard input shows nothing of what is typed until this is dropped.
+struct Silence {
+    before: Termios,
+}
+
+impl Silence {
+    fn enter() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        // The keys that end or stop a program without a word; the shell would go on without echo.
+        silent.special_codes[SpecialCodeIndex::VQUIT] = 0;
+        silent.special_codes[SpecialCodeIndex::VSUSP] = 0;
+        let guard = Self { before };
+        tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
+        Ok(guard)
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        tcsetattr(io::stdin(), OptionalActions::Now, &self.before).ok(); // a terminal that hung up needs no restoring
+    }
+}
+
 impl Out {
     fn line(&mut self, text: &str) {
         self.write(text.as_bytes());
@@ -265,5 +299,29 @@ impl Out {
         if !text.is_empty() {
             self.folded.entry((to_stderr, text)).or_default().push(reply.node.unwrap_or_default());
         }
+    }
+}
+
+/// The line with its control characters written out.
+fn harmless(line: &str) -> std::borrow::Cow<'_, str> {
+    let is_order = |letter: char| letter.is_control() && letter != '\t';
+    if !line.contains(is_order) {
+        return line.into();
+    }
+    let written = |letter: char| match is_order(letter) {
+        true => letter.escape_default().to_string(),
+        false => letter.to_string(),
+    };
+    line.chars().map(written).collect::<String>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_machine_said_gives_the_terminal_no_orders() {
+        assert_eq!(harmless("h1: plain\ttext é"), "h1: plain\ttext é");
+        assert_eq!(harmless("\u{1b}]0;x\u{7}\u{9b}1m"), r"\u{1b}]0;x\u{7}\u{9b}1m");
     }
 }

@@ -11,11 +11,11 @@ use http_body_util::BodyExt;
 use hyper::Method;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tables::Node;
 use tokio_util::io::ReaderStream;
 
-use super::engine::{Engine, Refusal};
+use super::engine::{Engine, Refusal, filters};
 use super::guests::{absent_or, inspect};
 use super::moment::unix_seconds;
 use super::stream::{self as output, Output};
@@ -170,9 +170,8 @@ impl Control for Container {
 
 /// Waits for the container, also for one of that name that is made anew meanwhile.
 async fn wait_running(engine: &Engine, name: &str) -> Result<()> {
-    let filters =
-        format!("%7B%22container%22%3A%5B%22{name}%22%5D%2C%22event%22%3A%5B%22start%22%2C%22unpause%22%5D%7D");
-    let events = engine.follow(&format!("/events?filters={filters}")).await?;
+    let starts = filters(&json!({ "container": [name], "event": ["start", "unpause"] }));
+    let events = engine.follow(&format!("/events?{starts}")).await?;
     let mut events = events.map_err(|no| no.into_error(&engine.host, "watch for events"))?;
     loop {
         if let Some(started) = started(engine, name).await? {

@@ -16,6 +16,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -135,6 +136,18 @@ impl Engine {
         self.ask_for(method, path, body, self.request_limit).await
     }
 
+    /// What the engine says at `path`; `doing` completes "HOST: cannot …".
+    pub(super) async fn fetch<T: DeserializeOwned>(&self, path: &str, doing: &str) -> Result<T> {
+        let answer = self.ask(Method::GET, path, None).await?;
+        self.parse(&answer.map_err(|no| no.into_error(&self.host, doing))?)
+    }
+
+    /// What is written in an answer.
+    pub(super) fn parse<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T> {
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| Error::Garbled { what: self.host.clone(), why: error.to_string() })
+    }
+
     /// Sends a request whose answer may take as long as `limit`, such as a stop; it takes no place among the others.
     pub(super) async fn ask_for(
         &self,
@@ -245,6 +258,12 @@ impl Engine {
     }
 }
 
+/// The part of a request that says which of all are meant. Names come from outside, so that every byte is coded.
+pub(super) fn filters(wanted: &Value) -> String {
+    let coded: String = wanted.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
+    format!("filters={coded}")
+}
+
 async fn ask_version(client: &Client<Dialer, Body>, what: &str) -> Result<Versions> {
     let request = build(Method::GET, "/version", None)?;
     let unreachable = |source| Error::Unreachable { what: what.to_owned(), source };
@@ -325,6 +344,12 @@ fn unwrapped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_in_a_filter_is_taken_for_the_request() {
+        let text = filters(&serde_json::json!(["a&b"]));
+        assert_eq!(text, "filters=%5b%22%61%26%62%22%5d");
+    }
 
     #[test]
     fn messages_are_unwrapped() {

@@ -136,9 +136,7 @@ pub(super) async fn exit_code(engine: &Engine, id: &str) -> Result<i64> {
 
 /// The exit code once the engine knows it; None while the program runs.
 pub(super) async fn ended(engine: &Engine, id: &str) -> Result<Option<i64>> {
-    let answer = engine.ask(Method::GET, &format!("/exec/{id}/json"), None).await?;
-    let answer = answer.map_err(|no| no.into_error(&engine.host, "learn the exit code"))?;
-    let state: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let state: Value = engine.fetch(&format!("/exec/{id}/json"), "learn the exit code").await?;
     Ok(state["ExitCode"].as_i64().filter(|_| state["Running"] != true))
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tables::Node;
 
 use super::Docker;
-use super::engine::Engine;
+use super::engine::{Engine, filters};
 use crate::networks::{EngineNetwork, EngineNetworks, Present, SwarmRole};
 use crate::{Error, Result};
 
@@ -19,10 +19,7 @@ const NETWORK_LABEL: &str = "xcrane.network";
 impl EngineNetworks for Docker {
     async fn swarm_role(&self, host: &Node) -> Result<SwarmRole> {
         let engine = self.engines.of(host).await?;
-        let answer = engine.ask(Method::GET, "/info", None).await?;
-        let answer = answer.map_err(|no| no.into_error(&engine.host, "ask for its swarm"))?;
-        let info: Value = serde_json::from_slice(&answer.body)
-            .map_err(|error| Error::Garbled { what: engine.host.clone(), why: error.to_string() })?;
+        let info: Value = engine.fetch("/info", "ask for its swarm").await?;
         Ok(role(&info["Swarm"]))
     }
 
@@ -72,10 +69,7 @@ impl EngineNetworks for Docker {
 
 /// The network of exactly that name: the engine itself also takes the beginning of an id for one.
 async fn find(engine: &Engine, name: &str) -> Result<Option<Value>> {
-    let answer = engine.ask(Method::GET, "/networks", None).await?;
-    let answer = answer.map_err(|no| no.into_error(&engine.host, "list networks"))?;
-    let networks: Vec<Value> = serde_json::from_slice(&answer.body)
-        .map_err(|error| Error::Garbled { what: engine.host.clone(), why: error.to_string() })?;
+    let networks: Vec<Value> = engine.fetch("/networks", "list networks").await?;
     Ok(networks.into_iter().find(|network| network["Name"] == name))
 }
 
@@ -84,12 +78,8 @@ async fn containers(engine: &Engine, network: &Value) -> Result<Vec<String>> {
     let name = text(&network["Name"]);
     // The engine knows a container that was never started by the network's name only, and takes that for the beginning
     // of other networks' ids as well.
-    let filters = json!({ "network": [text(&network["Id"]), name] }).to_string();
-    let filters: String = filters.bytes().map(|byte| format!("%{byte:02x}")).collect();
-    let answer = engine.ask(Method::GET, &format!("/containers/json?all=true&filters={filters}"), None).await?;
-    let answer = answer.map_err(|no| no.into_error(&engine.host, "list containers"))?;
-    let found: Vec<Value> = serde_json::from_slice(&answer.body)
-        .map_err(|error| Error::Garbled { what: engine.host.clone(), why: error.to_string() })?;
+    let inside = filters(&json!({ "network": [text(&network["Id"]), name] }));
+    let found: Vec<Value> = engine.fetch(&format!("/containers/json?all=true&{inside}"), "list containers").await?;
     let inside = found.iter().filter(|container| !container["NetworkSettings"]["Networks"][name].is_null());
     let names = inside.map(|container| text(&container["Names"][0]).trim_start_matches('/').to_owned());
     Ok(names.collect::<BTreeSet<String>>().into_iter().collect())

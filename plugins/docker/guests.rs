@@ -242,9 +242,7 @@ fn warn(definition: &Definition, body: &[u8]) {
 /// The engine's whole knowledge of a container.
 pub(super) async fn inspect(engine: &Engine, name: &str) -> Result<Value> {
     let answer = engine.ask(Method::GET, &format!("/containers/{name}/json"), None).await?;
-    let answer = answer.map_err(|no| absent_or(no, &engine.host, "inspect"))?;
-    serde_json::from_slice(&answer.body)
-        .map_err(|error| Error::Garbled { what: engine.host.clone(), why: error.to_string() })
+    engine.parse(&answer.map_err(|no| absent_or(no, &engine.host, "inspect"))?)
 }
 
 pub(super) fn absent_or(no: Refusal, host: &str, doing: &str) -> Error {

@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
-use hyper::Method;
 use serde::Deserialize;
 use serde_json::Value;
 use tables::Node;
@@ -43,10 +42,7 @@ struct Pool {
 impl Hosts for Docker {
     async fn state(&self, host: &Node) -> Result<HostState> {
         let engine = self.engines.of(host).await?;
-        let answer = engine.ask(Method::GET, "/info", None).await?;
-        let answer = answer.map_err(|no| no.into_error(&engine.host, "ask the engine about itself"))?;
-        let info: Info = serde_json::from_slice(&answer.body)
-            .map_err(|error| Error::Garbled { what: engine.host.clone(), why: error.to_string() })?;
+        let info: Info = engine.fetch("/info", "ask the engine about itself").await?;
         let pools = info.default_address_pools.into_iter().flatten();
         Ok(HostState {
             engine: info.server_version,

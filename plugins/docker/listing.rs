@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hyper::Method;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
@@ -119,10 +118,7 @@ pub(super) async fn list(engine: &Engine) -> Result<Listing> {
 }
 
 async fn fetch(engine: &Engine) -> Result<Listing> {
-    let answer = engine.ask(Method::GET, "/containers/json?all=1", None).await?;
-    let answer = answer.map_err(|no| no.into_error(&engine.host, "list containers"))?;
-    let listed: Vec<Listed> = serde_json::from_slice(&answer.body)
-        .map_err(|error| Error::Garbled { what: engine.host.clone(), why: error.to_string() })?;
+    let listed: Vec<Listed> = engine.fetch("/containers/json?all=1", "list containers").await?;
     Ok(Arc::new(listed.into_iter().map(|container| (container.name().to_owned(), container)).collect()))
 }
 

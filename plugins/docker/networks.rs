@@ -75,7 +75,8 @@ pub(super) async fn check(engine: &Engine, definition: &Definition) -> Result<()
 }
 
 async fn known(engine: &Engine) -> Result<&[Network]> {
-    let known = engine.networks.get_or_init(async || fetch(engine).await.map_err(Arc::new)).await;
+    let known =
+        engine.networks.get_or_init(async || engine.fetch("/networks", "list networks").await.map_err(Arc::new)).await;
     known.as_deref().map_err(|error| error.again())
 }
 
@@ -112,13 +113,6 @@ pub(super) async fn holder(engine: &Engine, container: &str) -> Result<Option<St
 /// The address without the length of its network's prefix.
 fn bare(address: &str) -> &str {
     address.split('/').next().unwrap_or(address)
-}
-
-async fn fetch(engine: &Engine) -> Result<Vec<Network>> {
-    let answer = engine.ask(Method::GET, "/networks", None).await?;
-    let answer = answer.map_err(|no| no.into_error(&engine.host, "list networks"))?;
-    serde_json::from_slice(&answer.body)
-        .map_err(|error| Error::Garbled { what: engine.host.clone(), why: error.to_string() })
 }
 
 fn missing(host: &str, known: &[Network], wanted: &str) -> Error {

@@ -2,47 +2,36 @@
 
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
-use hyper::Method;
 use ipnetwork::IpNetwork;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tables::Node;
 
 use super::Docker;
-use super::engine::Engine;
+use super::engine::filters;
 use super::guests::inspect;
+use crate::Result;
 use crate::networks::survey::{Attached, EngineFacts, EngineSurvey, Held};
-use crate::{Error, Result};
 
 #[async_trait]
 impl EngineSurvey for Docker {
     async fn facts(&self, host: &Node) -> Result<EngineFacts> {
         let engine = self.engines.of(host).await?;
-        let networks = fetch(&engine, "/networks", "list networks");
-        let info = fetch(&engine, "/info", "tell its pools");
+        let networks = engine.fetch("/networks", "list networks");
+        let info = engine.fetch("/info", "tell its pools");
         let (networks, info): (Vec<Value>, Value) = futures_util::future::try_join(networks, info).await?;
         Ok(EngineFacts { networks: networks.iter().flat_map(held).collect(), pools: pools(&info) })
     }
 
     async fn attached(&self, host: &Node, network: &str) -> Result<Vec<Attached>> {
         let engine = self.engines.of(host).await?;
-        let filters: String =
-            json!({ "network": [network] }).to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
-        let running: Vec<Value> =
-            fetch(&engine, &format!("/containers/json?filters={filters}"), "list containers").await?;
+        let path = format!("/containers/json?{}", filters(&json!({ "network": [network] })));
+        let running: Vec<Value> = engine.fetch(&path, "list containers").await?;
         let ids = running.iter().filter_map(|container| container["Id"].as_str());
         let found = try_join_all(ids.map(|id| inspect(&engine, id))).await?;
         let mut attached: Vec<Attached> = found.iter().filter_map(|container| attached(container, network)).collect();
         attached.sort_by(|one, other| one.container.cmp(&other.container));
         Ok(attached)
     }
-}
-
-async fn fetch<T: DeserializeOwned>(engine: &Engine, path: &str, doing: &str) -> Result<T> {
-    let answer = engine.ask(Method::GET, path, None).await?;
-    let answer = answer.map_err(|no| no.into_error(&engine.host, doing))?;
-    serde_json::from_slice(&answer.body)
-        .map_err(|error| Error::Garbled { what: engine.host.clone(), why: error.to_string() })
 }
 
 /// Each range of a network.

@@ -6,10 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use tables::noderange::fold;
 
+use super::files::SHUTDOWN_TIMEOUT;
 use crate::{Carried, HostState};
-
-/// What the engine gives all its containers together when it ends, unless daemon.json says otherwise.
-const SHUTDOWN_TIMEOUT: u64 = 15;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

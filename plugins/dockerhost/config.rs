@@ -14,7 +14,8 @@ use crate::setup::Family;
 
 const LOG_MAX_SIZE: &str = "10m";
 const LOG_MAX_FILE: &str = "3";
-const DATA_ROOT: &str = "/var/lib/docker";
+/// Where an engine keeps its data unless it is told otherwise.
+pub(super) const DATA_ROOT: &str = "/var/lib/docker";
 
 /// A Docker host as it shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::config::DATA_ROOT;
 use super::files::{self, AUTHORITY, CERTIFICATE, KEY};
 use super::pools::{self, Pool};
 use super::record::Record;
@@ -173,6 +174,16 @@ pub(super) fn unmerge(before: &str, record: &Map<String, Value>) -> Result<Optio
 /// Whether an engine with this daemon.json keeps its containers.
 pub(super) fn is_live_restore(text: &str) -> bool {
     serde_json::from_str::<Value>(text).is_ok_and(|daemon| daemon["live-restore"] == true)
+}
+
+/// Where an engine with this daemon.json keeps its data.
+pub(super) fn data_root(text: &str) -> String {
+    data_root_of(&serde_json::from_str(text).unwrap_or_default())
+}
+
+pub(super) fn data_root_of(settings: &Map<String, Value>) -> String {
+    let root = settings.get("data-root").and_then(Value::as_str).map(|root| root.trim_end_matches('/'));
+    root.filter(|root| root.starts_with('/')).unwrap_or(DATA_ROOT).to_owned()
 }
 
 fn written(settings: &Map<String, Value>) -> String {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::config::Listen;
 use super::{Config, Trust, file};
-use crate::setup::File;
+use crate::setup::{File, Thing};
 use crate::{Error, Result};
 
 pub(super) const SERVICE_DROP_IN: &str = "/etc/systemd/system/docker.service.d/xcrane.conf";
@@ -13,14 +13,19 @@ pub(super) const AUTHORITY: &str = "ca.pem";
 pub(super) const CERTIFICATE: &str = "cert.pem";
 pub(super) const KEY: &str = "key.pem";
 
-/// What the engine gives its containers when it ends, unless it is told otherwise.
-const SHUTDOWN_TIMEOUT: u64 = 15;
+/// What the engine gives all its containers together when it ends, unless it is told otherwise.
+pub(super) const SHUTDOWN_TIMEOUT: u64 = 15;
 /// What the service manager gives the engine on top of that.
 const SPARE: u64 = 30;
 
 /// A file of the engine's own certificate.
 pub(super) fn own(name: &str) -> String {
     format!("/etc/docker/xcrane/{name}")
+}
+
+/// That one of our files is not there.
+pub(super) fn absent(path: String) -> Thing {
+    if path == own(KEY) { Thing::NoSecret(path) } else { Thing::NoFile(path) }
 }
 
 /// An engine that cannot start, as when its storage is still away, is started again without end: a host that boots before

@@ -20,7 +20,7 @@ use crate::{Error, HostState, Result};
 pub use audit::{Finding, Shutdown, findings};
 pub use config::{Config, Listen, Trust};
 pub use pools::Pool;
-pub use unmake::{Unmaking, unwanted};
+pub use unmake::{Unmaking, data_root, nothing_in, unwanted};
 
 use record::Record;
 
@@ -70,7 +70,7 @@ pub fn wanted(config: &Config, observed: &Observed) -> Result<Vec<Thing>> {
         files: all.iter().map(|file| file.path.clone()).filter(|path| path != DAEMON).collect(),
         packages: record.packages_with(if is_there(observed) { &[] } else { &packages }),
     };
-    let mut things: Vec<Thing> = record.files_without(&new).into_iter().map(Thing::NoFile).collect();
+    let mut things: Vec<Thing> = record.files_without(&new).into_iter().map(files::absent).collect();
     things.push(Thing::File(file(record::PATH, &new.text())));
     things.extend(all.into_iter().map(Thing::File));
     if !is_by_hand(config, &record, observed) {
@@ -139,13 +139,19 @@ fn is_by_hand(config: &Config, record: &Record, observed: &Observed) -> bool {
     config.packages.is_empty() && record.packages.is_empty() && is_there(observed)
 }
 
-/// Refuses to let an engine look elsewhere for its data than where its containers are.
-pub fn check_data_root(config: &Config, state: &HostState) -> Result<()> {
-    let Some(root) = config.data_root.as_ref().filter(|root| **root != state.data_root && state.guests > 0) else {
-        return Ok(());
-    };
-    let why = format!("{} containers are in {}; move that directory to {root} first", state.guests, state.data_root);
-    Err(wrong("dockerdataroot", why))
+/// Where the engine's data is and where it would look for it with these things, if that is not the same.
+pub fn moves_data(wanted: &[Thing], observed: &Observed) -> Option<(String, String)> {
+    let is = data_root(observed);
+    let daemon = wanted.iter().find_map(|thing| match thing {
+        Thing::File(file) if file.path == DAEMON => Some(daemon::data_root(&file.text)),
+        _ => None,
+    });
+    daemon.filter(|root| *root != is).map(|root| (is, root))
+}
+
+/// Refuses to let an engine look elsewhere for its data than where it is; `what` is there.
+pub fn refuse_to_move(what: &str, from: &str, to: &str) -> Error {
+    wrong("dockerdataroot", format!("{what} in {from}; move that directory to {to} first"))
 }
 
 fn text<'a>(observed: &'a Observed, path: &str) -> Option<&'a str> {

@@ -165,7 +165,7 @@ fn what_an_admin_wrote_stays_and_comes_back_alone() {
     let daemon = world.daemon();
     assert_eq!((&daemon["debug"], &daemon["live-restore"]), (&true.into(), &false.into()));
     assert_eq!(daemon["log-opts"].to_string(), r#"{"labels":"x","max-file":"9","max-size":"10m"}"#);
-    let steps = plan(&unwanted(&config, Unmaking::default(), &world.0).expect("it can be unmade"), &world.0);
+    let steps = plan(&unwanted(Unmaking::default(), &world.0).expect("it can be unmade"), &world.0);
     world.carry_out(&steps);
     let left =
         serde_json::json!({ "debug": true, "log-opts": { "labels": "x", "max-file": "9" }, "live-restore": false });
@@ -351,15 +351,64 @@ fn nothing_of_ours_is_left() {
     let config = config(&[]);
     world.make(&config);
     let all = Unmaking { packages: true, data: true };
-    let steps = plan(&unwanted(&config, all, &world.0).expect("it can be unmade"), &world.0);
+    let steps = plan(&unwanted(all, &world.0).expect("it can be unmade"), &world.0);
     let titles: Vec<String> = steps.iter().map(Step::title).collect();
     world.carry_out(&steps);
     assert!(titles.contains(&"remove packages docker.io".into()), "{titles:?}");
     assert_eq!(titles.last().map(String::as_str), Some("reload the units of systemd"));
     let left: Vec<&String> = world.0.files.keys().filter(|path| *path != ROUTES).collect();
     assert_eq!(left, Vec::<&String>::new());
-    let again = plan(&unwanted(&config, all, &world.0).expect("it can be unmade"), &world.0);
+    let again = plan(&unwanted(all, &world.0).expect("it can be unmade"), &world.0);
     assert_eq!(again, []);
+}
+
+#[test]
+fn only_data_that_the_engine_has_used_goes() {
+    let mut world = World::fresh(Family::Apt);
+    let check = |world: &World, expected: &str| {
+        let things = unwanted(Unmaking { packages: true, data: true }, &world.0).expect("it can be unmade");
+        let purged = things.iter().find_map(|thing| match thing {
+            Thing::Fact(fact) if fact.what == "the engine's data is gone" => fact.make.last(),
+            _ => None,
+        });
+        assert_eq!(purged.map(String::as_str), Some(expected));
+    };
+    world.make(&config(&[]));
+    check(&world, "/var/lib/docker");
+    world.make(&config(&[("dockerdataroot", "/d")]));
+    check(&world, "/d");
+    world.0.files.remove(DAEMON);
+    check(&world, "/d");
+    world.put(DAEMON, r#"{"data-root":"/by/hand/"}"#);
+    check(&world, "/by/hand");
+    world.put(DAEMON, r#"{"data-root":"/"}"#);
+    check(&world, "/var/lib/docker");
+}
+
+#[test]
+fn an_engine_is_not_led_away_from_its_data() {
+    let mut world = World::fresh(Family::Apt);
+    let check = |world: &World, root: &str, expected: Option<(&str, &str)>| {
+        let wanted = wanted(&config(&[("dockerdataroot", root)]), &world.0).expect("it can be made");
+        let expected = expected.map(|(from, to)| (from.to_owned(), to.to_owned()));
+        assert_eq!(moves_data(&wanted, &world.0), expected, "{root}");
+    };
+    check(&world, "/d", Some(("/var/lib/docker", "/d")));
+    check(&world, "/var/lib/docker", None);
+    world.make(&config(&[("dockerdataroot", "/d")]));
+    check(&world, "/d", None);
+    check(&world, "/e", Some(("/d", "/e")));
+    let wanted = wanted(&config(&[]), &world.0).expect("it can be made");
+    assert_eq!(moves_data(&wanted, &world.0), Some(("/d".into(), "/var/lib/docker".into())));
+}
+
+#[test]
+fn its_key_is_taken_away_unseen() {
+    let mut world = World::fresh(Family::Apt);
+    world.make(&listening());
+    let key = Thing::NoSecret("/etc/docker/xcrane/key.pem".into());
+    assert!(unwanted(Unmaking::default(), &world.0).expect("it can be unmade").contains(&key));
+    assert!(wanted(&config(&[]), &world.0).expect("it can be made").contains(&key));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A host that shall be no Docker host of ours any more.
 
 use super::record::{self, Record};
-use super::{Config, DAEMON, SERVICE, SOCKET, daemon, fact, file, files, text, unit};
+use super::{DAEMON, SERVICE, SOCKET, daemon, fact, file, files, text, unit};
 use crate::Result;
 use crate::setup::{Follow, Observed, Thing, Unit};
 
@@ -14,28 +14,57 @@ pub struct Unmaking {
     pub data: bool,
 }
 
+/// Bridges of our own networks may have names like the engine's.
+const OURS: &str = r#"
+PATH=$PATH:/usr/local/bin:/usr/sbin:/sbin
+ours() { ls /etc/xcrane/networks 2>/dev/null | while read -r network; do printf 'br-%.12s\n' "$network"; done; }"#;
+
+/// Reads a table as iptables-save writes it, and leaves out what is the engine's.
+const WITHOUT_ENGINE: &str = r#"
+without_engine() {
+    awk -v ours=" $(ours | tr '\n' ' ')" '
+        function is_bridge(name) {
+            if (name ~ /^br-[0-9a-f]+$/ && length(name) == 15) return !index(ours, " " name " ")
+            return name == "docker0" || name == "docker_gwbridge"
+        }
+        {
+            engine = $1 ~ /^:DOCKER(-|$)/
+            for (word = 1; word < NF; word++) {
+                if ($word ~ /^-[Ajg]$/ && $(word + 1) ~ /^DOCKER(-|$)/) engine = 1
+                if ($word ~ /^-[io]$/ && is_bridge($(word + 1))) engine = 1
+            }
+            if (!engine) print
+        }'
+}"#;
 /// The engine's chains and rules outlive it, and would filter what a later owner of the host does.
 const FORGET_RULES: &str = r#"
 for table in filter nat; do
-    iptables-save -t $table 2>/dev/null | grep -E '^-A .*(DOCKER|docker0|docker_gwbridge|br-[0-9a-f]{12})' | sed 's/^-A/-D/' |
-        while read -r rule; do eval "iptables -t $table $rule"; done
-    chains=$(iptables-save -t $table 2>/dev/null | sed -n 's/^:\(DOCKER[^ ]*\) .*/\1/p')
-    for chain in $chains; do iptables -t $table -F $chain; done
-    for chain in $chains; do iptables -t $table -X $chain; done
+    saved=$(iptables-save -c -t $table 2>/dev/null) && [ "$saved" ] || continue
+    printf '%s\n' "$saved" | without_engine | iptables-restore -c || exit
 done"#;
-const NO_RULES: &str = "! { iptables-save -t filter; iptables-save -t nat; } 2>/dev/null | grep -q DOCKER";
-const BRIDGES: &str = "ls /sys/class/net | grep -E '^(docker0|docker_gwbridge|br-[0-9a-f]{12})$'";
+const NO_RULES: &str = r#"
+for table in filter nat; do
+    saved=$(iptables-save -t $table 2>/dev/null)
+    [ "$saved" = "$(printf '%s\n' "$saved" | without_engine)" ] || exit
+done"#;
+const BRIDGES: &str = r#"
+bridges() { ls /sys/class/net | grep -xE 'docker0|docker_gwbridge|br-[0-9a-f]{12}' | grep -vxF -e "$(ours)"; }"#;
+
 /// A data root that is a file system of its own stays, empty.
 const NO_DATA: &str = r#"[ -z "$(ls -A "$1" 2>/dev/null)" ]"#;
-/// What its networks and containers had mounted goes first.
+/// What its networks and containers had mounted goes first; /proc/mounts has `\040` for a blank.
+const UNMOUNT: &str = r#"
+mounts() { place=$1/ awk 'index($2, ENVIRON["place"]) == 1 || index($2, "/run/docker/") == 1 { print $2 }' | sort -r; }
+mounts "$1" </proc/mounts | sed 's/\\/\\0/g' | while read -r mount; do umount -l "$(printf %b "$mount")"; done"#;
+/// A containerd that is still there was not ours, and has others to serve.
 const FORGET_DATA: &str = r#"
-for mount in $(cut -d' ' -f2 /proc/mounts | grep -F -e "$1/" -e /run/docker/ | sort -r); do umount -l "$mount"; done
 rm -rf "$1" 2>/dev/null || find "$1" -xdev -mindepth 1 -delete
-rm -rf /var/lib/containerd /run/docker /run/docker.sock /run/docker.pid /run/containerd /etc/docker/key.json
+command -v containerd >/dev/null || rm -rf /var/lib/containerd /run/containerd
+rm -rf /run/docker /run/docker.sock /run/docker.pid /etc/docker/key.json
 rmdir /etc/docker /etc/cni/net.d /etc/cni 2>/dev/null || :"#;
 
 /// What must be true when we have gone; `observed` answers [`super::questions`].
-pub fn unwanted(config: &Config, how: Unmaking, observed: &Observed) -> Result<Vec<Thing>> {
+pub fn unwanted(how: Unmaking, observed: &Observed) -> Result<Vec<Thing>> {
     let record = Record::read(text(observed, record::PATH).unwrap_or_default());
     let removed = how.packages && !record.packages.is_empty();
     let mut things = Vec::new();
@@ -47,37 +76,56 @@ pub fn unwanted(config: &Config, how: Unmaking, observed: &Observed) -> Result<V
         Some(left) if !removed => Thing::File(file(DAEMON, &left)),
         Some(_) | None => Thing::NoFile(DAEMON.into()),
     });
-    things.extend(record.files.iter().filter(|path| *path != record::PATH).cloned().map(Thing::NoFile));
+    things.extend(record.files.iter().filter(|path| *path != record::PATH).cloned().map(files::absent));
     if removed {
         things.push(Thing::NoPackages(record.packages.clone()));
     } else {
         things.extend(told(&record));
     }
     if removed && how.data {
-        let root = data_root(&record, config);
-        let check = &["sh", "-c", NO_DATA, "sh", &root];
-        things.push(fact("the engine's data is gone", check, &["sh", "-c", FORGET_DATA, "sh", &root]));
+        let root = data_root(observed);
+        let forget = format!("{OURS}{UNMOUNT}{FORGET_DATA}");
+        things.push(fact("the engine's data is gone", &is_empty(&root), &["sh", "-c", &forget, "sh", &root]));
     }
     // Last, because without it a run that was killed could not be completed.
     things.push(Thing::NoFile(record::PATH.into()));
     Ok(things)
 }
 
-fn data_root(record: &Record, config: &Config) -> String {
-    let recorded = record.daemon.get("data-root").and_then(|root| root.as_str());
-    recorded.unwrap_or(config.data_root()).to_owned()
+/// Where the engine keeps its data: as its daemon.json says, and where that is gone already, as we had set it. What is
+/// defined may be not true yet.
+pub fn data_root(observed: &Observed) -> String {
+    match text(observed, DAEMON) {
+        Some(daemon) => daemon::data_root(daemon),
+        None => {
+            let record = Record::read(text(observed, record::PATH).unwrap_or_default());
+            daemon::data_root_of(&record.daemon)
+        }
+    }
+}
+
+/// The program that finds a directory empty, or not there.
+fn is_empty(directory: &str) -> [&str; 5] {
+    ["sh", "-c", NO_DATA, "sh", directory]
+}
+
+/// That nothing is in a directory.
+pub fn nothing_in(directory: &str) -> Thing {
+    fact(&format!("{directory} is empty"), &is_empty(directory), &[])
 }
 
 /// The engine goes before its traces in the kernel do, and those before the programs that remove them.
 fn stopped() -> Vec<Thing> {
     let off = |name: &str| Thing::Unit(Unit { enabled: false, active: false, ..unit(name, &[], Follow::Restart) });
-    let bridges_gone = format!("! {BRIDGES} | grep -q .");
-    let remove_bridges = format!("for bridge in $({BRIDGES}); do ip link del $bridge; done");
+    let no_rules = format!("{OURS}{WITHOUT_ENGINE}{NO_RULES}");
+    let forget_rules = format!("{OURS}{WITHOUT_ENGINE}{FORGET_RULES}");
+    let no_bridges = format!("{OURS}{BRIDGES}\n! bridges | grep -q .");
+    let forget_bridges = format!("{OURS}{BRIDGES}\nfor bridge in $(bridges); do ip link del $bridge; done");
     vec![
         off(SOCKET),
         off(SERVICE),
-        fact("the engine's packet filter rules are gone", &["sh", "-c", NO_RULES], &["sh", "-c", FORGET_RULES]),
-        fact("the engine's bridges are gone", &["sh", "-c", &bridges_gone], &["sh", "-c", &remove_bridges]),
+        fact("the engine's packet filter rules are gone", &["sh", "-c", &no_rules], &["sh", "-c", &forget_rules]),
+        fact("the engine's bridges are gone", &["sh", "-c", &no_bridges], &["sh", "-c", &forget_bridges]),
     ]
 }
 
@@ -91,4 +139,52 @@ fn told(record: &Record) -> Vec<Thing> {
         units.clear();
     }
     units
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Host;
+
+    /// What the functions and the line after them print, with the networks blue and 0123456789ab here.
+    async fn run(functions: &str, stdin: &str) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        for network in ["blue", "0123456789ab"] {
+            std::fs::write(dir.path().join(network), "").unwrap();
+        }
+        let script = functions.replace("/etc/xcrane/networks", dir.path().to_str().unwrap());
+        let ran = Host::Local.try_run(&["sh", "-c", &script], stdin.as_bytes()).await.unwrap();
+        assert!(ran.stderr.is_empty(), "{}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).unwrap()
+    }
+
+    #[tokio::test]
+    async fn rules_of_others_stay() {
+        let theirs = "*filter\n:INPUT ACCEPT [3:4]\n\
+            [0:0] -A INPUT -m comment --comment \"$(reboot) for DOCKER\" -j ACCEPT\n\
+            [0:0] -A FORWARD -i br-blue -j ACCEPT\n[0:0] -A FORWARD -o br-0123456789ab -j ACCEPT\n\
+            [0:0] -A FORWARD -i br-deadbeef -j ACCEPT\n[0:0] -A INPUT -j DOCKERS\nCOMMIT\n";
+        let engine = ":DOCKER - [0:0]\n:DOCKER-USER - [0:0]\n[1:2] -A FORWARD -j DOCKER-USER\n[0:0] -A FORWARD -o br-blue -j DOCKER\n\
+            -A FORWARD -i docker0 ! -o docker0 -j ACCEPT\n-A FORWARD -o br-fedcba987654 -j ACCEPT\n\
+            -A POSTROUTING -s 172.18.0.0/16 ! -o docker_gwbridge -j MASQUERADE\n-A DOCKER-USER -j RETURN\n";
+        let filter = format!("{OURS}{WITHOUT_ENGINE}\nwithout_engine");
+        assert_eq!(run(&filter, &format!("{engine}{theirs}")).await, theirs);
+    }
+
+    #[tokio::test]
+    async fn bridges_of_our_networks_stay() {
+        let links = "docker0 br-blue br-0123456789ab br-fedcba987654 eth0";
+        let bridges = BRIDGES.replace("ls /sys/class/net", &format!("printf '%s\\n' {links}"));
+        assert_eq!(run(&format!("{OURS}{bridges}\nbridges"), "").await, "docker0\nbr-fedcba987654\n");
+    }
+
+    #[tokio::test]
+    async fn mounts_of_others_stay() {
+        let (functions, _) = UNMOUNT.split_once("\nmounts \"$1\"").unwrap();
+        let mounts = "a /d x\nb /d/overlay2/1/merged x\nc /srv/d/1 x\nd /run/docker/netns/1 x\ne /run/dockers x\nf /var/run/docker/x x\n";
+        assert_eq!(
+            run(&format!("{functions}\nmounts /d"), mounts).await,
+            "/run/docker/netns/1\n/d/overlay2/1/merged\n"
+        );
+    }
 }

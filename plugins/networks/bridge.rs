@@ -6,15 +6,12 @@
 
 use super::engine::EngineNetwork;
 use super::script::{self, BRIDGES, Script};
-use super::{Member, Network, check_options, filter, vxlan};
+use super::{LONGEST_NAME, Member, Network, check_options, filter, vxlan};
 use crate::setup::Thing;
 use crate::{Error, Result};
 
 const FUNCTIONS: &str = include_str!("bridge.sh");
 const UPLINK: &str = include_str!("uplink.sh");
-
-/// The kernel's names of ports are no longer.
-const LONGEST_NAME: usize = 15;
 
 pub(super) fn check(network: &Network) -> Result<()> {
     let refuse = |attribute: &str, why: String| Err(Error::Definition { attribute: attribute.into(), why });
@@ -46,8 +43,12 @@ pub(super) fn engine_network(network: &Network) -> EngineNetwork {
 }
 
 pub(super) fn port(network: &Network) -> String {
-    let uplink = network.uplink.as_deref().unwrap_or_default();
-    match network.vlan {
+    port_on(network.uplink.as_deref().unwrap_or_default(), network.vlan)
+}
+
+/// The port that is put into the bridge: the uplink, or a VLAN of it.
+pub fn port_on(uplink: &str, vlan: Option<u16>) -> String {
+    match vlan {
         Some(tag) => format!("{uplink}.{tag}"),
         None => uplink.to_owned(),
     }
@@ -73,7 +74,9 @@ fn script(network: &Network) -> Script<'static> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Write;
+    use std::path::Path;
     use std::process::Command;
 
     use super::super::vxlan::tests::network as blue;
@@ -143,6 +146,43 @@ mod tests {
         let aside = rendered("ifupdown_aside", INTERFACES);
         assert_eq!(aside.lines().filter(|line| line.starts_with("#xcrane-br-blue# ")).count(), 4, "{aside}");
         assert_eq!(aside.replace("#xcrane-br-blue# ", ""), INTERFACES);
+    }
+
+    /// Runs a function of the script over files of ifupdown in a directory; `spoilt` comes between.
+    fn ifupdown(directory: &Path, spoilt: &str, call: &str) {
+        let given = "set -eu; bridge=br-blue port=eth0 mac=02:00:00:00:00:07";
+        let stubs = "interfaces=$1/interfaces; addresses() { echo one; }; ifdown() { :; }; ifup() { :; }";
+        let script = format!("{given}\n{BRIDGES}\n{FUNCTIONS}\n{UPLINK}\n{stubs}\n{spoilt}\n{call}");
+        let output = Command::new("sh").args(["-c", &script, "sh"]).arg(directory).output().unwrap();
+        assert_eq!(output.status.success(), spoilt.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    #[test]
+    fn ifupdown_s_files_give_the_host_an_address_whenever_a_run_is_killed() {
+        let check = |spoilt: &str| {
+            let directory = tempfile::tempdir().unwrap();
+            let at = |name: &str| directory.path().join(name);
+            let read = |name: &str| fs::read_to_string(at(name)).unwrap();
+            fs::create_dir(at("interfaces.d")).unwrap();
+            let site = format!("source {}/*\n{INTERFACES}", at("interfaces.d").display());
+            fs::write(at("interfaces"), &site).unwrap();
+            fs::write(at("interfaces.d/eth0"), "iface eth0 inet6 static\n    address fd00::7/64\n").unwrap();
+            if !spoilt.is_empty() {
+                ifupdown(directory.path(), spoilt, "by_ifupdown");
+                assert!(read("interfaces.d/xcrane-br-blue").contains("address 10.0.0.7/24"), "{spoilt}");
+            }
+            ifupdown(directory.path(), "", "by_ifupdown");
+            let ours = read("interfaces.d/xcrane-br-blue");
+            assert!(ours.contains("address 10.0.0.7/24") && ours.contains("address fd00::7/64"), "{spoilt}: {ours}");
+            assert!(read("interfaces").contains("#xcrane-br-blue# iface eth0 inet static"), "{spoilt}");
+            assert!(read("interfaces.d/eth0").starts_with("#xcrane-br-blue# iface eth0"), "{spoilt}");
+            ifupdown(directory.path(), "", "back_by_ifupdown");
+            assert_eq!((read("interfaces"), at("interfaces.d/xcrane-br-blue").exists()), (site, false), "{spoilt}");
+        };
+        check("");
+        check("ifdown() { kill -9 $$; }");
+        check("moves=0; mv() { [ $moves != 1 ] || kill -9 $$; moves=$((moves + 1)); command mv \"$@\"; }");
+        check("moves=0; mv() { [ $moves != 2 ] || kill -9 $$; moves=$((moves + 1)); command mv \"$@\"; }");
     }
 
     #[test]

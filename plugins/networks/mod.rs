@@ -26,8 +26,10 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
+pub use self::bridge::port_on;
 pub use self::engine::{EngineNetwork, EngineNetworks, EngineStep, Present, SwarmRole, engine_step};
 pub use self::overlap::Taken;
+pub use self::ovs::switch_on;
 pub use self::ranges::overlap;
 pub use self::uplink::{Uplink, uplink};
 pub use self::vxlan::derived_vni;
@@ -36,6 +38,9 @@ use crate::{Error, Result};
 
 /// The most that an Ethernet of usual packets carries.
 pub const USUAL_MTU: u32 = 1500;
+
+/// The kernel's names of ports are no longer.
+const LONGEST_NAME: usize = 15;
 
 /// A network and the hosts that carry it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,9 +16,11 @@
 
 use std::net::IpAddr;
 
+use sha2::{Digest, Sha256};
+
 use super::engine::EngineNetwork;
 use super::script::{self, BRIDGES, Script, TUNNELS};
-use super::{Member, Network, check_options, short_name, vxlan};
+use super::{LONGEST_NAME, Member, Network, check_options, short_name, vxlan};
 use crate::setup::{Fact, Observed, Thing};
 use crate::{Error, Result};
 
@@ -127,12 +129,24 @@ pub(super) fn inner(network: &Network) -> String {
     format!("pl-{}", short_name(&network.name))
 }
 
-/// One switch a wire, on which networks are told apart by their tags: the wire is an uplink, or tunnels of one number.
+/// Networks on one uplink share its switch, on which they are told apart by their tags; tunnels have one of their own.
 fn switch(network: &Network) -> String {
     match &network.uplink {
-        Some(uplink) if !network.is_tunnelled() => format!("ovs-{uplink}").chars().take(15).collect(),
+        Some(uplink) if !network.is_tunnelled() => switch_on(uplink),
         _ => format!("ovs{}", vxlan::vni(network)),
     }
+}
+
+/// The name of the switch on an uplink. Ports of one card often differ in their last letter only, and two of them in one
+/// switch are a loop: what is too long for the kernel ends in letters that are made of all of it.
+pub fn switch_on(uplink: &str) -> String {
+    let name = format!("ovs-{uplink}");
+    if name.len() <= LONGEST_NAME {
+        return name;
+    }
+    let digest = Sha256::digest(uplink);
+    let end: String = digest[..3].iter().map(|octet| format!("{octet:02x}")).collect();
+    name.chars().take(LONGEST_NAME - end.len()).chain(end.chars()).collect()
 }
 
 /// A device, and to whom it leads.
@@ -245,6 +259,13 @@ mod tests {
         assert!(
             script.settings.contains(&("uplink", "eth1".into())) && script.settings.contains(&("vlan", "20".into()))
         );
+    }
+
+    #[test]
+    fn each_uplink_has_a_switch_of_its_own() {
+        let names = ["enp193s0f1np0", "enp193s0f1np1", "enp193s0f1"].map(switch_on);
+        assert!(names.iter().all(|name| name.len() <= LONGEST_NAME && name.starts_with("ovs-enp19")), "{names:?}");
+        assert!(names[0] != names[1] && names[2] == "ovs-enp193s0f1", "{names:?}");
     }
 
     #[test]

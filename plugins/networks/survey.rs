@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ipnetwork::IpNetwork;
@@ -12,10 +13,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tables::Node;
+use tokio::time::timeout;
 
 use crate::{Error, Host, Result};
 
 const SCRIPT: &str = include_str!("survey.sh");
+/// Longer than any host takes, one with the routes of a whole internet included.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// The facts of one host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,9 +131,10 @@ impl Survey {
 
 /// Asks a host; what its engine says is left out.
 pub async fn look(host: &Host, name: &str) -> Result<Survey> {
-    let ran = host.try_run(&["sh", "-s"], SCRIPT.as_bytes()).await?;
-    read(&String::from_utf8_lossy(&ran.stdout))
-        .map_err(|why| Error::Garbled { what: format!("{name}: cannot read its networks"), why })
+    let what = || format!("{name}: cannot read its networks");
+    let ran = timeout(LIMIT, host.try_run(&["sh", "-s"], SCRIPT.as_bytes())).await;
+    let ran = ran.map_err(|_| Error::TimedOut { what: what(), after: LIMIT })??;
+    read(&String::from_utf8_lossy(&ran.stdout)).map_err(|why| Error::Garbled { what: what(), why })
 }
 
 /// Reads what the script prints.

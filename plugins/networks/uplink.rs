@@ -1,7 +1,14 @@
 //! Through which port a host reaches the others of a network, and how great a packet goes through it.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use super::{Member, Network};
 use crate::{Error, Host, Result};
+
+/// Longer than any host takes to read a few files.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Prints the port with the smallest MTU among the one named, or those that lead to the addresses.
 const LOOK: &str = r#"
@@ -27,7 +34,9 @@ pub async fn uplink(host: &Host, network: &Network, member: &Member) -> Result<O
     let peers: Vec<String> = network.peers(member).map(|peer| peer.address.to_string()).collect();
     let words = ["sh", "-c", LOOK, "sh", network.uplink.as_deref().unwrap_or_default()];
     let argv: Vec<&str> = words.into_iter().chain(peers.iter().map(String::as_str)).collect();
-    let ran = host.try_run(&argv, b"").await?;
+    let what = || format!("{}: cannot find the uplink of network {}", member.host, network.name);
+    let ran = timeout(LIMIT, host.try_run(&argv, b"")).await;
+    let ran = ran.map_err(|_| Error::TimedOut { what: what(), after: LIMIT })??;
     let text = String::from_utf8_lossy(&ran.stdout);
     if let Some(uplink) = parse(&text) {
         return Ok(Some(uplink));
@@ -37,7 +46,7 @@ pub async fn uplink(host: &Host, network: &Network, member: &Member) -> Result<O
     }
     let complaint = String::from_utf8_lossy(&ran.stderr);
     let why = complaint.lines().next().unwrap_or("it has no route to the other hosts").to_owned();
-    Err(Error::Refused { what: format!("{}: cannot find the uplink of network {}", member.host, network.name), why })
+    Err(Error::Refused { what: what(), why })
 }
 
 fn parse(text: &str) -> Option<Uplink> {

@@ -205,30 +205,40 @@ ifupdown_aside() {
         { print (ours ? mark : "") $0 }' "$1"
 }
 
+# Puts what a program says in the place of a file, of which there is always all of the old or all of the new. ifupdown
+# does not read names that begin with a dot.
+replace() {
+    file=$(readlink -f "$1")
+    new="${file%/*}/.xcrane-new"
+    shift
+    [ ! -e "$file" ] || cp -p "$file" "$new"
+    "$@" >"$new"
+    if cmp -s "$new" "$file"; then rm -f "$new"; else mv "$new" "$file"; fi
+}
+
+# Ours comes before the site's lines go: at whatever moment this ends, one of them gives the host its addresses at boot.
 by_ifupdown() {
     had=$(addresses "$port")
     ours="$interfaces.d/xcrane-$bridge"
-    if [ ! -f "$ours" ]; then
-        grep -qE "^source(-directory)? +$interfaces.d" "$interfaces" || say "$interfaces reads nothing in $interfaces.d"
-        set -- "$interfaces"
-        for more in "$interfaces.d"/*; do [ ! -f "$more" ] || set -- "$@" "$more"; done
-        ifupdown_bridge "$@" >/run/xcrane/stanzas
-        ifdown "$port"
-        for file; do
-            ifupdown_aside "$file" >/run/xcrane/aside
-            cmp -s /run/xcrane/aside "$file" || cat /run/xcrane/aside >"$file"
-        done
-        mv /run/xcrane/stanzas "$ours"
-        rm -f /run/xcrane/aside
-    fi
+    grep -qE "^source(-directory)? +$interfaces.d" "$interfaces" || say "$interfaces reads nothing in $interfaces.d"
+    set -- "$interfaces"
+    for more in "$interfaces.d"/*; do [ ! -f "$more" ] || [ "$more" = "$ours" ] || set -- "$@" "$more"; done
+    [ -f "$ours" ] || replace "$ours" ifupdown_bridge "$@"
+    live=
+    for more; do ifupdown_aside "$more" | cmp -s - "$more" || live=yes; done
+    # A run that was killed after this has taken the port down already.
+    [ -z "$live" ] || ifdown "$port" || :
+    for more; do replace "$more" ifupdown_aside "$more"; done
     ifup "$port" "$bridge"
     await "$bridge" "$had"
 }
 
 back_by_ifupdown() {
     ifdown "$bridge" "$port" || :
+    for more in "$interfaces" "$interfaces.d"/*; do
+        [ ! -f "$more" ] || replace "$more" sed "s/^#xcrane-$bridge# //" "$more"
+    done
     rm -f "$interfaces.d/xcrane-$bridge"
-    sed -i "s/^#xcrane-$bridge# //" "$interfaces" "$interfaces.d"/*
     ifup "$port"
 }
 

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{Account, Config, SERVER, USER};
-use crate::setup::File;
+use crate::setup::{File, Thing};
 use crate::{Error, Result};
 
 /// Each of a client's requests is checked against it, so a pull by many hosts costs this many times: 15 ms.
@@ -36,6 +36,14 @@ pub(super) fn paths(config: &Config) -> Vec<String> {
     let settings = settings.iter().map(|name| format!("{}/{name}", directory(config)));
     let units = [service(config), collection(config)].map(|unit| unit_file(&unit));
     settings.chain(units).collect()
+}
+
+/// That one of them is not there.
+pub(super) fn absent(path: String) -> Thing {
+    match path.ends_with("/htpasswd") || path.ends_with("/key.pem") {
+        true => Thing::NoSecret(path),
+        false => Thing::NoFile(path),
+    }
 }
 
 /// All files, as they shall be. What is still to be issued has no text yet.
@@ -215,6 +223,7 @@ proxy:
         for file in all(&example()).unwrap() {
             let hidden = file.path.ends_with("key.pem") || file.path.ends_with("htpasswd");
             assert_eq!((file.secret, file.mode), (hidden, if hidden { 0o640 } else { 0o644 }), "{}", file.path);
+            assert_eq!(matches!(absent(file.path.clone()), Thing::NoSecret(_)), hidden, "{}", file.path);
         }
     }
 }

@@ -83,7 +83,7 @@ pub fn wanted(config: &Config, observed: &Observed) -> Result<Vec<Thing>> {
     let follows = all.iter().map(|file| file.path.clone()).filter(|path| !path.ends_with(&files::collection(config)));
     let follows = follows.filter(|path| !path.ends_with("readonly.yml")).collect();
     let kept: Vec<&String> = all.iter().map(|file| &file.path).collect();
-    let stale = files::paths(config).into_iter().filter(|path| !kept.contains(&path)).map(Thing::NoFile);
+    let stale = files::paths(config).into_iter().filter(|path| !kept.contains(&path)).map(files::absent);
     things.extend(stale.collect::<Vec<_>>());
     things.extend(all.into_iter().map(Thing::File));
     let (name, port) = (files::service(config), config.port.to_string());
@@ -124,7 +124,7 @@ fn is_package_ours(observed: &Observed) -> bool {
 pub fn unwanted(config: &Config, purge: bool, observed: &Observed) -> Vec<Thing> {
     let data = config.data();
     let mut things = vec![Thing::Unit(unit(&files::service(config), false, Vec::new()))];
-    things.extend(files::paths(config).into_iter().map(Thing::NoFile));
+    things.extend(files::paths(config).into_iter().map(files::absent));
     if purge {
         let what = format!("the images in {data} are gone");
         things.push(shell(&what, r#"[ ! -e "$1" ]"#, FORGET, &[&data]));

@@ -81,5 +81,5 @@ fn what_stands_in_the_way_is_named() {
 fn accounts_that_are_taken_away_leave_no_file() {
     let observed = node(Family::Apt, PackageState::Installed(PACKAGE.into()), false, &[]);
     let open = wanted(&Config { accounts: vec![], ..example() }, &observed).unwrap();
-    assert!(open.contains(&Thing::NoFile("/etc/xcrane/registry/reg/htpasswd".into())));
+    assert!(open.contains(&Thing::NoSecret("/etc/xcrane/registry/reg/htpasswd".into())));
 }

@@ -1,7 +1,7 @@
 //! A change that may cut its host off, with a way back that needs nobody: the host undoes it unless we tell it, over a login
 //! that was made after the change, that all is well.
 //!
-//! What is to be undone stands in a file of the host. Who renames that file has decided: the host's own timer, which then
+//! What is to be undone stands in a file of the host, `NAME:TOKEN`; names may hold dots, and none holds a colon. Who renames that file has decided: the host's own timer, which then
 //! undoes, or we, who then keep. A run that is killed anywhere in between leaves the timer to do its work, and until then
 //! the fact counts as not true, so that the next run does not build on something that is about to go.
 
@@ -21,6 +21,8 @@ const WINDOW: Duration = Duration::from_secs(60);
 const MARGIN: Duration = Duration::from_secs(10);
 /// Between two attempts to log in.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Longer than any of our own scripts takes there, an awaited or begun undoing included.
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// Undoes, unless somebody else was faster; its argument is the name of the file.
 const UNDO: &str = r#"
@@ -33,21 +35,21 @@ cd / && rmdir /run/xcrane/undo 2>/dev/null || :"#;
 const ARM: &str = r#"
 mkdir -p /run/xcrane/undo && cd /run/xcrane/undo || exit
 for _ in $(seq 60); do
-    ls "$1".*-begun >/dev/null 2>&1 || break
+    ls "$1":*-begun >/dev/null 2>&1 || break
     sleep 1
 done
-rm -f "$1".*
-cat >"$1.$2" || exit
+rm -f "$1":*
+cat >"$1:$2" || exit
 if [ -d /run/systemd/system ]; then
-    systemd-run --quiet --collect --unit="xcrane-undo-$1.$2" --on-active="$3" --timer-property=AccuracySec=1s \
-        sh -c "$4" sh "$1.$2"
+    systemd-run --quiet --collect --unit="xcrane-undo-$1:$2" --on-active="$3" --timer-property=AccuracySec=1s \
+        sh -c "$4" sh "$1:$2"
 else
-    setsid sh -c 'sleep "$1"; exec sh -c "$2" sh "$3"' sh "$3" "$4" "$1.$2" </dev/null >/dev/null 2>&1 &
+    setsid sh -c 'sleep "$1"; exec sh -c "$2" sh "$3"' sh "$3" "$4" "$1:$2" </dev/null >/dev/null 2>&1 &
 fi"#;
 
 /// True while nothing is about to be undone, and the check says so.
 const CHECK: &str = r#"
-! ls "/run/xcrane/undo/$0".* >/dev/null 2>&1 && exec "$@""#;
+! ls "/run/xcrane/undo/$0":* >/dev/null 2>&1 && exec "$@""#;
 
 const KEEP: &str = r#"
 cd /run/xcrane/undo && mv "$1" "$1-kept" 2>/dev/null && rm -f "$1-kept" || exit
@@ -68,11 +70,12 @@ pub(super) async fn venture(host: &Host, risk: &Risk) -> Result<()> {
 
 async fn venture_within(host: &Host, risk: &Risk, window: Duration, margin: Duration) -> Result<()> {
     let token = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
-    let armed = format!("{}.{token}", risk.name);
+    let armed = format!("{}:{token}", risk.name);
     let seconds = window.as_secs().to_string();
     let undo = line(&words(&risk.undo));
-    let began = Instant::now();
     shell(host, ARM, &[&risk.name, &token.to_string(), &seconds, UNDO], undo.as_bytes()).await?;
+    // Not before: arming may have waited. The host began a moment earlier, which the margin allows for.
+    let began = Instant::now();
     let last = began + window.saturating_sub(margin);
     let make = words(&risk.fact.make);
     // A connection that breaks now may be the price of the change, and no more than that.
@@ -116,7 +119,8 @@ async fn look(host: &Host, risk: &Risk) -> Result<Host> {
 
 async fn shell(host: &Host, script: &str, arguments: &[&str], stdin: &[u8]) -> Result<()> {
     let argv: Vec<&str> = ["sh", "-c", script, "sh"].into_iter().chain(arguments.iter().copied()).collect();
-    let ran = host.try_run(&argv, stdin).await?;
+    let ran = timeout(LIMIT, host.try_run(&argv, stdin)).await;
+    let ran = ran.map_err(|_| Error::TimedOut { what: host.name().into(), after: LIMIT })??;
     match ran.exit {
         Exit::Code(0) => Ok(()),
         exit => Err(refused(host, why(&exit, &ran.stderr))),
@@ -201,6 +205,31 @@ mod tests {
         let error = world.venture(Duration::from_secs(2)).await.unwrap_err();
         assert!(error.to_string().contains("the host undoes it by itself"), "{error}");
         gone(&world.file).await;
+    }
+
+    #[tokio::test]
+    async fn an_undoing_in_progress_is_awaited_at_nobody_s_expense() {
+        let world = World::new("awaited");
+        let begun = Path::new("/run/xcrane/undo").join(format!("{}:1-begun", world.risk.name));
+        std::fs::create_dir_all("/run/xcrane/undo").unwrap();
+        std::fs::write(&begun, "").unwrap();
+        let ends = async {
+            sleep(Duration::from_secs(3)).await;
+            std::fs::remove_file(&begun).unwrap();
+        };
+        let (ventured, ()) = tokio::join!(world.venture(Duration::from_secs(2)), ends);
+        ventured.unwrap();
+        assert!(world.is_true().await);
+    }
+
+    #[tokio::test]
+    async fn names_that_begin_alike_keep_out_of_each_other_s_way() {
+        let (one, mut other) = (World::new("alike"), World::new("alike.2"));
+        other.risk.fact.check = vec!["false".into()];
+        other.venture(Duration::from_secs(4)).await.unwrap_err();
+        one.venture(Duration::from_secs(4)).await.unwrap();
+        assert!(one.is_true().await, "the undoing of the other counts as its own");
+        gone(&other.file).await;
     }
 
     #[tokio::test]

@@ -31,6 +31,8 @@ pub enum Thing {
     File(File),
     /// A file that must not be there; directories that this leaves empty go with it.
     NoFile(String),
+    /// The same for a file whose text is in no diff and no observation.
+    NoSecret(String),
     Unit(Unit),
     Fact(Fact),
     Risk(Risk),
@@ -52,8 +54,8 @@ pub struct Unit {
     pub name: String,
     pub enabled: bool,
     pub active: bool,
-    /// Paths of [`Thing::File`] and [`Thing::NoFile`]: when one of them changes while the unit runs, it is restarted or
-    /// reloaded.
+    /// Paths of [`Thing::File`] and those that must not be there: when one of them changes while the unit runs, it is
+    /// restarted or reloaded.
     pub follows: Vec<String>,
     pub follow_by: Follow,
 }

@@ -101,7 +101,7 @@ fn program(wanted: &[Thing]) -> String {
                     .extend(names.iter().map(|name| format!("package {}", line(&name.split('|').collect::<Vec<_>>()))));
             }
             Thing::File(File { path, secret: false, .. }) | Thing::NoFile(path) => calls.push(line(&["file", path])),
-            Thing::File(File { path, secret: true, .. }) => calls.push(line(&["secret", path])),
+            Thing::File(File { path, secret: true, .. }) | Thing::NoSecret(path) => calls.push(line(&["secret", path])),
             Thing::Unit(Unit { name, .. }) => calls.push(line(&["unit", name])),
             Thing::Fact(Fact { check, .. }) => calls.push(fact_call(check)),
             Thing::Risk(risk) => calls.push(fact_call(&guard::check(risk))),
@@ -134,7 +134,7 @@ fn parse(wanted: &[Thing], bytes: &[u8]) -> Option<Observed> {
                     observed.packages.insert(name.clone(), package(&answers.next()?)?);
                 }
             }
-            Thing::File(File { path, .. }) | Thing::NoFile(path) => {
+            Thing::File(File { path, .. }) | Thing::NoFile(path) | Thing::NoSecret(path) => {
                 observed.files.insert(path.clone(), file(&answers.next()?)?);
             }
             Thing::Unit(Unit { name, .. }) => {

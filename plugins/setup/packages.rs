@@ -5,10 +5,11 @@ use crate::ssh::Exit;
 use crate::{Error, Host, Progress, Result, host};
 
 /// What an installation brings is noted before it begins: later, apt alone could not tell it from what was there.
+/// What is only brought up to date has its old version in brackets.
 pub(super) const NOTE: &str = r#"
 note() {
     mkdir -p /etc/xcrane
-    apt-get -s --no-install-recommends install "$@" 2>/dev/null | sed -n 's/^Inst \([^ ]*\).*/\1/p' >>/etc/xcrane/installed
+    apt-get -s --no-install-recommends install "$@" 2>/dev/null | sed -n 's/^Inst \([^ ]*\) (.*/\1/p' >>/etc/xcrane/installed
 }
 "#;
 
@@ -75,5 +76,22 @@ pub(super) async fn run(host: &Host, program: &[&str], arguments: &[String]) -> 
     match ran.exit {
         Exit::Code(0) => Ok(()),
         exit => Err(Error::Refused { what: host.name().into(), why: host::why(&exit, &ran.stderr) }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_what_is_new_is_noted() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().to_str().unwrap();
+        let said = "Inst containerd [1.6.20] (1.7.1 Debian:12 [amd64])\nInst runc (1.1.5 Debian:12 [amd64])\nConf runc (1.1.5)";
+        let note = NOTE.replace("/etc/xcrane", place).replace("apt-get", "apt");
+        let script = format!("apt() {{ printf '%s\\n' \"$SAID\"; }}\nSAID='{said}'{note}note docker.io");
+        let ran = Host::Local.try_run(&["sh", "-c", &script], &[]).await.unwrap();
+        assert_eq!(ran.exit, Exit::Code(0), "{}", String::from_utf8_lossy(&ran.stderr));
+        assert_eq!(std::fs::read_to_string(dir.path().join("installed")).unwrap(), "runc\n");
     }
 }

@@ -12,7 +12,7 @@ pub fn plan(wanted: &[Thing], observed: &Observed) -> Vec<Step> {
             Thing::Packages(names) => plan.install(names),
             Thing::NoPackages(names) => plan.uninstall(names),
             Thing::File(file) => plan.write(file),
-            Thing::NoFile(path) => plan.delete(path),
+            Thing::NoFile(path) | Thing::NoSecret(path) => plan.delete(path),
             Thing::Unit(unit) if plan.comes_again(place, &unit.name) => (),
             Thing::Unit(unit) => plan.unit(unit),
             Thing::Risk(risk) => {

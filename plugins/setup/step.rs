@@ -7,7 +7,7 @@ use super::{Family, Risk, Source};
 /// Lines of a file that are shown around each change.
 const CONTEXT: usize = 3;
 
-/// What [`super::carry_out`] does in one go.
+/// What [`super::carry_out()`] does in one go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     Install(Install),

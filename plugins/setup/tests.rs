@@ -199,6 +199,20 @@ async fn the_whole_way_and_nothing_the_second_time() {
 }
 
 #[tokio::test]
+async fn a_secret_that_goes_is_not_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key.pem");
+    std::fs::write(&path, "-----BEGIN PRIVATE KEY-----\n").unwrap();
+    let wanted = [Thing::NoSecret(path.display().to_string())];
+    let observed = observe(&Host::Local, &wanted).await.unwrap();
+    assert!(!format!("{observed:?}").contains("PRIVATE"), "{observed:?}");
+    let steps = plan(&wanted, &observed);
+    assert!(matches!(&steps[..], [step @ Step::Delete { before: None, .. }] if step.diff().is_none()), "{steps:?}");
+    carry_out(&Host::Local, &steps, &Progress::silent()).await.unwrap();
+    assert!(!path.exists());
+}
+
+#[tokio::test]
 async fn the_first_failure_ends_it_and_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).display().to_string();

@@ -13,7 +13,7 @@ use super::Run;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::{DEFAULT_FANOUT, Ended, Interrupted, Manner};
-use crate::network::{self, Defined, links};
+use crate::network::{self, Defined, Made, links};
 use crate::outcome::Outcome;
 use crate::reply::{Answer, Body, Reply};
 use crate::ui::Format;
@@ -70,14 +70,15 @@ impl Run for Chknet {
         let wanted = self.wanted(cx, format)?;
         let (told, looked) = look(cx, &wanted, manner).await?;
         let mut outcome = Outcome::from(looked);
+        let made = network::made(cx, |name| wanted.iter().any(|wanted| wanted.defined.network.name == name))?;
         for wanted in &wanted {
-            let plan = self.plan(cx, wanted, &told)?;
+            let plan = self.plan(wanted, made.get(&wanted.defined.network.name), &told);
             let (answers, asked) = ask(cx, wanted, &plan, manner).await?;
             let judged = proof::judge(&plan, &answers);
             show(cx, format, &plan, &judged, &answers);
-            outcome = worse(outcome, asked.into());
+            outcome = outcome.and(asked.into());
             if !is_well(&judged) {
-                outcome = worse(outcome, Outcome::SomeFailed);
+                outcome = outcome.and(Outcome::SomeFailed);
             }
         }
         Ok(outcome)
@@ -100,7 +101,11 @@ impl Chknet {
         let nodes = cx.nodes(&self.what)?;
         let mut wanted = Vec::new();
         for name in &known {
-            wanted.extend(of_nodes(network::defined(tables, name)?, &nodes));
+            match network::defined(tables, name) {
+                Ok(defined) => wanted.extend(of_nodes(defined, &nodes)),
+                // Nobody has named it; it may have nothing to do with these nodes.
+                Err(failure) => cx.ui.warning(&format!("passed over: {}", network::named(name, failure).message)),
+            }
         }
         if wanted.is_empty() {
             return Err(Failure::refused(format!("no network is carried by hosts, or used by guests, of '{}'", self.what))
@@ -109,10 +114,9 @@ impl Chknet {
         Ok(wanted)
     }
 
-    fn plan(&self, cx: &Context, wanted: &Wanted, told: &Told) -> Result<Plan, Failure> {
-        let made = network::made(cx.tables()?)?;
+    fn plan(&self, wanted: &Wanted, made: Option<&Made>, told: &Told) -> Plan {
         let name = &wanted.defined.network.name;
-        let network = network::settle(&wanted.defined, made.get(name), &BTreeMap::new());
+        let network = network::settle(&wanted.defined, made, &BTreeMap::new());
         let hosts = wanted.hosts.iter().filter_map(|host| Some((host.name().to_owned(), told.get(host.name())?)));
         let (mut surveys, mut attached) = (BTreeMap::new(), BTreeMap::new());
         for (host, (survey, networks)) in hosts {
@@ -122,7 +126,7 @@ impl Chknet {
             surveys.insert(host, survey.clone());
         }
         let samples = if self.all { Samples::All } else { Samples::Some(self.samples.into()) };
-        Ok(proof::plan(network, surveys, &attached, (samples, self.mtu)))
+        proof::plan(network, surveys, &attached, (samples, self.mtu))
     }
 }
 
@@ -202,12 +206,4 @@ fn show(cx: &Context, format: Format, plan: &Plan, judged: &Judged, answers: &BT
 
 fn is_well(judged: &Judged) -> bool {
     judged.unasked.is_empty() && judged.faults.is_empty() && judged.links.iter().all(|link| link.cause.is_none())
-}
-
-fn worse(one: Outcome, other: Outcome) -> Outcome {
-    match (one, other) {
-        (Outcome::Interrupted, _) | (_, Outcome::Interrupted) => Outcome::Interrupted,
-        (Outcome::Done, other) => other,
-        (one, _) => one,
-    }
 }

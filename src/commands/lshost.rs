@@ -16,10 +16,12 @@ use crate::failure::Failure;
 use crate::fanout::Manner;
 use crate::outcome::Outcome;
 use crate::reply::Answer;
+use crate::size::size;
 
 /// List Docker hosts, or audit them
 #[derive(Debug, Args)]
-#[command(after_help = "Without --audit, a line a host: version and API of the engine, running and all containers, storage
+#[command(
+    after_help = "Without --audit, a line a host: version and API of the engine, running and all containers, storage
 driver, live-restore, address pools, free space of the data root.
 
 With --audit, what mkhost would change and what would go wrong at a shutdown or a boot (stop
@@ -29,7 +31,8 @@ command that mends it. The exit code is 2 if there is anything.
 Examples:
   lshost                     every host that some node's vmhost names
   lshost h[1-40] --audit -b  equal findings folded
-  lshost --json | jq .       for scripts")]
+  lshost --json | jq .       for scripts"
+)]
 pub(crate) struct Lshost {
     /// The hosts; default is those that carry nodes or have a dockerendpoint
     #[arg(value_name = "NODERANGE")]
@@ -103,9 +106,9 @@ fn known_hosts(cx: &Context) -> Result<Vec<Node>, Failure> {
 
 /// Bytes of the data root's file system: free, and all.
 async fn space(host: &Host, data_root: &str) -> Result<(u64, u64), Failure> {
-    let said = host.run(&["df", "-P", "-k", data_root]).await?;
-    let said = String::from_utf8_lossy(&said).into_owned();
-    let words: Vec<u64> = said.lines().nth(1).into_iter().flat_map(str::split_whitespace).filter_map(|word| word.parse().ok()).collect();
+    let said = docker_host::said(host, &["df", "-P", "-k", data_root]).await?;
+    let words: Vec<u64> =
+        said.lines().nth(1).into_iter().flat_map(str::split_whitespace).filter_map(|word| word.parse().ok()).collect();
     match words.as_slice() {
         [all, _, free, ..] => Ok((free * 1024, all * 1024)),
         _ => Err(Failure::refused(format!("df of {data_root} makes no sense: {said}"))),
@@ -131,21 +134,15 @@ fn listed(state: &HostState, (free, all): (u64, u64)) -> Answer {
     Answer { lines: vec![line], data: Some(data), ..Answer::default() }
 }
 
-/// In GB of 2^30 bytes with one digit behind the point.
-fn size(bytes: u64) -> String {
-    let tenths = bytes / (1 << 30) * 10 + bytes % (1 << 30) * 10 / (1 << 30);
-    format!("{}.{}G", tenths / 10, tenths % 10)
-}
-
 /// What would go wrong at a shutdown. An engine that does not run is what the plan is about.
 async fn findings(backends: &Backends, node: &Node, looked: &Looked) -> Result<Vec<Finding>, Failure> {
-    if !looked.observed.units.get(dockerhost::SERVICE).is_some_and(|unit| unit.active) {
+    if !looked.is_active() {
         return Ok(Vec::new());
     }
     let state = docker_host::state(backends, node).await?;
     let carried = docker_host::carried(backends, node).await?;
-    let stop = looked.host.run(&["systemctl", "show", "-p", "TimeoutStopUSec", "--value", dockerhost::SERVICE]).await?;
-    let shutdown = Shutdown::of(daemon(&looked.observed), &String::from_utf8_lossy(&stop));
+    let show = ["systemctl", "show", "-p", "TimeoutStopUSec", "--value", dockerhost::SERVICE];
+    let shutdown = Shutdown::of(daemon(&looked.observed), &docker_host::said(&looked.host, &show).await?);
     Ok(dockerhost::findings(node.name(), &state, &carried, shutdown))
 }
 
@@ -172,19 +169,7 @@ fn audited(host: &str, steps: &[Step], findings: &[Finding]) -> Answer {
     if lines.is_empty() {
         lines.push("in order".into());
     }
-    let changed: Vec<_> = steps.iter().map(|step| json!({ "what": step.title(), "diff": step.diff(), "mend": mend })).collect();
+    let changed: Vec<_> =
+        steps.iter().map(|step| json!({ "what": step.title(), "diff": step.diff(), "mend": mend })).collect();
     Answer { lines, data: Some(json!({ "changed": changed, "findings": findings })), ..Answer::default() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes() {
-        let check = |bytes: u64, expected: &str| assert_eq!(size(bytes), expected);
-        check(0, "0.0G");
-        check(1 << 29, "0.5G");
-        check((1 << 40) + (1 << 30) - 1, "1024.9G");
-    }
 }

@@ -39,7 +39,8 @@ pub(crate) struct Lsnet {
 
 impl Run for Lsnet {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
-        let made = network::made(cx.tables()?)?;
+        let named: Vec<&str> = self.networks.as_deref().into_iter().flat_map(words).collect();
+        let made = network::made(cx, |name| named.contains(&name))?;
         match &self.networks {
             None => self.list(cx, &made),
             Some(names) => self.ask(cx, names, &made).await,

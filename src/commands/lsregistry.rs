@@ -14,8 +14,9 @@ use crate::docker_host::Certificates;
 use crate::failure::Failure;
 use crate::fanout::Manner;
 use crate::outcome::Outcome;
-use crate::registry::{entries, find, passwords, size};
+use crate::registry::{entries, find, passwords};
 use crate::reply::{Answer, Body, Reply};
+use crate::size::size;
 
 /// A certificate that ends sooner is worth a warning.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);

@@ -72,11 +72,12 @@ impl Run for Mkhost {
             let config = configs.iter().find(|config| config.name == node.name()).expect("there is one for each node");
             let looked = docker_host::look(backends, &node, config).await?;
             let wanted = dockerhost::wanted(config, &looked.observed)?;
+            docker_host::check_data_root(backends, &node, &wanted, &looked).await?;
             let mut steps = docker_host::steps(&looked.host, &wanted).await?;
             if let Some(directory) = &self.packages {
                 steps = setup::packages_from(steps, directory);
             }
-            docker_host::weighed(backends, config, node, steps, &looked).await
+            docker_host::weighed(backends, node, steps, &looked).await
         };
         let plans = cx.plans(nodes, Manner::from(&self.shape), look).await;
         if self.plan {

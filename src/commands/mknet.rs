@@ -13,10 +13,9 @@ use super::{Run, Shape};
 use crate::context::Context;
 use crate::definition;
 use crate::failure::Failure;
-use crate::fanout::{Ended, Manner};
-use crate::network::{self, Defined, Made, Task, Work};
+use crate::fanout::Manner;
+use crate::network::{self, Defined, Made, Obstacle, Task, Work};
 use crate::outcome::Outcome;
-use crate::reply::Answer;
 
 /// Make networks over hosts, or bring them in step with their definitions
 #[derive(Debug, Args)]
@@ -42,7 +41,8 @@ Examples:
   mknet sw driver=ovs vlanid=20 net=10.81.0.0 mask=255.255.0.0 hosts=h[1-4] --install
   mknet flat driver=macvlan uplink=eth1 net=10.9.0.0 mask=255.255.0.0 hosts=h[1-4]
   mknet blue,red --plan      what would be done; exit 2 if that is anything
-  mkvm c[1-40] after: chdef c[1-40] vmnics=blue ip='|\\D+(\\d+)|10.80.0.($1+10)|'")]
+  chdef c[1-40] vmnics=blue ip='|\\D+(\\d+)|10.80.0.($1+10)|'
+  mkvm c[1-40]               guests that are on it")]
 pub(crate) struct Mknet {
     /// The networks, by comma
     #[arg(value_name = "NETWORKS")]
@@ -77,23 +77,27 @@ impl Run for Mknet {
         let manner = Manner::from(&self.shape);
         let defined = match self.changes.is_empty() {
             true => cx.networks(cx.tables()?, manner.format, &names)?,
-            false => self.define(cx, &names)?,
+            false => self.define(cx, &names, None)?,
         };
-        let made = network::made(cx.tables()?)?;
+        let made = network::made(cx, |name| names.iter().any(|meant| meant == name))?;
         let (answers, asked) = ask(cx, &defined, manner).await?;
         let work = self.work(cx, &defined, &made, &answers)?;
-        let deeds = cx.plan_networks(work, asked.into(), manner).await?;
+        let deeds = cx.plan_networks(work, asked, manner).await?;
         if self.plan {
             cx.show_networks(&deeds, manner.format);
             return Ok(deeds.outcome());
+        }
+        if !self.changes.is_empty() {
+            self.define(cx, &names, Some(&defined))?;
         }
         cx.do_networks(deeds, manner).await
     }
 }
 
 impl Mknet {
-    /// Defines the networks as mkdef and chdef would; what could not be made is not kept.
-    fn define(&self, cx: &Context, names: &[String]) -> Result<Vec<Defined>, Failure> {
+    /// Defines the networks as mkdef and chdef would. That is kept only where it comes to what has been `checked` against
+    /// the hosts; without that it is a rehearsal, to know what there is to check.
+    fn define(&self, cx: &Context, names: &[String], checked: Option<&[Defined]>) -> Result<Vec<Defined>, Failure> {
         let changes: Vec<Assignment> = self.changes.iter().map(|word| assignment(word)).collect::<Result<_, _>>()?;
         let object = network::object();
         let wanted = definition::Wanted { object, names: names.to_vec(), changes };
@@ -102,13 +106,25 @@ impl Mknet {
             return Err(fault.into());
         }
         let jobs: Vec<Job<'_>> = names.iter().map(|name| Job { name, changes: &wanted.changes }).collect();
-        cx.tables()?.try_edit(&cx.origin(self.reason.clone()), |edit| {
+        let ended = cx.tables()?.try_edit(&cx.origin(self.reason.clone()), |edit| {
             let assigned = edit.assign_all(object, &jobs)?;
             if let Some(refusal) = assigned.refusals.into_iter().next() {
-                return Err(refusal.into());
+                return Err(Undone::Refused(refusal.into()));
             }
-            cx.networks(edit, self.shape.format(), names)
-        })
+            let defined = cx.networks(edit, self.shape.format(), names).map_err(Undone::Refused)?;
+            match checked {
+                None => Err(Undone::Rehearsed(defined)),
+                Some(checked) if is_same(checked, &defined) => Ok(defined),
+                Some(_) => {
+                    let why = "nothing was done: the tables have changed while the hosts were looked at";
+                    Err(Undone::Refused(Failure::refused(why).hint("run it again")))
+                }
+            }
+        });
+        match ended {
+            Ok(defined) | Err(Undone::Rehearsed(defined)) => Ok(defined),
+            Err(Undone::Refused(failure)) => Err(failure),
+        }
     }
 
     /// What becomes of each network on the hosts that carry it, and on those that did.
@@ -140,6 +156,23 @@ impl Mknet {
     }
 }
 
+/// Why a change of the tables is not kept.
+enum Undone {
+    Rehearsed(Vec<Defined>),
+    Refused(Failure),
+}
+
+impl From<tables::Error> for Undone {
+    fn from(error: tables::Error) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+fn is_same(one: &[Defined], other: &[Defined]) -> bool {
+    let networks = |defined: &[Defined]| defined.iter().map(|defined| defined.network.clone()).collect::<Vec<_>>();
+    networks(one) == networks(other)
+}
+
 fn assignment(word: &str) -> Result<Assignment, Failure> {
     let (attribute, value) =
         word.split_once('=').ok_or_else(|| Failure::usage(format!("'{word}' is not of the form attribute=value")))?;
@@ -147,13 +180,13 @@ fn assignment(word: &str) -> Result<Assignment, Failure> {
 }
 
 /// Asks all hosts of their uplinks, which shows who answers; networks without a way to another host have none.
-async fn ask(cx: &Context, defined: &[Defined], manner: Manner) -> Result<(Answers, Ended), Failure> {
+async fn ask(cx: &Context, defined: &[Defined], manner: Manner) -> Result<(Answers, Outcome), Failure> {
     let backends = cx.backends()?;
     let mut hosts: BTreeMap<&str, &Node> = BTreeMap::new();
     hosts.extend(defined.iter().flat_map(|defined| &defined.hosts).map(|host| (host.name(), host)));
     let nodes = hosts.into_values().cloned().collect();
     let answers = Mutex::new(Answers::default());
-    let question = async |node: Node| {
+    let question = async |node: Node| -> Result<(), Obstacle> {
         let survey = backends.survey(&node).await?;
         let host = backends.host(&node).await?;
         let mut found = Vec::new();
@@ -166,9 +199,9 @@ async fn ask(cx: &Context, defined: &[Defined], manner: Manner) -> Result<(Answe
         for (network, uplink) in found {
             answers.uplinks.entry(network).or_default().extend(uplink.map(|uplink| (node.name().to_owned(), uplink)));
         }
-        Ok(Answer::silent())
+        Ok(())
     };
-    let asked = cx.each(nodes, manner, question).await;
+    let asked = cx.look_at(nodes, manner, question).await?;
     Ok((answers.into_inner().unwrap_or_else(PoisonError::into_inner), asked))
 }
 

@@ -15,8 +15,9 @@ use crate::failure::Failure;
 use crate::fanout::Manner;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
-use crate::registry::{Entry, PASSWD_KEY, entries, passwd, passwords, size, table};
+use crate::registry::{Entry, PASSWD_KEY, entries, passwd, passwords, table};
 use crate::reply::Answer;
+use crate::size::size;
 
 /// Set up an image registry on a node, or bring it in step with its definition
 #[derive(Debug, Args)]
@@ -87,7 +88,7 @@ impl Run for Mkregistry {
         let all = entries(cx.tables()?)?;
         let entry = self.entry(&node, &all)?;
         let mut passwords = passwords(cx.tables()?)?;
-        let new = self.new_passwords(cx, &entry, &passwords)?;
+        let new = self.new_passwords(cx, &entry, &passwords).await?;
         passwords.extend(new.iter().cloned());
         let certificates = if self.plan { Certificates::Find } else { Certificates::Make };
         let config = cx.certified(entry.config(&node, &passwords, &all)?, certificates)?;
@@ -149,7 +150,7 @@ impl Mkregistry {
     }
 
     /// Passwords that are not in the tables yet, by user.
-    fn new_passwords(
+    async fn new_passwords(
         &self,
         cx: &Context,
         entry: &Entry,
@@ -157,8 +158,12 @@ impl Mkregistry {
     ) -> Result<Vec<(String, Secret)>, Failure> {
         if self.password_stdin {
             let user = self.auth.first().cloned().unwrap_or_default();
-            let password = cx.ui.secret(&format!("Password of {user}"));
+            let password = cx.ui.secret(&format!("Password of {user}")).await;
             let password = password.map_err(|error| Failure::refused(format!("cannot read the password: {error}")))?;
+            let password = password.ok_or_else(|| {
+                let given_up = Failure::refused("nothing was done: no password was given");
+                Failure { outcome: Outcome::Interrupted, ..given_up }
+            })?;
             return Ok(vec![(user, Secret::new(password))]);
         }
         let lacking = entry.users.iter().filter(|user| self.auth.contains(user) && !known.contains_key(*user));

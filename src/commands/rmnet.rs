@@ -70,7 +70,7 @@ impl Rmnet {
     /// The hosts on which each network was made, and those on which it should have been.
     fn work(&self, cx: &Context, names: &BTreeSet<&str>) -> Result<Work, Failure> {
         let tables = cx.tables()?;
-        let made = network::made(tables)?;
+        let made = network::made(cx, |name| names.contains(name))?;
         let mut work = Work::default();
         for name in names {
             let mut hosts: BTreeMap<String, Network> = BTreeMap::new();

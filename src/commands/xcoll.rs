@@ -6,7 +6,8 @@ use std::io;
 use clap::Args;
 use tables::{Tables, objects};
 
-use super::{Run, xdshbak};
+use super::Run;
+use super::xdshbak::{self, Outputs};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
@@ -39,18 +40,18 @@ impl Run for Xcoll {
         if !rest.is_empty() {
             outputs.entry(NOBODY.to_owned()).or_default().extend(rest);
         }
-        let mut alike: BTreeMap<Vec<String>, BTreeSet<String>> = BTreeMap::new();
-        if !self.individual {
-            for (node, lines) in outputs {
-                alike.entry(lines).or_default().insert(node);
-            }
+        let blocks = if self.individual {
+            outputs.into_iter().map(|(title, lines)| Block { title, nodes: 1, lines }).collect()
+        } else {
             let groups = if self.nodes { Vec::new() } else { groups(cx.tables()?)? };
-            let titled = alike.into_iter().map(|(lines, nodes)| (title(&nodes, &groups), nodes.len(), lines));
-            outputs = titled.map(|(title, count, lines)| (title, self.counted(count, lines))).collect();
-        }
+            collected(outputs, &groups)
+        };
         let line = "=".repeat(36);
-        for (title, lines) in &outputs {
+        for Block { title, nodes, lines } in &blocks {
             cx.ui.line(&format!("{line}\n{title}\n{line}"));
+            if self.count {
+                cx.ui.line(&format!("Node count = {nodes} \n{line}"));
+            }
             lines.iter().for_each(|line| cx.ui.line(line));
             cx.ui.line("");
         }
@@ -58,13 +59,25 @@ impl Run for Xcoll {
     }
 }
 
-impl Xcoll {
-    fn counted(&self, count: usize, mut lines: Vec<String>) -> Vec<String> {
-        if self.count {
-            lines.splice(0..0, [format!("Node count = {count} "), "=".repeat(36)]);
-        }
-        lines
+/// What stands under one heading.
+#[derive(Debug, PartialEq, Eq)]
+struct Block {
+    title: String,
+    nodes: usize,
+    lines: Vec<String>,
+}
+
+/// Equal outputs once each, by title. Two may have the same one: what speaks can be called as a group is.
+fn collected(outputs: Outputs, groups: &[Group]) -> Vec<Block> {
+    let mut alike: BTreeMap<Vec<String>, BTreeSet<String>> = BTreeMap::new();
+    for (node, lines) in outputs {
+        alike.entry(lines).or_default().insert(node);
     }
+    let block =
+        |(lines, nodes): (_, BTreeSet<String>)| Block { title: title(&nodes, groups), nodes: nodes.len(), lines };
+    let mut blocks: Vec<Block> = alike.into_iter().map(block).collect();
+    blocks.sort_by(|one, other| one.title.cmp(&other.title));
+    blocks
 }
 
 /// A group and its nodes.
@@ -101,6 +114,15 @@ fn title(nodes: &BTreeSet<String>, groups: &[Group]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_that_is_called_as_a_node_hides_no_output() {
+        let said = |node: &str, line: &str| (node.to_owned(), vec![line.to_owned()]);
+        let outputs = Outputs::from([said("a", "up"), said("b", "down"), said("c", "down")]);
+        let groups = [("a".to_owned(), BTreeSet::from(["b".to_owned(), "c".to_owned()]))];
+        let block = |nodes: usize, line: &str| Block { title: "a".into(), nodes, lines: vec![line.into()] };
+        assert_eq!(collected(outputs, &groups), [block(2, "down"), block(1, "up")]);
+    }
 
     #[test]
     fn groups_stand_for_nodes_that_are_all_there() {

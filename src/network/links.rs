@@ -188,27 +188,13 @@ pub(crate) fn objects(plan: &Plan, judged: &Judged) -> Vec<(String, Answer)> {
 #[cfg(test)]
 mod tests {
     use plugins::networks::proof::{Link, Samples, Station};
-    use plugins::networks::{Driver, Member, Network};
 
+    use super::super::tests::network;
     use super::*;
 
     /// Hosts h1 to h4, and every pair of them; `lost` are such as `12`, from h1 to h2.
     fn judged(lost: &[&str]) -> (Plan, Judged) {
-        let member = |number: u8| Member { host: format!("h{number}"), address: [10, 77, 0, number].into() };
-        let network = Network {
-            name: "blue".into(),
-            driver: Driver::Bridge,
-            subnet: "10.80.0.0/16".parse().unwrap(),
-            gateway: None,
-            range: None,
-            mtu: 1450,
-            vlan: None,
-            vni: Some(7),
-            hub: None,
-            uplink: None,
-            options: BTreeMap::new(),
-            members: (1..=4).map(member).collect(),
-        };
+        let network = network(4);
         let surveys = network.members.iter().map(|member| (member.host.clone(), Default::default())).collect();
         let plan = plugins::networks::proof::plan(network, surveys, &BTreeMap::new(), (Samples::All, None));
         let number = |station: &Station| station.name[1..].to_owned();

@@ -28,7 +28,7 @@ use crate::ui::Format;
 
 pub(crate) use mtu::{check as check_mtu, settle};
 pub(crate) use record::{Made, made};
-pub(crate) use task::{Standing, Task, stand};
+pub(crate) use task::{Obstacle, Standing, Task, stand};
 pub(crate) use work::Work;
 
 /// A network with the hosts that carry it.
@@ -44,15 +44,24 @@ pub(crate) struct Defined {
 /// Tables at rest, or in the middle of a change that is to be checked before it is kept.
 pub(crate) trait Source {
     /// The attributes of every network, by name.
-    fn networks(&self) -> tables::Result<BTreeMap<String, Attributes>>;
+    fn networks(&self) -> tables::Result<BTreeMap<String, Attributes>> {
+        let names = self.names()?;
+        let attributes = self.attributes(&names)?;
+        Ok(names.into_iter().zip(attributes.into_iter().flatten()).collect())
+    }
+    /// Of all networks.
+    fn names(&self) -> tables::Result<Vec<String>>;
+    fn attributes(&self, networks: &[String]) -> tables::Result<Vec<Option<Attributes>>>;
     fn nodes(&self, range: &str) -> tables::Result<Vec<Node>>;
 }
 
 impl Source for Tables {
-    fn networks(&self) -> tables::Result<BTreeMap<String, Attributes>> {
-        let names = self.object_names(object())?;
-        let attributes = self.stored_attributes(object(), &names)?;
-        Ok(names.into_iter().zip(attributes.into_iter().flatten()).collect())
+    fn names(&self) -> tables::Result<Vec<String>> {
+        self.object_names(object())
+    }
+
+    fn attributes(&self, networks: &[String]) -> tables::Result<Vec<Option<Attributes>>> {
+        self.stored_attributes(object(), networks)
     }
 
     fn nodes(&self, range: &str) -> tables::Result<Vec<Node>> {
@@ -61,10 +70,12 @@ impl Source for Tables {
 }
 
 impl Source for Edit<'_> {
-    fn networks(&self) -> tables::Result<BTreeMap<String, Attributes>> {
-        let names = self.object_names(object())?;
-        let attributes = self.stored_attributes(object(), &names)?;
-        Ok(names.into_iter().zip(attributes.into_iter().flatten()).collect())
+    fn names(&self) -> tables::Result<Vec<String>> {
+        self.object_names(object())
+    }
+
+    fn attributes(&self, networks: &[String]) -> tables::Result<Vec<Option<Attributes>>> {
+        self.stored_attributes(object(), networks)
     }
 
     fn nodes(&self, range: &str) -> tables::Result<Vec<Node>> {
@@ -113,7 +124,7 @@ impl Context {
         let mut hints: Vec<String> = Vec::new();
         for name in names {
             let checked = define::network(source, &all, name).and_then(|defined| {
-                rules::check(&all, &defined.network)?;
+                rules::check(source, &all, &defined)?;
                 Ok(defined)
             });
             match checked {
@@ -130,5 +141,31 @@ impl Context {
         self.ui.finish_folding();
         let what = if names.len() == 1 { "the network cannot be made" } else { "not all networks can be made" };
         Err(Failure { hints, ..Failure::refused(format!("nothing was done: {what} as defined")) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plugins::networks::{Driver, Member};
+
+    use super::*;
+
+    /// Network `blue`, a mesh of hosts h1, h2 and so on.
+    pub(super) fn network(hosts: u8) -> Network {
+        let member = |number: u8| Member { host: format!("h{number}"), address: [10, 77, 0, number].into() };
+        Network {
+            name: "blue".into(),
+            driver: Driver::Bridge,
+            subnet: "10.80.0.0/16".parse().unwrap(),
+            gateway: None,
+            range: None,
+            mtu: 1450,
+            vlan: None,
+            vni: Some(7),
+            hub: None,
+            uplink: None,
+            options: BTreeMap::new(),
+            members: (1..=hosts).map(member).collect(),
+        }
     }
 }

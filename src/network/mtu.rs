@@ -29,33 +29,16 @@ pub(crate) fn check(network: &Network, host: &str, uplink: Option<&Uplink>) -> R
     }
     let room = mtu.saturating_sub(overhead);
     let why = format!("{port} carries packets of {mtu} bytes, which leaves {room}, but its mtu is {}", network.mtu);
-    Err(Failure::refused(format!("nothing was done: {} on {host}: {why}", network.name)).hint(format!(
-        "set a smaller one with: chdef -t network {} mtu={room}; or a greater one on {port}",
-        network.name
-    )))
+    Err(Failure::refused(format!("nothing was done: {} on {host}: {why}", network.name))
+        .hint(format!("give it mtu={room}, or {port} a greater one")))
 }
 
 #[cfg(test)]
 mod tests {
-    use plugins::networks::Driver;
-
     use super::*;
 
     fn network(mtu: u32) -> Network {
-        Network {
-            name: "blue".into(),
-            driver: Driver::Bridge,
-            subnet: "10.80.0.0/16".parse().unwrap(),
-            gateway: None,
-            range: None,
-            mtu,
-            vlan: None,
-            vni: Some(7),
-            hub: None,
-            uplink: None,
-            options: [].into(),
-            members: Vec::new(),
-        }
+        Network { mtu, ..super::super::tests::network(0) }
     }
 
     fn uplink(mtu: u32) -> Uplink {

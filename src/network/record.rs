@@ -5,25 +5,32 @@ use std::collections::BTreeMap;
 
 use plugins::networks::Network;
 use tables::schema::{self, Table};
-use tables::{Edit, Select, Tables};
+use tables::{Edit, Select};
 
+use crate::context::Context;
 use crate::failure::Failure;
 
 /// By host what was made there.
 pub(crate) type Made = BTreeMap<String, Network>;
 
-/// Every network that is made anywhere, by name.
-pub(crate) fn made(tables: &Tables) -> Result<BTreeMap<String, Made>, Failure> {
+/// Every network that is made anywhere, by name. A row that cannot be read is passed over with a warning, unless it is of
+/// one of the networks that the command is about.
+pub(crate) fn made(cx: &Context, is_meant: impl Fn(&str) -> bool) -> Result<BTreeMap<String, Made>, Failure> {
     let mut networks: BTreeMap<String, Made> = BTreeMap::new();
-    for row in tables.rows(table(), Select::All)? {
+    for row in cx.tables()?.rows(table(), Select::All)? {
         let (Some(name), Some(host), Some(text)) = (row.get("netname"), row.get("node"), row.get("made")) else {
             continue;
         };
-        let network = serde_json::from_str(text).map_err(|error| {
-            Failure::refused(format!("row {name},{host} of table fabrichost cannot be read: {error}"))
-                .hint("it was written by another version of xcrane, or by hand")
-        })?;
-        networks.entry(name.to_owned()).or_default().insert(host.to_owned(), network);
+        match serde_json::from_str(text) {
+            Ok(network) => drop(networks.entry(name.to_owned()).or_default().insert(host.to_owned(), network)),
+            Err(error) => {
+                let why = format!("row {name},{host} of table fabrichost cannot be read: {error}");
+                if is_meant(name) {
+                    return Err(Failure::refused(why).hint("it was written by another version of xcrane, or by hand"));
+                }
+                cx.ui.warning(&why);
+            }
+        }
     }
     Ok(networks)
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use ipnetwork::IpNetwork;
 use netboot::interfaces;
 use plugins::Error;
-use plugins::networks::{self, Network, overlap};
+use plugins::networks::{self, Driver, Network, overlap};
 use tables::definitions::Attributes;
 
+use super::{Defined, Source};
 use crate::failure::Failure;
 
 /// What matters of another network; of one that is wrong in itself only what is right.
@@ -17,12 +18,37 @@ struct Sketch {
     /// Those that hosts carry by a bridge.
     bridge: Option<String>,
     vni: Option<u32>,
+    /// Of one on hosts of its own it does not matter.
+    wire: Option<Wire>,
+}
+
+/// What a network takes of its hosts' ports.
+#[derive(Debug, PartialEq, Eq)]
+struct Wire {
+    port: String,
+    /// The switch of Open vSwitch that the port is in; otherwise it is in the network's bridge.
+    switch: Option<String>,
 }
 
 /// Refuses a network that meets another one of the tables, or its own hosts; `all` are the attributes of every network.
-pub(super) fn check(all: &BTreeMap<String, Attributes>, network: &Network) -> Result<(), Failure> {
+pub(super) fn check(
+    source: &impl Source,
+    all: &BTreeMap<String, Attributes>,
+    defined: &Defined,
+) -> Result<(), Failure> {
+    let network = &defined.network;
+    let is_near = |attributes: &Attributes| {
+        // Hosts that cannot be made out are said to be wrong where that network is checked itself.
+        let hosts = attributes.get("hosts").and_then(|range| source.nodes(range).ok()).unwrap_or_default();
+        hosts.iter().any(|host| network.members.iter().any(|member| member.host == host.name()))
+    };
     let others = all.iter().filter(|(name, _)| **name != network.name);
-    let others: Vec<Sketch> = others.map(|(name, attributes)| sketch(name.clone(), attributes)).collect();
+    let others = others.map(|(name, attributes)| {
+        let sketch = sketch(name.clone(), attributes);
+        let wire = sketch.wire.filter(|_| network.uplink.is_some() && is_near(attributes));
+        Sketch { wire, ..sketch }
+    });
+    let others: Vec<Sketch> = others.collect();
     match conflict(network, &others) {
         Some((attribute, why)) => Err(Error::Definition { attribute: attribute.into(), why }.into()),
         None => Ok(()),
@@ -34,17 +60,40 @@ fn sketch(name: String, attributes: &Attributes) -> Sketch {
     let bridged = matches!(get("driver"), Some("bridge" | "ovs"));
     let tunnelled = bridged && (get("uplink").is_none() || get("vni").is_some());
     let vni = get("vni").and_then(|text| text.parse().ok()).unwrap_or_else(|| networks::derived_vni(&name));
+    let driver = Driver::ALL.into_iter().find(|driver| Some(driver.word()) == get("driver"));
+    let vlan = get("vlanid").and_then(|text| text.parse().ok());
     Sketch {
         subnet: get("net").zip(get("mask")).and_then(|(net, mask)| interfaces::parse(net, mask)),
         bridge: bridged.then(|| networks::bridge_name(&name)),
         vni: tunnelled.then_some(vni),
+        wire: driver.filter(|_| !tunnelled).and_then(|driver| wire(driver, get("uplink")?, vlan)),
         name,
+    }
+}
+
+fn wire(driver: Driver, uplink: &str, vlan: Option<u16>) -> Option<Wire> {
+    match driver {
+        Driver::Bridge => Some(Wire { port: networks::port_on(uplink, vlan), switch: None }),
+        Driver::Ovs => Some(Wire { port: uplink.to_owned(), switch: Some(networks::switch_on(uplink)) }),
+        Driver::Overlay | Driver::Macvlan | Driver::Ipvlan => None,
+    }
+}
+
+/// Why two networks cannot be on these wires: a port is in one bridge only, and a switch has one port of the wire.
+fn tangle(ours: &Wire, theirs: &Wire, name: &str) -> Option<String> {
+    let (port, shares) = (&ours.port, ours.switch.is_some() && ours.switch == theirs.switch);
+    match (ours.port == theirs.port, shares) {
+        (true, false) => Some(format!("{port} is that of network '{name}' too, and a port is in one bridge only")),
+        (false, true) => Some(format!("the switch on {port} would be the one on {}, of network '{name}'", theirs.port)),
+        (true, true) | (false, false) => None,
     }
 }
 
 /// The attribute that is wrong, and why.
 fn conflict(network: &Network, others: &[Sketch]) -> Option<(&'static str, String)> {
     let bridge = networks::bridge_name(&network.name);
+    let uplink = network.uplink.as_deref().filter(|_| !network.is_tunnelled());
+    let wire = uplink.and_then(|uplink| wire(network.driver, uplink, network.vlan));
     for other in others {
         let name = &other.name;
         if let Some(subnet) = other.subnet.filter(|subnet| overlap(*subnet, network.subnet)) {
@@ -57,6 +106,10 @@ fn conflict(network: &Network, others: &[Sketch]) -> Option<(&'static str, Strin
         if other.bridge.as_ref() == Some(&bridge) {
             return Some(("netname", format!("its bridge would be {bridge}, as that of network '{name}'")));
         }
+        let wires = wire.as_ref().zip(other.wire.as_ref());
+        if let Some(why) = wires.and_then(|(ours, theirs)| tangle(ours, theirs, name)) {
+            return Some(("uplink", why));
+        }
     }
     let inside = network.members.iter().find(|member| network.subnet.contains(member.address));
     let inside = inside.filter(|_| network.is_tunnelled())?;
@@ -65,25 +118,11 @@ fn conflict(network: &Network, others: &[Sketch]) -> Option<(&'static str, Strin
 
 #[cfg(test)]
 mod tests {
-    use plugins::networks::{Driver, Member};
-
+    use super::super::tests;
     use super::*;
 
     fn network() -> Network {
-        Network {
-            name: "blue".into(),
-            driver: Driver::Bridge,
-            subnet: "10.80.0.0/16".parse().unwrap(),
-            gateway: None,
-            range: None,
-            mtu: 1450,
-            vlan: None,
-            vni: Some(7),
-            hub: None,
-            uplink: None,
-            options: [].into(),
-            members: vec![Member { host: "h1".into(), address: [10, 77, 0, 1].into() }],
-        }
+        tests::network(1)
     }
 
     /// `attributes` of another network by space; `expected` is what is wrong with ours.
@@ -116,6 +155,33 @@ mod tests {
         };
         assert_eq!(conflict(&long, &[other("bridge")]).map(|(attribute, _)| attribute), Some("netname"));
         assert_eq!(conflict(&long, &[other("macvlan")]), None);
+    }
+
+    #[test]
+    fn a_port_is_in_one_bridge() {
+        let check = |driver: Driver, vlan: Option<u16>, attributes: &str, expected: Option<&str>| {
+            let network = Network { driver, vlan, uplink: Some("eth1".into()), vni: None, ..network() };
+            let pairs = attributes.split_whitespace().filter_map(|pair| pair.split_once('='));
+            let attributes = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let found = conflict(&network, &[sketch("red".into(), &attributes)]);
+            assert_eq!(found.map(|(attribute, _)| attribute), expected, "{driver:?} {vlan:?} {attributes:?}");
+        };
+        check(Driver::Bridge, None, "driver=bridge uplink=eth1", Some("uplink"));
+        check(Driver::Bridge, None, "driver=bridge uplink=eth2", None);
+        check(Driver::Bridge, Some(20), "driver=bridge uplink=eth1", None);
+        check(Driver::Bridge, Some(20), "driver=bridge uplink=eth1 vlanid=20", Some("uplink"));
+        check(Driver::Bridge, Some(20), "driver=bridge uplink=eth1 vlanid=21", None);
+        check(Driver::Bridge, None, "driver=bridge uplink=eth1 vni=9", None);
+        check(Driver::Bridge, None, "driver=ovs uplink=eth1 vlanid=20", Some("uplink"));
+        check(Driver::Ovs, Some(21), "driver=ovs uplink=eth1 vlanid=20", None);
+        check(Driver::Bridge, None, "driver=macvlan uplink=eth1", None);
+    }
+
+    #[test]
+    fn switches_of_different_uplinks_have_different_names() {
+        let wire = |port: &str, switch: &str| Wire { port: port.into(), switch: Some(switch.into()) };
+        assert_eq!(tangle(&wire("eth1", "ovs-a"), &wire("eth2", "ovs-b"), "red"), None);
+        assert!(tangle(&wire("eth1", "ovs-a"), &wire("eth2", "ovs-a"), "red").is_some());
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) fn check(tables: &Tables, network: &Network, surveys: &BTreeMap<Strin
     let name = &network.name;
     let failure = Failure::refused(format!("nothing was done: {name}: {}", refusal.problems.join("; ")));
     Err(match refusal.proposal {
-        Some(free) => failure.hint(format!("free is {free}: mknet {name} net={} mask={}", free.network(), free.mask())),
+        Some(free) => failure.hint(format!("free is {free}: give it net={} mask={}", free.network(), free.mask())),
         None => failure.hint("no private range of that size is free; a smaller one may be"),
     })
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tables::Node;
 
+use crate::docker_host::steps;
 use crate::failure::Failure;
 use crate::progress::Bars;
 
@@ -35,6 +36,32 @@ pub(crate) struct Deed {
     containers: Vec<String>,
     /// Another host makes the network for this one too.
     follows: bool,
+}
+
+/// Why nothing can be said of a host, or done there.
+#[derive(Debug)]
+pub(crate) struct Obstacle {
+    pub(crate) failure: Failure,
+    /// The host does not answer: what is to be done there is left to a later run.
+    pub(crate) unreachable: bool,
+}
+
+impl From<plugins::Error> for Obstacle {
+    fn from(error: plugins::Error) -> Self {
+        Self { unreachable: error.is_unreachable(), failure: error.into() }
+    }
+}
+
+impl From<Failure> for Obstacle {
+    fn from(failure: Failure) -> Self {
+        Self { failure, unreachable: false }
+    }
+}
+
+impl From<Obstacle> for Failure {
+    fn from(obstacle: Obstacle) -> Self {
+        obstacle.failure
+    }
 }
 
 /// How a network stands on a host.
@@ -130,7 +157,7 @@ pub(crate) async fn stand(backends: &Backends, node: &Node, task: &Task) -> Resu
 }
 
 /// Looks at a host and says what is to be done there; refuses what cannot be.
-pub(crate) async fn plan(backends: &Backends, node: &Node, task: &Task) -> Result<Deed, Failure> {
+pub(crate) async fn plan(backends: &Backends, node: &Node, task: &Task) -> Result<Deed, Obstacle> {
     if let Some(deed) = plan_in_swarm(backends, node, task).await? {
         return Ok(deed);
     }
@@ -147,7 +174,7 @@ pub(crate) async fn plan(backends: &Backends, node: &Node, task: &Task) -> Resul
                     "{}: it would have to be made in another way, and containers are on it: {containers}",
                     network.name
                 );
-                return Err(Failure::refused(why).hint(LEAVING));
+                return Err(Failure::refused(why).hint(LEAVING).into());
             }
             let steps = steps_to_carry(&host, &things(network, node, *install)?, network, before.is_empty()).await?;
             let engine = networks::engine_step(present.as_ref());
@@ -159,7 +186,7 @@ pub(crate) async fn plan(backends: &Backends, node: &Node, task: &Task) -> Resul
             let engine = present.as_ref().map(|_| EngineStep::Remove);
             if let (false, Some(containers)) = (force, on_it(present.as_ref())) {
                 let why = format!("{}: containers are on it: {containers}", was.name);
-                return Err(Failure::refused(why).hint(LEAVING));
+                return Err(Failure::refused(why).hint(LEAVING).into());
             }
             let containers = containers(present);
             let steps = steps(&host, &networks::unwanted(was)).await?;
@@ -169,7 +196,7 @@ pub(crate) async fn plan(backends: &Backends, node: &Node, task: &Task) -> Resul
 }
 
 /// A swarm's network is a matter of its managers; what is to be done at a host that is none.
-async fn plan_in_swarm(backends: &Backends, node: &Node, task: &Task) -> Result<Option<Deed>, Failure> {
+async fn plan_in_swarm(backends: &Backends, node: &Node, task: &Task) -> Result<Option<Deed>, Obstacle> {
     let network = task.network();
     if network.driver != Driver::Overlay {
         return Ok(None);
@@ -178,7 +205,7 @@ async fn plan_in_swarm(backends: &Backends, node: &Node, task: &Task) -> Result<
         (SwarmRole::Manager, _) => Ok(None),
         (SwarmRole::Outside, Task::Carry { .. }) => {
             let hint = "join it to the others with docker swarm join, or take it out of attribute hosts";
-            Err(Failure::refused(format!("{}: the host is in no swarm", network.name)).hint(hint))
+            Err(Failure::refused(format!("{}: the host is in no swarm", network.name)).hint(hint).into())
         }
         (SwarmRole::Worker | SwarmRole::Outside, _) => {
             let (before, steps, containers) = (Vec::new(), Vec::new(), Vec::new());
@@ -193,19 +220,19 @@ async fn steps_to_carry(
     wanted: &[Thing],
     network: &Network,
     in_place: bool,
-) -> Result<Vec<Step>, Failure> {
+) -> Result<Vec<Step>, Obstacle> {
     let observed = setup::observe(host, wanted).await?;
     if let Some(what) = networks::lacks(network, &observed) {
         let hint = "let it be installed from the host's packages with: mknet --install";
-        return Err(Failure::refused(format!("{}: {what} is not installed", network.name)).hint(hint));
+        return Err(Failure::refused(format!("{}: {what} is not installed", network.name)).hint(hint).into());
     }
     let observed = if in_place { observed } else { Observed::default() };
     Ok(setup::plan(wanted, &observed))
 }
 
-async fn find(backends: &Backends, node: &Node, network: &Network) -> Result<Option<Present>, Failure> {
+async fn find(backends: &Backends, node: &Node, network: &Network) -> plugins::Result<Option<Present>> {
     let told = networks::engine_network(network);
-    Ok(backends.networks_on(node)?.find(node, &told).await?)
+    backends.networks_on(node)?.find(node, &told).await
 }
 
 /// The containers that a network cannot be taken away from, if there are any.
@@ -268,10 +295,6 @@ fn things(network: &Network, node: &Node, install: bool) -> Result<Vec<Thing>, F
 fn member<'n>(network: &'n Network, node: &Node) -> Result<&'n Member, Failure> {
     let found = network.members.iter().find(|member| member.host == node.name());
     found.ok_or_else(|| Failure::refused(format!("{}: {} is not among its hosts", network.name, node.name())))
-}
-
-async fn steps(host: &Host, things: &[Thing]) -> Result<Vec<Step>, Failure> {
-    Ok(setup::plan(things, &setup::observe(host, things).await?))
 }
 
 /// Whether what carries a network can be brought in step where it stands.

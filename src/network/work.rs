@@ -1,6 +1,6 @@
 //! What mknet and rmnet share: looking at all hosts before the first is changed, showing what would be done, doing it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use plugins::networks::Network;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use tables::Node;
 
 use super::record;
-use super::task::{self, Deed, Task};
+use super::task::{self, Deed, Obstacle, Task};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::Manner;
@@ -76,7 +76,42 @@ impl Deeds {
 }
 
 impl Context {
-    /// Looks at every host; one that fails says so and is left alone. `before` is how the questions before that ended.
+    /// Asks hosts before the first of them is changed. One that cannot be reached says so and is left to a later run; one
+    /// that refuses for any other reason refuses the whole command.
+    pub(crate) async fn look_at<F>(
+        &self,
+        nodes: Vec<Node>,
+        manner: Manner,
+        ask: impl Fn(Node) -> F,
+    ) -> Result<Outcome, Failure>
+    where
+        F: Future<Output = Result<(), Obstacle>>,
+    {
+        let refused = Mutex::new(BTreeSet::new());
+        let question = |node: Node| {
+            let (name, asked, refused) = (node.name().to_owned(), ask(node), &refused);
+            async move {
+                let Err(obstacle) = asked.await else { return Ok(Answer::silent()) };
+                if !obstacle.unreachable {
+                    refused.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+                }
+                Err(obstacle.failure)
+            }
+        };
+        let looked = self.each(nodes, manner, question).await.into();
+        let refused = refused.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if looked == Outcome::Interrupted {
+            return Err(Failure { outcome: looked, ..Failure::refused("nothing was done: it was interrupted before") });
+        }
+        if !refused.is_empty() {
+            let refused: Vec<String> = refused.into_iter().collect();
+            let names = tables::noderange::fold(&refused);
+            return Err(Failure::refused(format!("nothing was done: it cannot be done on {names}")));
+        }
+        Ok(looked)
+    }
+
+    /// Looks at every host for what is to be done there. `before` is how the questions before that ended.
     pub(crate) async fn plan_networks(&self, work: Work, before: Outcome, manner: Manner) -> Result<Deeds, Failure> {
         let backends = self.backends()?;
         let planned = Mutex::new(BTreeMap::new());
@@ -87,12 +122,12 @@ impl Context {
             }
             let mut planned = planned.lock().unwrap_or_else(PoisonError::into_inner);
             planned.insert(node.name().to_owned(), (node, deeds));
-            Ok(Answer::silent())
+            Ok(())
         };
-        let looked = self.each(work.nodes(), manner, ask).await.into();
+        let looked = self.look_at(work.nodes(), manner, ask).await?;
         let hosts = planned.into_inner().unwrap_or_else(PoisonError::into_inner);
         led(&hosts)?;
-        Ok(Deeds { hosts, lost: work.lost, looked: worse(before, looked) })
+        Ok(Deeds { hosts, lost: work.lost, looked: before.and(looked) })
     }
 
     /// Shows what would be done; equal hosts fold into one.
@@ -137,7 +172,7 @@ impl Context {
             Ok(answer)
         };
         let ended = self.each(nodes, manner, ask).await;
-        Ok(worse(ended.into(), deeds.looked))
+        Ok(Outcome::from(ended).and(deeds.looked))
     }
 
     async fn do_network(&self, node: &Node, deed: &Deed, bars: &Arc<Bars>) -> Result<(), Failure> {
@@ -164,9 +199,4 @@ fn led(hosts: &BTreeMap<String, (Node, Vec<Deed>)>) -> Result<(), Failure> {
     let Some((name, _)) = followed.into_iter().find(|(_, followed)| *followed) else { return Ok(()) };
     let why = format!("nothing was done: {name}: none of its hosts is a manager of their swarm");
     Err(Failure::refused(why).hint("take one into attribute hosts; docker node ls names them"))
-}
-
-/// How a command ends of which two parts have ended so.
-fn worse(one: Outcome, other: Outcome) -> Outcome {
-    if one == Outcome::Done { other } else { one }
 }

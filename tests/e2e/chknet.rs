@@ -168,19 +168,20 @@ fn what_is_no_network_is_refused() {
 fn a_range_that_somebody_has_is_refused_with_a_free_one() {
     let lab = lab().systemd_hosts(2).define_hosts();
     lab.host("h2").shell("ip link set eth1 up && ip route add 10.80.4.0/22 dev eth1");
-    let run = lab.run("mknet blue driver=bridge net=10.80.0.0 mask=255.255.0.0 hosts=h[1-2]");
+    let line = |net: &str| format!("mknet blue driver=bridge net={net} mask=255.255.0.0 hosts=h[1-2]");
+    let run = lab.run(&line("10.80.0.0"));
     assert_eq!(run.code, 1, "{run}");
     assert!(run.stderr.contains("blue: 10.80.0.0/16 overlaps route 10.80.4.0/22 dev eth1 on h2\n"), "{run}");
-    assert!(run.stderr.contains("Hint: free is 10.81.0.0/16: mknet blue net=10.81.0.0 mask=255.255.0.0\n"), "{run}");
+    assert!(run.stderr.contains("Hint: free is 10.81.0.0/16: give it net=10.81.0.0 mask=255.255.0.0\n"), "{run}");
     assert_eq!(lab.host("h1").run("ls /sys/class/net/br-blue").code, 2);
-    let run = lab.run("mknet blue net=10.100.0.0");
+    let run = lab.run(&line("10.100.0.0"));
     assert!(
         run.stderr.contains("10.100.0.0/16 overlaps network cluster 10.100.0.0/16 of its engine on h[1-2]\n"),
         "{run}"
     );
     lab.run("mkdef n1 groups=all mgt=ipmi bmc=10.90.0.7").success();
-    let run = lab.run("mknet blue net=10.90.0.0");
+    let run = lab.run(&line("10.90.0.0"));
     assert!(run.stderr.contains("10.90.0.0/16 overlaps the addresses of BMCs (n1)\n"), "{run}");
-    lab.run("mknet blue net=10.81.0.0").success();
+    lab.run(&line("10.81.0.0")).success();
     lab.run("mknet blue").success();
 }

@@ -60,6 +60,7 @@ fn what_was_changed_by_hand_is_shown_with_what_mends_it() {
     h1:      }
     h1: not as defined: make it so that the engine keeps its containers over a restart
     h1: not as defined: enable docker.service
+    h1: not as defined: reload the units of systemd
     h1: not as defined: reload docker.service for /etc/docker/daemon.json
     h1:     mend: mkhost h1
     [exit status: 2]

@@ -232,6 +232,26 @@ fn containers_do_not_stop_unasked() {
 }
 
 #[test]
+fn an_engine_that_is_off_is_not_led_away_from_its_data() {
+    let lab = defined(lab().systemd_hosts(1), 1);
+    lab.run("mkhost h1").success();
+    start_container(&lab);
+    lab.run("chdef h1 dockerdataroot=/srv/docker").success();
+    assert_snapshot!(lab.run("mkhost h1 -y"), @"
+    ------- stderr -------
+    h1: Error: attribute 'dockerdataroot': 1 containers are in /var/lib/docker; move that directory to /srv/docker first
+    [exit status: 1]
+    ");
+    let host = lab.host("h1");
+    host.shell("systemctl stop docker.socket docker.service");
+    assert_snapshot!(lab.run("mkhost h1 -y"), @"
+    ------- stderr -------
+    h1: Error: attribute 'dockerdataroot': data of an engine that does not answer is in /var/lib/docker; move that directory to /srv/docker first
+    [exit status: 1]
+    ");
+}
+
+#[test]
 fn an_engine_listens_with_a_certificate_of_its_own() {
     let lab = defined(lab().systemd_hosts(1), 1);
     lab.run("chdef h1 dockerendpoint=tcp://10.77.0.1:2376").success();
@@ -252,6 +272,10 @@ fn an_engine_listens_with_a_certificate_of_its_own() {
     lab.host("h1").reboot();
     assert_eq!(lab.run("rpower c1 on").success(), "c1: on");
     lab.run("chdef h1 dockerendpoint=").success();
+    for line in ["mkhost h1 --plan", "mkhost h1 --plan --json", "lshost h1 --audit"] {
+        let shown = lab.run(line).to_string();
+        assert!(shown.contains("delete /etc/docker/xcrane/key.pem") && !shown.contains("PRIVATE KEY"), "{shown}");
+    }
     lab.run("mkhost h1 -y").success();
     let listening = lab.host("h1").shell("ss -Hltn");
     assert!(!listening.contains(":2376"), "{listening}");

@@ -99,6 +99,11 @@ fn a_fresh_host_becomes_a_registry_from_its_package_source() {
     served(&lab);
     assert_eq!(host.run("systemctl is-active docker-registry").stdout, "inactive\n", "it lets in everybody");
     assert_eq!(lab.run("mkregistry h1").success(), "h1: unchanged");
+
+    lab.run("chtab name=h1 registry.auth=").success();
+    let plan = lab.run("mkregistry h1 --plan");
+    assert!(plan.stdout.contains("delete /etc/xcrane/registry/h1/htpasswd"), "{plan}");
+    assert!(!plan.stdout.contains("$2y$"), "{plan}");
 }
 
 #[test]
@@ -267,4 +272,19 @@ fn what_cannot_be_is_refused_before_anything_is_touched() {
     Hint: remove it there with: rmregistry h1
     [exit status: 1]
     ");
+}
+
+#[test]
+fn a_password_is_not_seen_and_ctrl_c_leaves_the_terminal_as_it_was() {
+    let lab = lab();
+    lab.run("mkdef h1 groups=hosts ip=10.77.0.1").success();
+    let mut terminal = lab.spawn_pty("mkregistry h1 --auth ada --password-stdin", 24, 80);
+    terminal.expect("Password of ada: ", LIMIT);
+    assert!(terminal.settings().contains(" -echo "), "{}", terminal.settings());
+    terminal.send("sesame\x03");
+    let screen = terminal.expect("no password was given", LIMIT);
+    assert!(!screen.contains("sesame"), "{screen}");
+    assert!(terminal.settings().contains(" echo "), "{}", terminal.settings());
+    assert_eq!(terminal.wait(LIMIT).code, 130);
+    assert_eq!(lab.run("lsregistry").success(), "");
 }

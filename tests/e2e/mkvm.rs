@@ -165,7 +165,7 @@ fn addresses_are_looked_at_over_all_nodes_before_anything_is_made() {
     c1: Error: ip 10.100.0.0 is of network cluster (10.100.0.0/16) itself
     c3: Error: ip 10.100.10.3 is not among those for nodes in network cluster: 10.100.0.1-10.100.9.254 (staticrange)
     c4: Error: ip 10.200.0.4 is not in network cluster, which is 10.100.0.0/16
-    Error: nothing was done: an address is one of its port's network
+    Error: nothing was done: every port has an address of its network
     [exit status: 1]
     ");
     lab.run("mkdef -t network flat net=10.201.0.0 mask=255.255.0.0 driver=ipvlan").success();
@@ -173,7 +173,7 @@ fn addresses_are_looked_at_over_all_nodes_before_anything_is_made() {
     assert_snapshot!(lab.run("mkvm c6"), @"
     ------- stderr -------
     c6: Error: mac 02:77:00:00:00:01 is of no use in network flat, where ports have that of the uplink
-    Error: nothing was done: an address is one of its port's network
+    Error: nothing was done: every port has an address of its network
     [exit status: 1]
     ");
     assert_snapshot!(lab.run("chvm c3 ip=10.100.0.2"), @"

@@ -31,11 +31,26 @@ fn nothing_is_left() {
     Hint: remove them with: rmvm -f c1
     [exit status: 1]
     ");
+    host.shell("systemctl stop docker.socket docker.service");
+    assert_snapshot!(lab.run("rmhost h1 --purge -y"), @"
+    ------- stderr -------
+    h1: Error: its engine is off and has containers in /var/lib/docker/containers, maybe c1: start it and remove them first, or use -f
+    Hint: start it with: mkhost h1
+    [exit status: 1]
+    ");
+    lab.run("mkhost h1").success();
     lab.run("rmvm -f c1").success();
-    let plan = lab.run("rmhost h1 --purge --plan");
-    assert_eq!(plan.code, 2, "{plan}");
+    for options in ["", " --json"] {
+        let plan = lab.run(&format!("rmhost h1 --purge --plan{options}"));
+        assert_eq!(plan.code, 2, "{plan}");
+        assert!(plan.stdout.contains("delete /etc/docker/xcrane/key.pem"), "{plan}");
+        assert!(!plan.to_string().contains("PRIVATE KEY"), "{plan}");
+    }
     host.docker("info").success();
+    lab.run("chdef h1 dockerdataroot=/opt").success();
+    host.shell("touch /opt/theirs");
     lab.run("rmhost h1 --purge -y").success();
+    host.shell("rm /opt/theirs");
     let after = host.shell(TRACES);
     let new: Vec<&str> = after.lines().filter(|line| !before.lines().any(|known| known == *line)).collect();
     assert_eq!(new, Vec::<&str>::new());

@@ -10,10 +10,18 @@ fn no_trace_stays_on_the_hosts() {
     let lab = lab_with_blue(2, 2);
     lab.run("mknet blue").success();
     assert_ne!(traces(&lab, "h1"), "");
+    assert_snapshot!(lab.run("rmhost h1"), @"
+    ------- stderr -------
+    h1: Error: it carries network blue; take that away first, or use -f
+    Error: nothing was done: h1 cannot be served as defined
+    Hint: from this host alone with: mknet blue hosts=…, from all with: rmnet blue
+    [exit status: 1]
+    ");
     lab.run("mkvm all").success();
     lab.run("rpower all on").success();
     assert_snapshot!(lab.run("rmnet blue").sorted(), @"
     ------- stderr -------
+    Error: nothing was done: it cannot be done on h[1-2]
     Hint: remove them with rmvm; rmnet -f takes a network away from under them
     h1: Error: blue: containers are on it: c1
     h2: Error: blue: containers are on it: c2

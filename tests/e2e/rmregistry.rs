@@ -21,8 +21,12 @@ fn nothing_is_left() {
 
     lab.run("rmregistry second --purge").success();
     assert_eq!(lab.run("lsregistry --check").code, 0, "the other one is gone too");
-    let plan = lab.run("rmregistry h1 --purge --plan");
-    assert_eq!(plan.code, 2, "{plan}");
+    for line in ["rmregistry h1 --purge --plan", "rmregistry h1 --purge --plan --json"] {
+        let plan = lab.run(line);
+        assert_eq!(plan.code, 2, "{plan}");
+        let shown = plan.to_string();
+        assert!(!["PRIVATE KEY", "$2y$", "$2b$"].iter().any(|secret| shown.contains(secret)), "{shown}");
+    }
     assert_eq!(lab.run("lsregistry --check").code, 0);
     assert_snapshot!(lab.run("rmregistry h1 --purge"), @"
     h1: disable xcrane-registry@h1.service

@@ -1,17 +1,21 @@
+use ::lab::Lab;
 use insta::assert_snapshot;
 
 use crate::{rack, session, write};
 
-#[test]
-fn equal_output_stands_under_one_heading() {
+/// The rack, and what its nodes have said.
+fn rack_with_output() -> Lab {
     let lab = rack();
     write(&lab, "output", "n2: up\nn1: up\nn3: up\nn4: down\nn1: fine\nn2: fine\nn3: fine\nnobody\n");
+    lab
+}
+
+#[test]
+fn equal_output_stands_under_one_heading() {
+    let lab = rack_with_output();
     assert_snapshot!(session(&lab, "
         xcoll < output
-        xcoll -n -c < output
-        xcoll -i < output | head -8
         lsdef all -i groups -c | xcoll -c
-        xcoll -i -c < output
     "), @"
     $ xcoll < output
     ====================================
@@ -30,6 +34,30 @@ fn equal_output_stands_under_one_heading() {
     up
     fine
 
+    $ lsdef all -i groups -c | xcoll -c
+    ====================================
+    n4
+    ====================================
+    Node count = 1 
+    ====================================
+    groups=all
+
+    ====================================
+    rack1
+    ====================================
+    Node count = 3 
+    ====================================
+    groups=rack1,all
+    ");
+}
+
+#[test]
+fn headings_of_nodes() {
+    assert_snapshot!(session(&rack_with_output(), "
+        xcoll -n -c < output
+        xcoll -i < output | head -8
+        xcoll -i -c < output
+    "), @"
     $ xcoll -n -c < output
     ====================================
     UNKNOWN
@@ -62,21 +90,6 @@ fn equal_output_stands_under_one_heading() {
     ====================================
     n1
     ====================================
-    $ lsdef all -i groups -c | xcoll -c
-    ====================================
-    n4
-    ====================================
-    Node count = 1 
-    ====================================
-    groups=all
-
-    ====================================
-    rack1
-    ====================================
-    Node count = 3 
-    ====================================
-    groups=rack1,all
-
     $ xcoll -i -c < output
     ------- stderr -------
     error: the argument '-i' cannot be used with '-c'
@@ -85,5 +98,23 @@ fn equal_output_stands_under_one_heading() {
 
     For more information, try '--help'.
     [exit status: 2]
+    ");
+}
+
+#[test]
+fn what_is_called_as_a_group_hides_no_output() {
+    let lab = rack();
+    write(&lab, "output", "n1: up\nn2: up\nn3: up\nrack1: down\n");
+    assert_snapshot!(session(&lab, "xcoll < output"), @"
+    $ xcoll < output
+    ====================================
+    rack1
+    ====================================
+    down
+
+    ====================================
+    rack1
+    ====================================
+    up
     ");
 }

@@ -1,9 +1,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use ::lab::Lab;
 use insta::assert_snapshot;
 
-use crate::{lab_with_guests, read, session, write};
+use crate::{lab, lab_with_guests, read, session, write};
 
 #[test]
 fn files_go_to_servers_and_containers_and_come_back() {
@@ -112,8 +113,8 @@ MERGE:
 HOME/users -> /etc/passwd
 ";
 
-#[test]
-fn a_synclist_makes_nodes_alike() {
+/// A container c1 on h1, and a synclist with all that it names.
+fn lab_with_synclist() -> Lab {
     let lab = lab_with_guests(1);
     lab.run("mkvm c1").success();
     lab.run("rpower c1 on").success();
@@ -124,8 +125,14 @@ fn a_synclist_makes_nodes_alike() {
     write(&lab, "tree.post", "echo tree is new\n");
     write(&lab, "check", "echo checked\n");
     write(&lab, "users", "root:x:0:0:Admin:/root:/bin/sh\nada:x:1000:100::/home/ada:/bin/sh\n");
-    write(&lab, "synclist", &SYNCLIST.replace("HOME", lab.home().to_str().unwrap()));
+    write(&lab, "synclist", &SYNCLIST.replace("HOME", &lab.home().to_string_lossy()));
     lab.run("xdsh c1,h1 'printf \"one\\ntwo\\n\" >/etc/list; cp /etc/passwd /tmp/passwd'").success();
+    lab
+}
+
+#[test]
+fn a_synclist_makes_nodes_alike() {
+    let lab = lab_with_synclist();
     assert_snapshot!(lab.run("xdcp c1,h1 -F synclist").sorted(), @"
     c1: checked
     c1: motd is new
@@ -167,10 +174,6 @@ fn a_synclist_makes_nodes_alike() {
     assert_snapshot!(session(&lab, "
         xdcp c1 -F synclist
         xdsh c1,h1 -b 'cat /etc/list; wc -l </etc/passwd; wc -l </tmp/passwd'
-        xdcp c1 -F nothing
-        xdcp c1 -F synclist motd /tmp
-        echo 'motd -> /tmp' >bad; xdcp c1 -F bad
-        echo '/etc/hosts -> (c77) /tmp/' >bad; xdcp c1 -F bad
     "), @"
     $ xdcp c1 -F synclist
     c1: it fails
@@ -188,6 +191,20 @@ fn a_synclist_makes_nodes_alike() {
     h1: three
     h1: 25
     h1: 24
+    ");
+}
+
+#[test]
+fn a_bad_synclist_is_refused() {
+    let lab = lab();
+    lab.run("mkdef c1 groups=web mgt=docker vmhost=h1").success();
+    write(&lab, "synclist", SYNCLIST);
+    assert_snapshot!(session(&lab, "
+        xdcp c1 -F nothing
+        xdcp c1 -F synclist motd /tmp
+        echo 'motd -> /tmp' >bad; xdcp c1 -F bad
+        echo '/etc/hosts -> (c77) /tmp/' >bad; xdcp c1 -F bad
+    "), @"
     $ xdcp c1 -F nothing
     ------- stderr -------
     Error: cannot read nothing: No such file or directory (os error 2)
