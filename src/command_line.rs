@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use tables::objects;
 use tables::schema::{self, Column, Kind};
+use tables::{objects, urls};
 
 use crate::commands;
 
@@ -34,7 +34,7 @@ fn without_directory(program: &str) -> &str {
 }
 
 fn shown(word: &str) -> String {
-    quoted(&masked(word)).into_owned()
+    quoted(&urls::without_accounts(&masked(word))).into_owned()
 }
 
 /// `bmcpassword=secret`, `ipmi.password^=secret` or a condition on one without what stands behind the operator.
@@ -92,6 +92,7 @@ mod tests {
         check(&["tabdump", "-w", "password==x", "ipmi"], "tabdump -w 'password==***' ipmi");
         check(&["rmdef", "all@ipmi.password!~x"], "rmdef 'all@ipmi.password!~***'");
         check(&["chdef", "n1", "bmcpassword="], "chdef n1 bmcpassword=");
+        check(&["mkregistry", "h1", "--upstream=http://a:b@c"], "mkregistry h1 '--upstream=http://***@c'");
     }
 
     #[test]

@@ -5,6 +5,9 @@ use plugins::{RegistryFault, chain};
 use crate::outcome::Outcome;
 use crate::reply::Answer;
 
+const ACCOUNTS: &str = "who we are to a registry stands in table passwd: key registry, authdomain HOST:PORT, username, \
+                        password; set it with tabedit passwd";
+
 /// Adds hints to others; one that fits a hundred nodes is said once.
 pub(crate) fn add_hints(known: &mut Vec<String>, further: Vec<String>) {
     for hint in further {
@@ -20,6 +23,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) hints: Vec<String>,
     pub(crate) outcome: Outcome,
+    /// The host does not answer: what is to be done there can be left to a later run.
+    pub(crate) unreachable: bool,
     /// What the node had said before it failed.
     pub(crate) said: Box<Answer>,
 }
@@ -27,7 +32,13 @@ pub(crate) struct Failure {
 impl Failure {
     /// The request cannot be carried out.
     pub(crate) fn refused(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hints: Vec::new(), outcome: Outcome::SomeFailed, said: Box::default() }
+        Self {
+            message: message.into(),
+            hints: Vec::new(),
+            outcome: Outcome::SomeFailed,
+            unreachable: false,
+            said: Box::default(),
+        }
     }
 
     /// The command line makes no sense.
@@ -47,13 +58,17 @@ impl Failure {
 
 impl From<tables::Error> for Failure {
     fn from(error: tables::Error) -> Self {
-        Self::refused(chain(&error))
+        let failure = Self::refused(chain(&error));
+        match error {
+            tables::Error::Account { .. } => failure.hint(ACCOUNTS),
+            _ => failure,
+        }
     }
 }
 
 impl From<plugins::Error> for Failure {
     fn from(error: plugins::Error) -> Self {
-        let failure = Self::refused(chain(&error));
+        let failure = Self { unreachable: error.is_unreachable(), ..Self::refused(chain(&error)) };
         match error {
             plugins::Error::Absent { .. } => failure.hint("make it with: mkvm NODERANGE"),
             plugins::Error::NoNetwork { network, .. } => {

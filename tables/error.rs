@@ -42,6 +42,9 @@ pub enum Error {
     /// A row with that key is there already.
     #[error("table '{table}' already has a row {key}")]
     KeyTaken { table: String, key: String },
+    /// The address of a service holds who we are to it, which everybody could read.
+    #[error("column '{column}' of table {table} takes no account ('@') in an address, because everybody can read it")]
+    Account { table: String, column: String },
     /// Rows that an undo would restore look different from what the undone change left.
     #[error("changed since: {}", rows.join(", "))]
     ChangedSince { rows: Vec<String> },

@@ -29,6 +29,7 @@ pub mod suggest;
 mod tables;
 pub mod templates;
 mod undo;
+pub mod urls;
 mod world;
 
 pub use addresses::Shared;

@@ -21,7 +21,7 @@ use rusqlite::{
 
 use crate::row::Rows;
 use crate::schema::{self, Table};
-use crate::{Error, Result, Row, Select};
+use crate::{Error, Result, Row, Select, urls};
 
 /// How long a command waits for another one that holds the database.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -277,12 +277,14 @@ impl Store {
 
     /// Adds a row, which must not be there.
     pub(crate) fn insert(&self, row: &Row) -> Result<()> {
+        urls::check(row, None)?;
         let statements = self.statements(row.table());
         self.change(row, &statements.insert, None)
     }
 
     /// Gives the row of that number the cells of `new`.
     pub(crate) fn update(&self, old: &Stored, new: &Row) -> Result<()> {
+        urls::check(new, Some(&old.row))?;
         let statements = self.statements(new.table());
         let sql = if old.row.key() == new.key() { &statements.update } else { &statements.rekey };
         self.change(new, sql, Some(old.rowid))

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ipnetwork::IpNetwork;
-use tables::Node;
+use tables::{Node, urls};
 
 use super::pools::{self, Pool};
 use super::wrong;
@@ -136,6 +136,9 @@ fn check_words(config: &Config) -> Result<()> {
         {
             return Err(wrong(attribute, format!("'{registry}' is not a registry; it takes HOST:PORT")));
         }
+    }
+    if config.mirrors.iter().any(|mirror| urls::has_account(mirror)) {
+        return Err(wrong("dockermirrors", "it takes no account ('@') in an address, because everybody can read it"));
     }
     match config.mirrors.iter().find(|mirror| !mirror.starts_with("http://") && !mirror.starts_with("https://")) {
         Some(mirror) => Err(wrong("dockermirrors", format!("'{mirror}' does not begin with http:// or https://"))),

@@ -1,6 +1,7 @@
 //! What table registry says of a registry, read and checked.
 
 use serde::Serialize;
+use tables::urls;
 
 use crate::authority::{self, Issued, Purpose, Subject};
 use crate::{Error, Result, Secret};
@@ -110,6 +111,9 @@ impl Config {
         if !is_directory(&self.storage) {
             return Err(wrong("storage", &format!("'{}' is not the whole path of a directory", self.storage)));
         }
+        if self.upstream.as_deref().is_some_and(urls::has_account) {
+            return Err(wrong("upstream", "it takes no account ('@') in an address, because everybody can read it"));
+        }
         if let Some(url) = self.upstream.as_deref().filter(|url| !is_url(url)) {
             return Err(wrong("upstream", &format!("'{url}' is not of the form https://HOST[:PORT]")));
         }
@@ -207,6 +211,10 @@ mod tests {
         check(Config { storage: "/srv/$(reboot)".into(), ..example() }, "attribute 'storage'");
         check(Config { upstream: Some("hub".into()), ..example() }, "attribute 'upstream'");
         check(Config { upstream: Some("https://hub".into()), ..example() }, "");
+        check(
+            Config { upstream: Some("https://a:b@hub".into()), ..example() },
+            "attribute 'upstream': it takes no account",
+        );
         check(account("a:b", "x"), "attribute 'auth': 'a:b'");
         check(account("ada", ""), "attribute 'auth': the password of ada is empty");
         check(account("ada", &"x".repeat(73)), "attribute 'auth': the password of ada is longer");

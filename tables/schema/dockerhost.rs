@@ -1,6 +1,6 @@
 //! How the container engine of a host is reached, and what mkhost makes of the host.
 
-use super::{COMMENTS, Column, DISABLE, Scope, Table, key, list, text};
+use super::{COMMENTS, Column, DISABLE, Scope, Table, key, list, text, urls};
 
 pub(crate) const TABLE: Table = Table {
     name: "dockerhost",
@@ -26,7 +26,7 @@ const COLUMNS: &[Column] = &[
     text("logmaxfile", "How many logs of a container are kept; default is 3."),
     text("liverestore", "'yes' (default outside a swarm) keeps containers running while the engine restarts."),
     text("shutdowntimeout", "Seconds that the engine gives its containers when it ends; default is the engine's, 15."),
-    list("mirrors", "Mirrors of the public registry, such as http://mirror:5000."),
+    urls("mirrors", "Mirrors of the public registry, such as http://mirror:5000."),
     list("insecure", "Registries that speak plain HTTP or whose certificate is not checked, such as registry:5000."),
     list(
         "trust",

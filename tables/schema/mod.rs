@@ -161,6 +161,10 @@ pub enum Kind {
     List,
     /// A list separated by `|`, because its values may hold commas.
     Bars,
+    /// The address of a service. An account in it is refused: see [`crate::urls`].
+    Url,
+    /// The same, several by comma.
+    Urls,
     /// Never shown but to those who ask for the table itself.
     Secret,
 }
@@ -169,9 +173,9 @@ impl Kind {
     /// What separates the values of a list; None where a cell is one value.
     pub fn separator(self) -> Option<char> {
         match self {
-            Self::List => Some(','),
+            Self::List | Self::Urls => Some(','),
             Self::Bars => Some('|'),
-            Self::Text | Self::Secret => None,
+            Self::Text | Self::Url | Self::Secret => None,
         }
     }
 }
@@ -203,6 +207,14 @@ const fn text(name: &'static str, help: &'static str) -> Column {
 
 const fn list(name: &'static str, help: &'static str) -> Column {
     Column { name, kind: Kind::List, key: false, help }
+}
+
+const fn url(name: &'static str, help: &'static str) -> Column {
+    Column { name, kind: Kind::Url, key: false, help }
+}
+
+const fn urls(name: &'static str, help: &'static str) -> Column {
+    Column { name, kind: Kind::Urls, key: false, help }
 }
 
 const fn bars(name: &'static str, help: &'static str) -> Column {

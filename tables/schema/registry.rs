@@ -1,6 +1,6 @@
 //! The registries from which hosts have their images.
 
-use super::{COMMENTS, Column, DISABLE, Scope, Table, key, list, text};
+use super::{COMMENTS, Column, DISABLE, Scope, Table, key, list, text, url};
 
 pub(crate) const TABLE: Table = Table {
     name: "registry",
@@ -22,7 +22,7 @@ const COLUMNS: &[Column] = &[
         "auth",
         "The users whom it lets in, whose passwords are rows of table passwd with key 'registry'; hosts pull as the first. None lets in everyone.",
     ),
-    text("upstream", "The URL of the registry whose images it fetches and keeps; nothing can be pushed to it then."),
+    url("upstream", "The URL of the registry whose images it fetches and keeps; nothing can be pushed to it then."),
     COMMENTS,
     DISABLE,
 ];
