@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tables::noderange::fold;
 
-use super::files::SHUTDOWN_TIMEOUT;
+use super::files::{SERVICE_DROP_IN, SHUTDOWN_TIMEOUT};
 use crate::{Carried, HostState};
 
 /// Something that is not as it should be.
@@ -17,21 +17,43 @@ pub struct Finding {
     pub mend: String,
 }
 
-/// The time limits of a host's shutdown, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How the engine and the service manager end and start what they have; times are in seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shutdown {
     /// The engine's for its containers.
     pub engine: u64,
     /// The service manager's for the engine; None for no limit.
     pub service: Option<u64>,
+    /// The service manager's word for when it starts the engine again, such as `always`.
+    pub restart: String,
+    /// Files that say something of the unit after ours, and so instead of it.
+    pub overriding: Vec<String>,
 }
 
+/// What [`Shutdown::of`] reads.
+pub const SHOW_UNIT: [&str; 4] =
+    ["systemctl", "show", "--property=TimeoutStopUSec,Restart,DropInPaths", super::SERVICE];
+
 impl Shutdown {
-    /// From daemon.json and what `systemctl show -P TimeoutStopUSec` prints, such as `1min 30s` or `infinity`.
-    pub fn of(daemon: &str, stop: &str) -> Self {
+    /// From daemon.json and what [`SHOW_UNIT`] prints.
+    pub fn of(daemon: &str, shown: &str) -> Self {
         let daemon: Value = serde_json::from_str(daemon).unwrap_or_default();
         let engine = daemon["shutdown-timeout"].as_u64().unwrap_or(SHUTDOWN_TIMEOUT);
-        Self { engine, service: seconds(stop.trim()) }
+        let property = |name: &str| {
+            let mut pairs = shown.lines().filter_map(|line| line.split_once('='));
+            pairs.find(|(key, _)| *key == name).map_or("", |(_, value)| value.trim())
+        };
+        let files = property("DropInPaths").split_whitespace();
+        let overriding = files.skip_while(|path| *path != SERVICE_DROP_IN).skip(1).map(str::to_owned).collect();
+        Self { engine, service: seconds(property("TimeoutStopUSec")), restart: property("Restart").into(), overriding }
+    }
+
+    /// What makes the unit as mkhost has it: mkhost itself, or the end of what says otherwise.
+    fn mend(&self, host: &str) -> String {
+        match self.overriding.as_slice() {
+            [] => format!("mkhost {host}"),
+            files => format!("xdsh {host} 'rm {} && systemctl daemon-reload' && mkhost {host}", files.join(" ")),
+        }
     }
 }
 
@@ -53,7 +75,7 @@ fn seconds(span: &str) -> Option<u64> {
 }
 
 /// What would go wrong when the host is shut down or comes up again.
-pub fn findings(host: &str, state: &HostState, carried: &[Carried], shutdown: Shutdown) -> Vec<Finding> {
+pub fn findings(host: &str, state: &HostState, carried: &[Carried], shutdown: &Shutdown) -> Vec<Finding> {
     let mut found = Vec::new();
     let longest = carried.iter().filter(|guest| guest.running).map(|guest| guest.stop_timeout).max().unwrap_or(0);
     if let Some(service) = shutdown.service.filter(|service| *service < shutdown.engine) {
@@ -61,7 +83,11 @@ pub fn findings(host: &str, state: &HostState, carried: &[Carried], shutdown: Sh
             "the service manager kills the engine after {service} s, which gives its containers {} s",
             shutdown.engine
         );
-        found.push(Finding { what, mend: format!("mkhost {host}") });
+        found.push(Finding { what, mend: shutdown.mend(host) });
+    }
+    if shutdown.restart != "always" {
+        let what = format!("an engine that ends is not always started again: Restart={}", shutdown.restart);
+        found.push(Finding { what, mend: shutdown.mend(host) });
     }
     if longest > shutdown.engine {
         let names = named(carried.iter().filter(|guest| guest.running && guest.stop_timeout > shutdown.engine));
@@ -70,7 +96,10 @@ pub fn findings(host: &str, state: &HostState, carried: &[Carried], shutdown: Sh
         found.push(Finding { what, mend });
     }
     if state.running > 0 && !state.live_restore && !state.swarm {
-        let what = format!("{} running containers stop whenever the engine restarts", state.running);
+        let what = match state.running {
+            1 => "1 running container stops whenever the engine restarts".to_owned(),
+            running => format!("{running} running containers stop whenever the engine restarts"),
+        };
         found.push(Finding { what, mend: format!("chdef {host} dockerliverestore=yes && mkhost {host}") });
     }
     found.extend(restarts(carried));
@@ -119,8 +148,15 @@ mod tests {
         Carried { name: name.into(), running, managed: true, restart: restart.into(), stop_timeout }
     }
 
+    fn shutdown(engine: u64, service: &str, later: &str) -> Shutdown {
+        let show = format!(
+            "Restart=always\nTimeoutStopUSec={service}\nDropInPaths=/etc/systemd/system/docker.service.d/a.conf {SERVICE_DROP_IN} {later}\n"
+        );
+        Shutdown::of(&format!(r#"{{"shutdown-timeout":{engine}}}"#), &show)
+    }
+
     #[track_caller]
-    fn check(carried: &[Carried], live_restore: bool, shutdown: Shutdown, expected: &[(&str, &str)]) {
+    fn check(carried: &[Carried], live_restore: bool, shutdown: &Shutdown, expected: &[(&str, &str)]) {
         let state = HostState {
             engine: "1".into(),
             api: "1".into(),
@@ -139,7 +175,7 @@ mod tests {
 
     #[test]
     fn offenders_and_what_mends_them() {
-        let usual = Shutdown { engine: 15, service: Some(45) };
+        let usual = &shutdown(15, "45s", "");
         let good = guest("c1", true, "unless-stopped", 10);
         check(std::slice::from_ref(&good), true, usual, &[]);
         check(&[], false, usual, &[]);
@@ -148,7 +184,7 @@ mod tests {
             false,
             usual,
             &[(
-                "1 running containers stop whenever the engine restarts",
+                "1 running container stops whenever the engine restarts",
                 "chdef h1 dockerliverestore=yes && mkhost h1",
             )],
         );
@@ -164,13 +200,23 @@ mod tests {
         check(
             &[],
             true,
-            Shutdown { engine: 100, service: Some(90) },
+            &shutdown(100, "1min 30s", ""),
             &[("the service manager kills the engine after 90 s, which gives its containers 100 s", "mkhost h1")],
+        );
+        let overridden = shutdown(15, "5s", "/etc/systemd/system/docker.service.d/zz.conf");
+        let mend = "xdsh h1 'rm /etc/systemd/system/docker.service.d/zz.conf && systemctl daemon-reload' && mkhost h1";
+        let short = "the service manager kills the engine after 5 s, which gives its containers 15 s";
+        check(&[], true, &overridden, &[(short, mend)]);
+        check(
+            &[],
+            true,
+            &Shutdown { restart: "no".into(), service: None, ..overridden },
+            &[("an engine that ends is not always started again: Restart=no", mend)],
         );
         check(
             &[guest("c1", true, "no", 10), guest("c2", true, "no", 10), guest("c3", false, "always", 10)],
             true,
-            Shutdown { engine: 15, service: None },
+            &Shutdown { service: None, ..usual.clone() },
             &[
                 (
                     "c[1-2] run and will not after a boot of the host: restart policy no",

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::config::Listen;
-use super::{Config, Trust, file};
+use super::{Config, Trust};
 use crate::setup::{File, Thing};
 use crate::{Error, Result};
 
@@ -32,9 +32,9 @@ pub(super) fn absent(path: String) -> Thing {
 /// its peers recovers by itself.
 pub(super) fn service_drop_in(config: &Config) -> File {
     let seconds = config.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT) + SPARE;
-    file(
+    File::public(
         SERVICE_DROP_IN,
-        &format!(
+        format!(
             "# Written by mkhost of xcrane.\n\
              [Unit]\nStartLimitIntervalSec=0\n\n\
              [Service]\nRestart=always\nRestartSec=5\nTimeoutStopSec={seconds}\n"
@@ -51,7 +51,10 @@ pub(super) fn socket_drop_in(listen: &Listen) -> File {
         Err(_) => listen.port.to_string(),
     };
     // The address may not be there yet when the host boots.
-    file(SOCKET_DROP_IN, &format!("# Written by mkhost of xcrane.\n[Socket]\nListenStream={place}\nFreeBind=yes\n"))
+    File::public(
+        SOCKET_DROP_IN,
+        format!("# Written by mkhost of xcrane.\n[Socket]\nListenStream={place}\nFreeBind=yes\n"),
+    )
 }
 
 /// The engine's certificate, and whose clients it accepts. What is still to be made has no text yet.
@@ -63,13 +66,18 @@ pub(super) fn certificates(config: &Config) -> Vec<File> {
     };
     let authority = config.authority.as_deref().unwrap_or_default();
     vec![
-        file(&own(AUTHORITY), authority),
-        file(&own(CERTIFICATE), certificate),
-        File { mode: 0o600, secret: true, ..file(&own(KEY), key) },
+        File::public(own(AUTHORITY), authority),
+        File::public(own(CERTIFICATE), certificate),
+        File::secret(own(KEY), key, 0o600),
     ]
 }
 
-/// Where the engine looks at each pull for who vouches for a registry. An authority that is still to be made has no text.
+/// Where the engine looks for who vouches for a registry.
+pub(super) fn trusted_path(trust: &Trust) -> String {
+    format!("/etc/docker/certs.d/{}/ca.crt", trust.registry)
+}
+
+/// Who vouches for each registry, read at each pull. An authority that is still to be made has no text.
 pub(super) fn trusted(config: &Config) -> Result<Vec<File>> {
     let one = |trust: &Trust| {
         let unreadable = |path: &Path, source| Error::File { doing: "read", path: path.display().to_string(), source };
@@ -77,7 +85,7 @@ pub(super) fn trusted(config: &Config) -> Result<Vec<File>> {
             Some(path) => std::fs::read_to_string(path).map_err(|source| unreadable(path, source))?,
             None => config.authority.clone().unwrap_or_default(),
         };
-        Ok(file(&format!("/etc/docker/certs.d/{}/ca.crt", trust.registry), &text))
+        Ok(File::public(trusted_path(trust), text))
     };
     config.trust.iter().map(one).collect()
 }

@@ -17,10 +17,10 @@ mod unmake;
 use crate::setup::{Fact, File, FileState, Follow, Observed, Step, Thing, Unit};
 use crate::{Error, HostState, Result};
 
-pub use audit::{Finding, Shutdown, findings};
+pub use audit::{Finding, SHOW_UNIT, Shutdown, findings};
 pub use config::{Config, Listen, Trust};
 pub use pools::Pool;
-pub use unmake::{Unmaking, data_root, nothing_in, unwanted};
+pub use unmake::{Unmaking, data_root, forgets_data, nothing_in, unwanted};
 
 use record::Record;
 
@@ -40,7 +40,7 @@ const ENGINE_IS_THERE: &str = "an engine is installed";
 /// What must be known of a host before it can be said what must be true of it.
 pub fn questions(config: &Config) -> Vec<Thing> {
     let asked = |path: &str| Thing::NoFile(path.into());
-    vec![
+    let mut questions = vec![
         asked(DAEMON),
         asked(record::PATH),
         asked(ROUTES),
@@ -48,7 +48,9 @@ pub fn questions(config: &Config) -> Vec<Thing> {
         asked(&format!("{}/swarm/docker-state.json", config.data_root())),
         Thing::Unit(unit(SERVICE, &[], Follow::Restart)),
         fact(ENGINE_IS_THERE, &["sh", "-c", "command -v dockerd"], &[]),
-    ]
+    ];
+    questions.extend(config.trust.iter().map(|trust| asked(&files::trusted_path(trust))));
+    questions
 }
 
 /// What must be true of the host, from what is said of it and from the answers to [`questions`].
@@ -61,17 +63,31 @@ pub fn wanted(config: &Config, observed: &Observed) -> Result<Vec<Thing>> {
     let service = files::service_drop_in(config);
     let socket = config.listen.as_ref().map(files::socket_drop_in);
     let trusted = files::trusted(config)?;
-    let listens = socket.iter().any(|file| text(observed, &file.path) != Some(&file.text));
-    let mut all: Vec<File> = vec![file(DAEMON, &merged.text)];
+    let listens = socket.iter().any(|file| text(observed, &file.path) != file.text.shown());
+    // A file that says the same already was put there by somebody else, and is not ours to take away.
+    let theirs: Vec<String> = trusted
+        .iter()
+        .filter(|file| text(observed, &file.path) == file.text.shown() && !record.files.contains(&file.path))
+        .map(|file| file.path.clone())
+        .collect();
+    let mut all: Vec<File> = vec![daemon_json(&merged.text, observed)];
     all.extend(certificates.iter().cloned().chain([service]).chain(socket.clone()).chain(trusted));
 
     let new = Record {
         daemon: ours,
-        files: all.iter().map(|file| file.path.clone()).filter(|path| path != DAEMON).collect(),
+        files: all
+            .iter()
+            .map(|file| file.path.clone())
+            .filter(|path| path != DAEMON && !theirs.contains(path))
+            .collect(),
         packages: record.packages_with(if is_there(observed) { &[] } else { &packages }),
+        found: match text(observed, record::PATH) {
+            Some(_) => record.found,
+            None => !matches!(observed.files.get(DAEMON), None | Some(FileState::Absent)),
+        },
     };
     let mut things: Vec<Thing> = record.files_without(&new).into_iter().map(files::absent).collect();
-    things.push(Thing::File(file(record::PATH, &new.text())));
+    things.push(Thing::File(File::public(record::PATH, new.text())));
     things.extend(all.into_iter().map(Thing::File));
     if !is_by_hand(config, &record, observed) {
         things.push(Thing::Packages(packages));
@@ -123,7 +139,7 @@ exit 1"#
 pub fn keeps_containers(state: &HostState, steps: &[Step]) -> bool {
     let told = steps.iter().any(|step| matches!(step, Step::Make { what, .. } if what == KEEPS_CONTAINERS));
     let begins = steps.iter().find_map(|step| match step {
-        Step::Write { path, after, .. } if path == DAEMON => Some(daemon::is_live_restore(after)),
+        Step::Write { path, after, .. } if path == DAEMON => Some(daemon::is_live_restore(after.reveal())),
         Step::Delete { path, .. } if path == DAEMON => Some(false),
         _ => None,
     });
@@ -143,7 +159,7 @@ fn is_by_hand(config: &Config, record: &Record, observed: &Observed) -> bool {
 pub fn moves_data(wanted: &[Thing], observed: &Observed) -> Option<(String, String)> {
     let is = data_root(observed);
     let daemon = wanted.iter().find_map(|thing| match thing {
-        Thing::File(file) if file.path == DAEMON => Some(daemon::data_root(&file.text)),
+        Thing::File(file) if file.path == DAEMON => Some(daemon::data_root(file.text.reveal())),
         _ => None,
     });
     daemon.filter(|root| *root != is).map(|root| (is, root))
@@ -161,8 +177,13 @@ fn text<'a>(observed: &'a Observed, path: &str) -> Option<&'a str> {
     }
 }
 
-fn file(path: &str, text: &str) -> File {
-    File { path: path.into(), text: text.into(), mode: 0o644, secret: false }
+/// daemon.json with another text; who may read it is for the admin to say.
+fn daemon_json(new: &str, observed: &Observed) -> File {
+    let file = File::public(DAEMON, new);
+    match observed.files.get(DAEMON) {
+        Some(FileState::Text { mode, .. }) => File { mode: *mode, ..file },
+        Some(FileState::Absent | FileState::Secret { .. } | FileState::Other) | None => file,
+    }
 }
 
 fn unit(name: &str, follows: &[&str], follow_by: Follow) -> Unit {

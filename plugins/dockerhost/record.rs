@@ -16,6 +16,9 @@ pub(super) struct Record {
     pub(super) files: Vec<String>,
     #[serde(default)]
     pub(super) packages: Vec<String>,
+    /// A daemon.json was there before us.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) found: bool,
 }
 
 impl Record {

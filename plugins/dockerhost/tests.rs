@@ -6,7 +6,7 @@ use tables::Node;
 
 use super::*;
 use crate::authority::Issued;
-use crate::setup::{Family, PackageState, UnitState, plan};
+use crate::setup::{Family, PackageState, Text, UnitState, plan};
 
 fn config(attributes: &[(&str, &str)]) -> Config {
     let attributes = attributes.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
@@ -67,12 +67,12 @@ impl World {
                     .retain(|_, state| !packages.iter().any(|name| *state == PackageState::Installed(name.clone())));
                 self.0.facts.insert(ENGINE_IS_THERE.into(), false);
             }
-            Step::Write { path, after, mode, secret: true, .. } => {
+            Step::Write { path, after: Text::Secret(after), mode, .. } => {
                 use sha2::Digest;
-                let digest = sha2::Sha256::digest(after).iter().map(|byte| format!("{byte:02x}")).collect();
+                let digest = sha2::Sha256::digest(after.reveal()).iter().map(|byte| format!("{byte:02x}")).collect();
                 self.0.files.insert(path.clone(), FileState::Secret { digest, mode: *mode });
             }
-            Step::Write { path, after, mode, .. } => {
+            Step::Write { path, after: Text::Public(after), mode, .. } => {
                 self.0.files.insert(path.clone(), FileState::Text { text: after.clone(), mode: *mode });
             }
             Step::Delete { path, .. } => drop(self.0.files.remove(path)),
@@ -324,13 +324,8 @@ fn containers_are_kept_only_by_two_engines_that_both_know() {
         data_root: String::new(),
         pools: vec![],
     };
-    let daemon = |after: &str| Step::Write {
-        path: DAEMON.into(),
-        before: None,
-        after: after.into(),
-        mode: 0o644,
-        secret: false,
-    };
+    let daemon =
+        |after: &str| Step::Write { path: DAEMON.into(), before: None, after: Text::Public(after.into()), mode: 0o644 };
     let told = Step::Make { what: KEEPS_CONTAINERS.into(), check: vec![], make: vec![] };
     let check = |live: bool, steps: &[Step], expected: bool| {
         assert_eq!(keeps_containers(&state(live), steps), expected, "{live} {steps:?}");

@@ -1,9 +1,12 @@
 //! A host that shall be no Docker host of ours any more.
 
+use super::config::DATA_ROOT;
 use super::record::{self, Record};
-use super::{DAEMON, SERVICE, SOCKET, daemon, fact, file, files, text, unit};
+use super::{DAEMON, SERVICE, SOCKET, daemon, daemon_json, fact, files, text, unit};
 use crate::Result;
-use crate::setup::{Follow, Observed, Thing, Unit};
+use crate::setup::{Fact, Follow, Observed, Step, Thing, Unit};
+
+const DATA_IS_GONE: &str = "the engine's data is gone";
 
 /// How much goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,15 +53,47 @@ done"#;
 const BRIDGES: &str = r#"
 bridges() { ls /sys/class/net | grep -xE 'docker0|docker_gwbridge|br-[0-9a-f]{12}' | grep -vxF -e "$(ours)"; }"#;
 
-/// A data root that is a file system of its own stays, empty.
-const NO_DATA: &str = r#"[ -z "$(ls -A "$1" 2>/dev/null)" ]"#;
-/// What its networks and containers had mounted goes first; /proc/mounts has `\040` for a blank.
+/// Containers may run on without their engine, as live-restore has it; what ran them knows of those.
+const NO_CONTAINERS: &str = r#"[ -z "$(ls /run/docker/runtime-runc/moby 2>/dev/null)" ]"#;
+const END_CONTAINERS: &str = r#"
+if systemctl -q is-active docker.service && command -v docker >/dev/null; then
+    docker ps -q | xargs -r docker stop >/dev/null
+fi
+for container in $(ls /run/docker/runtime-runc/moby 2>/dev/null); do
+    runc --root /run/docker/runtime-runc/moby delete -f "$container"
+done"#;
+
+const EMPTY: &str = r#"[ -z "$(ls -A "$1" 2>/dev/null)" ]"#;
+/// Names in a data root. In one that an admin has chosen there may be more than the engine's, which is theirs.
+const DATA: &str = r#"
+data() {
+    ls -A "$1" 2>/dev/null | case $1 in
+    "$usual") cat ;;
+    *) grep -xE '[0-9]+\.[0-9]+|aufs|btrfs|buildkit|builder|containerd|containers|devicemapper|engine-id|fuse-overlayfs|image|network|overlay|overlay2|plugins|runtimes|swarm|tmp|tmp-old|trust|vfs|volumes|zfs' ;;
+    esac
+}"#;
+/// A directory that is a file system of its own stays, empty.
+const NO_DATA: &str = r#"
+left() { data "$1" | while read -r name; do ! [ -d "$1/$name" ] || ls -A "$1/$name" | grep -q . && echo "$name"; done; }
+! left "$1" | grep -q ."#;
+/// What its networks and containers had mounted goes first, and what the host mounts by itself stays; /proc/mounts has
+/// `\040` for a blank.
 const UNMOUNT: &str = r#"
-mounts() { place=$1/ awk 'index($2, ENVIRON["place"]) == 1 || index($2, "/run/docker/") == 1 { print $2 }' | sort -r; }
-mounts "$1" </proc/mounts | sed 's/\\/\\0/g' | while read -r mount; do umount -l "$(printf %b "$mount")"; done"#;
-/// A containerd that is still there was not ours, and has others to serve.
+mounts() {
+    place=$1/ awk -v usual="$(awk '$1 !~ /^#/ { print $2 }' "${2-/etc/fstab}" 2>/dev/null)" '
+        BEGIN { count = split(usual, lines, "\n"); for (line = 1; line <= count; line++) stays[lines[line]] = 1 }
+        (index($2, ENVIRON["place"]) == 1 || index($2, "/run/docker/") == 1) && !($2 in stays) { print $2 }' | sort -r
+}
+mounts "$1" </proc/mounts | sed 's/\\/\\0/g' | while read -r mount; do umount -l "$(printf %b "$mount")" || exit; done || exit"#;
+/// File systems of others are not entered, but for subvolumes, which look like these. A containerd that is still there
+/// was not ours, and has others to serve.
 const FORGET_DATA: &str = r#"
-rm -rf "$1" 2>/dev/null || find "$1" -xdev -mindepth 1 -delete
+stay=--one-file-system
+[ "$(stat -f -c %T "$1" 2>/dev/null)" != btrfs ] || stay=
+data "$1" | while read -r name; do
+    rm -rf $stay "$1/$name" 2>/dev/null || find "$1/$name" -xdev -mindepth 1 -delete
+done
+rmdir "$1" 2>/dev/null
 command -v containerd >/dev/null || rm -rf /var/lib/containerd /run/containerd
 rm -rf /run/docker /run/docker.sock /run/docker.pid /etc/docker/key.json
 rmdir /etc/docker /etc/cni/net.d /etc/cni 2>/dev/null || :"#;
@@ -71,11 +106,13 @@ pub fn unwanted(how: Unmaking, observed: &Observed) -> Result<Vec<Thing>> {
     if removed {
         things.extend(stopped());
     }
-    let left = daemon::unmerge(text(observed, DAEMON).unwrap_or_default(), &record.daemon)?;
-    things.push(match left {
-        Some(left) if !removed => Thing::File(file(DAEMON, &left)),
-        Some(_) | None => Thing::NoFile(DAEMON.into()),
-    });
+    // What an admin has put there stays, also without an engine.
+    match daemon::unmerge(text(observed, DAEMON).unwrap_or_default(), &record.daemon)? {
+        Some(left) => things.push(Thing::File(daemon_json(&left, observed))),
+        None if record.found => things.push(Thing::File(daemon_json("{}\n", observed))),
+        None if text(observed, record::PATH).is_some() => things.push(Thing::NoFile(DAEMON.into())),
+        None => (),
+    }
     things.extend(record.files.iter().filter(|path| *path != record::PATH).cloned().map(files::absent));
     if removed {
         things.push(Thing::NoPackages(record.packages.clone()));
@@ -84,8 +121,11 @@ pub fn unwanted(how: Unmaking, observed: &Observed) -> Result<Vec<Thing>> {
     }
     if removed && how.data {
         let root = data_root(observed);
-        let forget = format!("{OURS}{UNMOUNT}{FORGET_DATA}");
-        things.push(fact("the engine's data is gone", &is_empty(&root), &["sh", "-c", &forget, "sh", &root]));
+        let data = format!("usual={DATA_ROOT}{DATA}");
+        let (gone, forget) = (format!("{data}{NO_DATA}"), format!("{data}{UNMOUNT}{FORGET_DATA}"));
+        let program = |script: &str| ["sh", "-c", script, "sh", &root].map(str::to_owned);
+        let (check, make) = (program(&gone).into(), program(&forget).into());
+        things.push(Thing::Fact(Fact { what: DATA_IS_GONE.into(), check, make }));
     }
     // Last, because without it a run that was killed could not be completed.
     things.push(Thing::NoFile(record::PATH.into()));
@@ -104,14 +144,14 @@ pub fn data_root(observed: &Observed) -> String {
     }
 }
 
-/// The program that finds a directory empty, or not there.
-fn is_empty(directory: &str) -> [&str; 5] {
-    ["sh", "-c", NO_DATA, "sh", directory]
+/// Whether images, containers and volumes go with these steps.
+pub fn forgets_data(steps: &[Step]) -> bool {
+    steps.iter().any(|step| matches!(step, Step::Make { what, .. } if what == DATA_IS_GONE))
 }
 
-/// That nothing is in a directory.
+/// That nothing is in a directory, or that it is not there.
 pub fn nothing_in(directory: &str) -> Thing {
-    fact(&format!("{directory} is empty"), &is_empty(directory), &[])
+    fact(&format!("{directory} is empty"), &["sh", "-c", EMPTY, "sh", directory], &[])
 }
 
 /// The engine goes before its traces in the kernel do, and those before the programs that remove them.
@@ -122,6 +162,7 @@ fn stopped() -> Vec<Thing> {
     let no_bridges = format!("{OURS}{BRIDGES}\n! bridges | grep -q .");
     let forget_bridges = format!("{OURS}{BRIDGES}\nfor bridge in $(bridges); do ip link del $bridge; done");
     vec![
+        fact("no container runs", &["sh", "-c", NO_CONTAINERS], &["sh", "-c", END_CONTAINERS]),
         off(SOCKET),
         off(SERVICE),
         fact("the engine's packet filter rules are gone", &["sh", "-c", &no_rules], &["sh", "-c", &forget_rules]),
@@ -183,8 +224,30 @@ mod tests {
         let (functions, _) = UNMOUNT.split_once("\nmounts \"$1\"").unwrap();
         let mounts = "a /d x\nb /d/overlay2/1/merged x\nc /srv/d/1 x\nd /run/docker/netns/1 x\ne /run/dockers x\nf /var/run/docker/x x\n";
         assert_eq!(
-            run(&format!("{functions}\nmounts /d"), mounts).await,
+            run(&format!("{functions}\nmounts /d /dev/null"), mounts).await,
             "/run/docker/netns/1\n/d/overlay2/1/merged\n"
         );
+        let table = "echo '# /d/overlay2/1/merged\n\nx /d/overlay2/1/merged ext4' >/tmp/fstab-$$";
+        assert_eq!(
+            run(&format!("{functions}\n{table}\nmounts /d /tmp/fstab-$$\nrm /tmp/fstab-$$"), mounts).await,
+            "/run/docker/netns/1\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_beside_the_data_in_a_root_of_the_site_s_choice_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().to_str().unwrap();
+        for name in ["overlay2/1", "volumes/data", "165536.165536/image", "theirs"] {
+            std::fs::create_dir_all(dir.path().join(name)).unwrap();
+        }
+        std::fs::write(dir.path().join("tmp.txt"), "").unwrap();
+        let data = format!("usual={DATA_ROOT}{DATA}");
+        let (unmount_nothing, forget) = (UNMOUNT.replace("/proc/mounts", "/dev/null"), FORGET_DATA);
+        let (forget, _) = forget.split_once("command -v containerd").unwrap();
+        assert_eq!(run(&format!("set -- {root}\n{data}{NO_DATA} || echo there"), "").await, "there\n");
+        run(&format!("set -- {root}\n{data}{unmount_nothing}{forget}:"), "").await;
+        assert_eq!(run(&format!("set -- {root}\n{data}{NO_DATA} && echo gone"), "").await, "gone\n");
+        assert_eq!(run(&format!("ls {root}"), "").await, "theirs\ntmp.txt\n");
     }
 }

@@ -37,7 +37,12 @@ pub(super) fn wanted(network: &Network, member: &Member, script: &Script<'_>) ->
         // Before the unit: what goes wrong is then said by the script and not by systemd.
         match script.risk {
             false => Thing::Fact(fact),
-            true => Thing::Risk(Risk { name: risk_name(network), fact, undo: run("down") }),
+            true => {
+                // What is brought up at boot would be there again after the next one.
+                let undo = format!("{path} down; systemctl -q disable {unit} 2>/dev/null || :");
+                let undo = ["sh", "-c", &undo].map(str::to_owned).into();
+                Thing::Risk(Risk { name: risk_name(network), fact, undo })
+            }
         },
         Thing::Unit(Unit {
             name: unit,
@@ -88,7 +93,7 @@ fn risk_name(network: &Network) -> String {
 }
 
 fn file(path: &str, text: String, mode: u32) -> Thing {
-    Thing::File(File { path: path.to_owned(), text, mode, secret: false })
+    Thing::File(File { mode, ..File::public(path, text) })
 }
 
 fn path(network: &Network) -> String {

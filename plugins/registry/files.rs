@@ -54,12 +54,12 @@ pub(super) fn all(config: &Config) -> Result<Vec<File>> {
         None => ("", ""),
     };
     let mut files = vec![
-        file(format!("{directory}/config.yml"), settings(config, false)),
-        file(format!("{directory}/readonly.yml"), settings(config, true)),
-        file(certificate_path(config), certificate.to_owned()),
+        File::public(format!("{directory}/config.yml"), settings(config, false)),
+        File::public(format!("{directory}/readonly.yml"), settings(config, true)),
+        File::public(certificate_path(config), certificate.to_owned()),
         secret(format!("{directory}/key.pem"), key.to_owned()),
-        file(unit_file(&service(config)), service_unit(config)),
-        file(unit_file(&collection(config)), collection_unit(config)),
+        File::public(unit_file(&service(config)), service_unit(config)),
+        File::public(unit_file(&collection(config)), collection_unit(config)),
     ];
     if !config.accounts.is_empty() {
         files.push(secret(format!("{directory}/htpasswd"), accounts(config)?));
@@ -67,13 +67,9 @@ pub(super) fn all(config: &Config) -> Result<Vec<File>> {
     Ok(files)
 }
 
-fn file(path: String, text: String) -> File {
-    File { path, text, mode: 0o644, secret: false }
-}
-
 /// The server is in the group that may read it; its unit sees to that.
-fn secret(path: String, text: String) -> File {
-    File { path, text, mode: 0o640, secret: true }
+fn secret(path: String, text: impl Into<String>) -> File {
+    File::secret(path, text, 0o640)
 }
 
 /// While it is being cleaned up nothing can be pushed, because what was pushed and is not in an image yet would go.
@@ -222,7 +218,12 @@ proxy:
     fn secrets_are_secret() {
         for file in all(&example()).unwrap() {
             let hidden = file.path.ends_with("key.pem") || file.path.ends_with("htpasswd");
-            assert_eq!((file.secret, file.mode), (hidden, if hidden { 0o640 } else { 0o644 }), "{}", file.path);
+            assert_eq!(
+                (file.text.shown().is_none(), file.mode),
+                (hidden, if hidden { 0o640 } else { 0o644 }),
+                "{}",
+                file.path
+            );
             assert_eq!(matches!(absent(file.path.clone()), Thing::NoSecret(_)), hidden, "{}", file.path);
         }
     }

@@ -143,7 +143,7 @@ pub fn unwanted(config: &Config, purge: bool, observed: &Observed) -> Vec<Thing>
 }
 
 fn public(path: &str, text: &str) -> Thing {
-    Thing::File(File { path: path.into(), text: text.into(), mode: 0o644, secret: false })
+    Thing::File(File::public(path, text))
 }
 
 fn unit(name: &str, wanted: bool, follows: Vec<String>) -> Unit {

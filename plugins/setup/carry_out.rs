@@ -18,12 +18,18 @@ const UNIT: Duration = Duration::from_secs(300);
 /// For packages: a slow mirror, or another program that holds the package manager's lock.
 const PACKAGES: Duration = Duration::from_secs(1800);
 
-/// What arrives short must not take the place of what was there: a connection may break in the middle.
+/// What arrives short must not take the place of what was there: a connection may break in the middle. Whose file it was
+/// stays so, and a link that an admin has put there goes on leading to it.
 pub(super) const WRITE: &str = r#"
-[ ! -d "$1" ] || { echo "$1 is a directory" >&2; exit 1; }
-mkdir -p "${1%/*}" && umask 077 && new=${1%/*}/.${1##*/}.new && cat >"$new" || exit
+mkdir -p "${1%/*}" && umask 077 || exit
+place=$(readlink -f "$1") || { echo "$1 is a link into a directory that is not there" >&2; exit 1; }
+[ ! -d "$place" ] || { echo "$1 is a directory" >&2; exit 1; }
+[ ! -e "$place" ] || [ -f "$place" ] || { echo "$1 leads to $place, which is no file" >&2; exit 1; }
+new=${place%/*}/.${place##*/}.new
+cat >"$new" || exit
 [ "$(($(wc -c <"$new")))" = "$3" ] || { echo "the text did not arrive whole" >&2; rm -f "$new"; exit 1; }
-chmod "$2" "$new" && mv -f "$new" "$1""#;
+[ ! -e "$place" ] || chown "$(stat -c %u:%g "$place")" "$new" || exit
+chmod "$2" "$new" && mv -f "$new" "$place""#;
 
 /// Directories that others use are not empty, and stay.
 const DELETE: &str = r#"
@@ -99,8 +105,8 @@ async fn run(host: &Host, step: &Step, later: &[Step], progress: &Progress) -> R
         Step::Remove { packages, family } => packages::remove(host, packages, *family).await,
         Step::Write { path, after, mode, .. } => {
             note(host, path, later).await?;
-            let (mode, length) = (format!("{mode:o}"), after.len().to_string());
-            script(host, WRITE, &[path, &mode, &length], after.as_bytes()).await
+            let (mode, text) = (format!("{mode:o}"), after.reveal().as_bytes());
+            script(host, WRITE, &[path, &mode, &text.len().to_string()], text).await
         }
         Step::Delete { path, .. } => {
             note(host, path, later).await?;

@@ -1,9 +1,13 @@
 //! A change that may cut its host off, with a way back that needs nobody: the host undoes it unless we tell it, over a login
 //! that was made after the change, that all is well.
 //!
-//! What is to be undone stands in a file of the host, `NAME:TOKEN`; names may hold dots, and none holds a colon. Who renames that file has decided: the host's own timer, which then
-//! undoes, or we, who then keep. A run that is killed anywhere in between leaves the timer to do its work, and until then
-//! the fact counts as not true, so that the next run does not build on something that is about to go.
+//! What is to be undone stands in a file of the host, `NAME:TOKEN`; names may hold dots, and none holds a colon. Who
+//! renames that file has decided: the host's own timer, which then undoes, or we, who then keep. A run that is killed
+//! anywhere in between leaves the timer to do its work, and until then the fact counts as not true, so that the next run
+//! does not build on something that is about to go.
+//!
+//! The file outlives a power cut, which no timer does: a unit that is there as long as something is on trial undoes it
+//! when the host starts. Whoever decides last takes the unit away.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Risk;
 use crate::error::chain;
-use crate::host::{line, why};
+use crate::host::{line, quote, why};
 use crate::ssh::Exit;
 use crate::{Error, Host, Result};
 
@@ -24,16 +28,65 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Longer than any of our own scripts takes there, an awaited or begun undoing included.
 const LIMIT: Duration = Duration::from_secs(180);
 
+/// Where ways back stand on a host, and its units.
+struct Place {
+    undo: String,
+    units: String,
+}
+
+impl Place {
+    fn usual() -> Self {
+        Self { undo: "/etc/xcrane/undo".into(), units: "/etc/systemd/system".into() }
+    }
+
+    fn script(&self, script: &str) -> String {
+        format!("place={} units={}\n{CLEAN}{script}", quote(&self.undo), quote(&self.units))
+    }
+
+    fn unit(&self) -> String {
+        format!(
+            "# Written by xcrane while a change of this host is on trial.\n\
+             [Unit]\nDescription=Way back from a change that nobody has found to be well\n\
+             After=network.target systemd-networkd.service NetworkManager.service networking.service\n\n\
+             [Service]\nType=oneshot\nExecStart=/bin/sh {}/.boot\n\n\
+             [Install]\nWantedBy=multi-user.target\n",
+            self.undo
+        )
+    }
+}
+
+/// Takes the unit away once nothing is on trial any more. systemd expands what stands in braces after a dollar.
+const CLEAN: &str = r#"
+clean() {
+    [ -z "$(ls "$place" 2>/dev/null)" ] || return 0
+    rm -f "$units/multi-user.target.wants/xcrane-undo.service" "$units/xcrane-undo.service" "$place/.boot"
+    cd / && rmdir -p "$place" 2>/dev/null || :
+}"#;
+
 /// Undoes, unless somebody else was faster; its argument is the name of the file.
 const UNDO: &str = r#"
-cd /run/xcrane/undo && mv "$1" "$1-begun" 2>/dev/null || exit 0
+cd "$place" && mv "$1" "$1-begun" 2>/dev/null || exit 0
 sh "$1-begun"
 rm -f "$1-begun"
-cd / && rmdir /run/xcrane/undo 2>/dev/null || :"#;
+clean"#;
+
+/// Undoes all, what was begun before the power went included.
+const BOOT: &str = r#"
+cd "$place" || exit 0
+for file in *; do
+    case $file in
+    *-kept) ;;
+    *-begun) sh "$file" ;;
+    *) mv "$file" "$file-begun" && file=$file-begun && sh "$file" ;;
+    esac
+    rm -f "$file"
+done
+clean"#;
 
 /// Writes the file and starts the timer. Timers of earlier runs find their files gone; an undoing in progress is awaited.
+/// Networks that are brought up at boot are undone after that.
 const ARM: &str = r#"
-mkdir -p /run/xcrane/undo && cd /run/xcrane/undo || exit
+mkdir -p "$place" && cd "$place" || exit
 for _ in $(seq 60); do
     ls "$1":*-begun >/dev/null 2>&1 || break
     sleep 1
@@ -41,6 +94,11 @@ done
 rm -f "$1":*
 cat >"$1:$2" || exit
 if [ -d /run/systemd/system ]; then
+    networks=$(cd "$units" && ls -d xcrane-network@*.service 2>/dev/null | tr '\n' ' ')
+    printf %s "$5" >.boot && mkdir -p "$units/multi-user.target.wants" &&
+        printf '%s\n' "$6" | sed "s/^After=.*/& $networks/" >"$units/xcrane-undo.service" &&
+        ln -sf "$units/xcrane-undo.service" "$units/multi-user.target.wants/" || exit
+    sync -f . && sync -f "$units" || exit
     systemd-run --quiet --collect --unit="xcrane-undo-$1:$2" --on-active="$3" --timer-property=AccuracySec=1s \
         sh -c "$4" sh "$1:$2"
 else
@@ -49,31 +107,37 @@ fi"#;
 
 /// True while nothing is about to be undone, and the check says so.
 const CHECK: &str = r#"
-! ls "/run/xcrane/undo/$0":* >/dev/null 2>&1 && exec "$@""#;
+! ls "$1/$0":* >/dev/null 2>&1 && shift && exec "$@""#;
 
 const KEEP: &str = r#"
-cd /run/xcrane/undo && mv "$1" "$1-kept" 2>/dev/null && rm -f "$1-kept" || exit
-cd / && rmdir /run/xcrane/undo 2>/dev/null
+cd "$place" && mv "$1" "$1-kept" 2>/dev/null && rm -f "$1-kept" && sync -f . || exit
+clean
 [ ! -d /run/systemd/system ] || systemctl stop "xcrane-undo-$1.timer" 2>/dev/null
 :"#;
 
 /// The program that says whether it is true and will stay so.
 pub(super) fn check(risk: &Risk) -> Vec<String> {
-    let words = ["sh", "-c", CHECK, &risk.name].map(str::to_owned);
+    check_at(&Place::usual(), risk)
+}
+
+fn check_at(place: &Place, risk: &Risk) -> Vec<String> {
+    let words = ["sh", "-c", CHECK, &risk.name, &place.undo].map(str::to_owned);
     words.into_iter().chain(risk.fact.check.iter().cloned()).collect()
 }
 
 /// Makes it true, or leaves the host as it was.
 pub(super) async fn venture(host: &Host, risk: &Risk) -> Result<()> {
-    venture_within(host, risk, WINDOW, MARGIN).await
+    venture_within(host, &Place::usual(), risk, WINDOW, MARGIN).await
 }
 
-async fn venture_within(host: &Host, risk: &Risk, window: Duration, margin: Duration) -> Result<()> {
-    let token = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
+async fn venture_within(host: &Host, place: &Place, risk: &Risk, window: Duration, margin: Duration) -> Result<()> {
+    let token = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos()).to_string();
     let armed = format!("{}:{token}", risk.name);
-    let seconds = window.as_secs().to_string();
+    let (seconds, unit) = (window.as_secs().to_string(), place.unit());
+    let (way_back, back_at_boot) = (place.script(UNDO), place.script(BOOT));
     let undo = line(&words(&risk.undo));
-    shell(host, ARM, &[&risk.name, &token.to_string(), &seconds, UNDO], undo.as_bytes()).await?;
+    let given = [&risk.name, &token, &seconds, &way_back, &back_at_boot, &unit].map(String::as_str);
+    shell(host, &place.script(ARM), &given, undo.as_bytes()).await?;
     // Not before: arming may have waited. The host began a moment earlier, which the margin allows for.
     let began = Instant::now();
     let last = began + window.saturating_sub(margin);
@@ -81,21 +145,21 @@ async fn venture_within(host: &Host, risk: &Risk, window: Duration, margin: Dura
     // A connection that breaks now may be the price of the change, and no more than that.
     match timeout(last - Instant::now(), host.try_run(&make, &[])).await {
         Ok(Ok(ran)) if ran.exit != Exit::Code(0) => {
-            shell(host, UNDO, &[&armed], &[]).await?;
+            shell(host, &way_back, &[&armed], &[]).await?;
             return Err(refused(host, format!("{}; it was undone", why(&ran.exit, &ran.stderr))));
         }
         Ok(_) | Err(_) => (),
     }
-    confirm(host, risk, &armed, last).await
+    confirm(host, risk, (&place.script(KEEP), &armed), last).await
 }
 
 /// Logs in anew and keeps the change.
-async fn confirm(host: &Host, risk: &Risk, armed: &str, last: Instant) -> Result<()> {
+async fn confirm(host: &Host, risk: &Risk, (keep, armed): (&str, &str), last: Instant) -> Result<()> {
     let mut problem = "it could not be reached any more".to_owned();
     while let Some(left) = last.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
         match timeout(left, look(host, risk)).await {
             Ok(Ok(anew)) => {
-                let kept = shell(&anew, KEEP, &[armed], &[]).await;
+                let kept = shell(&anew, keep, &[armed], &[]).await;
                 return kept.map_err(|_| refused(host, "it was undone before it was found to be well".into()));
             }
             Ok(Err(error)) => problem = chain(&error),
@@ -144,7 +208,7 @@ mod tests {
 
     /// A change that is a file; `make` and `check` may be spoilt by other programs.
     struct World {
-        _directory: tempfile::TempDir,
+        directory: tempfile::TempDir,
         file: PathBuf,
         risk: Risk,
     }
@@ -158,15 +222,20 @@ mod tests {
             let undo = vec!["rm".to_owned(), "-f".to_owned(), file.to_string_lossy().into_owned()];
             let name = format!("test-{}-{name}", std::process::id());
             let risk = Risk { name, fact, undo };
-            Self { _directory: directory, file, risk }
+            Self { directory, file, risk }
+        }
+
+        fn place(&self) -> Place {
+            let path = |name: &str| self.directory.path().join(name).display().to_string();
+            Place { undo: path("xcrane/undo"), units: path("units") }
         }
 
         async fn venture(&self, window: Duration) -> Result<()> {
-            venture_within(&Host::Local, &self.risk, window, Duration::from_millis(500)).await
+            venture_within(&Host::Local, &self.place(), &self.risk, window, Duration::from_millis(500)).await
         }
 
         async fn is_true(&self) -> bool {
-            let argv = check(&self.risk);
+            let argv = check_at(&self.place(), &self.risk);
             Host::Local.try_run(&words(&argv), &[]).await.unwrap().exit == Exit::Code(0)
         }
     }
@@ -210,8 +279,8 @@ mod tests {
     #[tokio::test]
     async fn an_undoing_in_progress_is_awaited_at_nobody_s_expense() {
         let world = World::new("awaited");
-        let begun = Path::new("/run/xcrane/undo").join(format!("{}:1-begun", world.risk.name));
-        std::fs::create_dir_all("/run/xcrane/undo").unwrap();
+        let begun = Path::new(&world.place().undo).join(format!("{}:1-begun", world.risk.name));
+        std::fs::create_dir_all(world.place().undo).unwrap();
         std::fs::write(&begun, "").unwrap();
         let ends = async {
             sleep(Duration::from_secs(3)).await;
@@ -226,8 +295,9 @@ mod tests {
     async fn names_that_begin_alike_keep_out_of_each_other_s_way() {
         let (one, mut other) = (World::new("alike"), World::new("alike.2"));
         other.risk.fact.check = vec!["false".into()];
-        other.venture(Duration::from_secs(4)).await.unwrap_err();
-        one.venture(Duration::from_secs(4)).await.unwrap();
+        let (window, margin) = (Duration::from_secs(4), Duration::from_millis(500));
+        venture_within(&Host::Local, &one.place(), &other.risk, window, margin).await.unwrap_err();
+        one.venture(window).await.unwrap();
         assert!(one.is_true().await, "the undoing of the other counts as its own");
         gone(&other.file).await;
     }
@@ -239,10 +309,25 @@ mod tests {
             let mut risk = world.risk.clone();
             risk.fact.make =
                 ["sh", "-c", &format!("touch {}; sleep 60", world.file.display())].map(str::to_owned).into();
-            venture_within(&Host::Local, &risk, Duration::from_secs(3), Duration::from_millis(500)).await
+            venture_within(&Host::Local, &world.place(), &risk, Duration::from_secs(3), Duration::from_millis(500))
+                .await
         });
         assert!(killed.await.is_err());
         assert!(world.file.exists() && !world.is_true().await, "it is about to be undone and yet counts as true");
         gone(&world.file).await;
+    }
+    #[tokio::test]
+    async fn what_was_on_trial_when_the_power_went_is_undone_at_boot() {
+        let world = World::new("boot");
+        let (place, written) = (world.place(), |name: &str| world.directory.path().join(name));
+        std::fs::create_dir_all(&place.undo).unwrap();
+        for (way_back, word) in [("a:1", "armed"), ("b.c:2-begun", "begun"), ("d:3-kept", "kept")] {
+            let text = format!("echo {word} >>{}", written("said").display());
+            std::fs::write(Path::new(&place.undo).join(way_back), text).unwrap();
+        }
+        std::fs::write(Path::new(&place.undo).join(".boot"), "").unwrap();
+        shell(&Host::Local, &place.script(BOOT), &[], &[]).await.unwrap();
+        assert_eq!(std::fs::read_to_string(written("said")).unwrap(), "armed\nbegun\n");
+        assert!(!written("xcrane").exists(), "something is left");
     }
 }

@@ -10,19 +10,24 @@ mod observe;
 mod packages;
 mod plan;
 mod step;
+mod text;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Secret;
+
 pub use carry_out::carry_out;
 pub use local_packages::packages_from;
 pub use observe::{FileState, Observed, PackageState, UnitState, observe};
+pub use packages::refuse_needed;
 pub use plan::plan;
 pub use step::{Install, Step};
+pub use text::Text;
 
 /// One thing that must be true of a host; the order of a list is the order in which it is made so.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Thing {
     /// Installed; `docker.io|docker-ce` is whichever of the two is there, else the first that the host's source offers.
     Packages(Vec<String>),
@@ -38,18 +43,29 @@ pub enum Thing {
     Risk(Risk),
 }
 
-/// A file of root's; its parent directories are made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A file; its parent directories are made. One that is there keeps its owner, and one that an admin's link leads to is
+/// changed where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
     pub path: String,
-    pub text: String,
+    pub text: Text,
     pub mode: u32,
-    /// Its text is in no diff, no error and no observation.
-    pub secret: bool,
+}
+
+impl File {
+    /// One that everybody may read.
+    pub fn public(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: Text::Public(text.into()), mode: 0o644 }
+    }
+
+    /// One whose text nobody may see, here or there.
+    pub fn secret(path: impl Into<String>, text: impl Into<String>, mode: u32) -> Self {
+        Self { path: path.into(), text: Text::Secret(Secret::new(text)), mode }
+    }
 }
 
 /// A unit of systemd. One that is named several times follows all that any of them follows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
     pub name: String,
     pub enabled: bool,
@@ -69,7 +85,7 @@ pub enum Follow {
 }
 
 /// Anything else: true when the program `check` exits 0, made so by the program `make`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
     /// A clause that says what is true, such as `bridge br-lab exists`; it is the fact's name in a plan.
     pub what: String,
@@ -78,7 +94,7 @@ pub struct Fact {
 }
 
 /// A fact whose making may cut the host off. The host undoes it by itself, unless a new login finds that all is well.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Risk {
     /// A word for it that no other risk of the host has; a file is named so.
     pub name: String,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fact, Family, File, Follow, Risk, Thing, Unit, guard};
+use super::{Fact, Family, File, Follow, Risk, Text, Thing, Unit, guard};
 use crate::host::line;
 use crate::ssh::Exit;
 use crate::{Error, Host, Result, host};
@@ -55,7 +55,7 @@ pub enum FileState {
         digest: String,
         mode: u32,
     },
-    /// A directory, a device …
+    /// A directory, a device, a link that leads nowhere …
     Other,
 }
 
@@ -100,8 +100,12 @@ fn program(wanted: &[Thing]) -> String {
                 calls
                     .extend(names.iter().map(|name| format!("package {}", line(&name.split('|').collect::<Vec<_>>()))));
             }
-            Thing::File(File { path, secret: false, .. }) | Thing::NoFile(path) => calls.push(line(&["file", path])),
-            Thing::File(File { path, secret: true, .. }) | Thing::NoSecret(path) => calls.push(line(&["secret", path])),
+            Thing::File(File { path, text: Text::Public(_), .. }) | Thing::NoFile(path) => {
+                calls.push(line(&["file", path]));
+            }
+            Thing::File(File { path, text: Text::Secret(_), .. }) | Thing::NoSecret(path) => {
+                calls.push(line(&["secret", path]));
+            }
             Thing::Unit(Unit { name, .. }) => calls.push(line(&["unit", name])),
             Thing::Fact(Fact { check, .. }) => calls.push(fact_call(check)),
             Thing::Risk(risk) => calls.push(fact_call(&guard::check(risk))),

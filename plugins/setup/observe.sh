@@ -21,7 +21,7 @@ file() {
         printf 'file %s %s\n' "$(stat -L -c %a "$1")" "$length"
         head -c "$length" "$1"
         echo
-    elif [ -e "$1" ]; then
+    elif [ -e "$1" ] || [ -L "$1" ]; then
         answer other - ''
     else
         answer absent - ''

@@ -1,6 +1,6 @@
 //! Packages on a host, by the package manager that it has.
 
-use super::{Family, Install, Source, local_packages};
+use super::{Family, Install, Source, Step, local_packages};
 use crate::ssh::Exit;
 use crate::{Error, Host, Progress, Result, host};
 
@@ -43,6 +43,29 @@ purge "$@" >/dev/null 2>&1 || { dpkg --configure -a >/dev/null 2>&1 </dev/null; 
 [ -e $list ] || exit 0
 left=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $(cat $list) 2>/dev/null | sed -n 's/^installed //p')
 if [ "$left" ]; then printf '%s\n' "$left" >$list; else rm -f $list; rmdir /etc/xcrane 2>/dev/null || :; fi"#;
+
+/// What apt would take away with the packages without having been asked: what needs them and has not come with them.
+const APT_NEEDED: &str = r#"
+PATH=$PATH:/usr/sbin:/sbin LC_ALL=C; export PATH LC_ALL
+apt-get -s purge "$@" 2>/dev/null </dev/null | sed -n 's/^\(Remv\|Purg\) \([^ ]*\).*/\2/p' |
+    grep -vxF -e "$(printf '%s\n' "$@")" | grep -vxF -e "$(cat /etc/xcrane/installed 2>/dev/null)" || :"#;
+
+/// Refuses steps that would take away what others have installed, because it needs what goes. Of dnf it is not asked.
+pub async fn refuse_needed(host: &Host, steps: &[Step]) -> Result<()> {
+    for step in steps {
+        let Step::Remove { packages, family: Family::Apt } = step else { continue };
+        let argv = ["sh", "-c", APT_NEEDED, "sh"].into_iter().chain(packages.iter().map(String::as_str));
+        let said = host.run(&argv.collect::<Vec<_>>()).await?;
+        let said = String::from_utf8_lossy(&said);
+        let needing: Vec<&str> = said.split_whitespace().collect();
+        if !needing.is_empty() {
+            let (needing, gone) = (needing.join(", "), packages.join(", "));
+            let what = format!("cannot remove packages {gone}");
+            return Err(Error::Refused { what, why: format!("{needing}, which others have installed, would go too") });
+        }
+    }
+    Ok(())
+}
 
 /// Installs packages that are not there.
 pub(super) async fn install(host: &Host, wanted: &Install, progress: &Progress) -> Result<()> {

@@ -75,17 +75,19 @@ impl Plan<'_> {
 
     fn write(&mut self, file: &File) {
         let before = match self.observed.files.get(&file.path) {
-            Some(FileState::Text { text, mode }) if *text == file.text && *mode == file.mode => return,
-            Some(FileState::Secret { digest, mode }) if *digest == digest_of(&file.text) && *mode == file.mode => {
+            Some(FileState::Text { text, mode }) if text == file.text.reveal() && *mode == file.mode => return,
+            Some(FileState::Secret { digest, mode })
+                if *digest == digest_of(file.text.reveal()) && *mode == file.mode =>
+            {
                 return;
             }
             Some(FileState::Text { text, .. }) => Some(text.clone()),
             Some(FileState::Secret { .. }) => Some(String::new()),
             Some(FileState::Absent | FileState::Other) | None => None,
         };
-        let File { path, text: after, mode, secret } = file.clone();
+        let File { path, text: after, mode } = file.clone();
         self.outdated |= is_of_systemd(&path);
-        self.steps.push(Step::Write { path, before, after, mode, secret });
+        self.steps.push(Step::Write { path, before, after, mode });
     }
 
     fn delete(&mut self, path: &str) {

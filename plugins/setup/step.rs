@@ -1,8 +1,9 @@
 //! One step of a plan, and how it is told to people.
 
 use similar::TextDiff;
+use tables::urls;
 
-use super::{Family, Risk, Source};
+use super::{Family, Risk, Source, Text};
 
 /// Lines of a file that are shown around each change.
 const CONTEXT: usize = 3;
@@ -19,9 +20,8 @@ pub enum Step {
         path: String,
         /// None for a new file; empty for a secret one.
         before: Option<String>,
-        after: String,
+        after: Text,
         mode: u32,
-        secret: bool,
     },
     Delete {
         path: String,
@@ -74,13 +74,16 @@ impl Step {
     /// The step in one line, as an imperative.
     pub fn title(&self) -> String {
         match self {
-            Self::Install(Install { packages, source, .. }) => match source {
+            Self::Install(Install { packages, source, family, .. }) => match source {
                 Source::Host => format!("install {}", packages.join(", ")),
-                Source::Directory(directory) => format!("install {} from {}", packages.join(", "), directory.display()),
+                Source::Directory(directory) => {
+                    let whole = if *family == Family::Dnf { ", and whatever else there is lacking" } else { "" };
+                    format!("install {} from {}{whole}", packages.join(", "), directory.display())
+                }
             },
             Self::Remove { packages, .. } => format!("remove packages {}", packages.join(", ")),
             Self::Write { path, before: None, .. } => format!("create {path}"),
-            Self::Write { path, before: Some(before), after, mode, secret: false } if before == after => {
+            Self::Write { path, before: Some(before), after, mode } if after.shown() == Some(before) => {
                 format!("set the mode of {path} to {mode:04o}")
             }
             Self::Write { path, .. } => format!("change {path}"),
@@ -97,17 +100,20 @@ impl Step {
         }
     }
 
-    /// What a file's lines become, as a unified diff; of a secret file only that it changes.
+    /// What a file's lines become, as a unified diff without the accounts that an admin may have put into addresses; of a
+    /// secret file only that it changes.
     pub fn diff(&self) -> Option<String> {
         let (path, before, after) = match self {
-            Self::Write { path, secret: true, .. } => return Some(format!("{path}: its text is secret\n")),
-            Self::Write { path, before, after, .. } => (path, before.as_deref().unwrap_or_default(), after.as_str()),
+            Self::Write { path, before, after, .. } => match after.shown() {
+                Some(after) => (path, before.as_deref().unwrap_or_default(), after),
+                None => return Some(format!("{path}: its text is secret\n")),
+            },
             Self::Delete { path, before } => (path, before.as_deref()?, ""),
             _ => return None,
         };
         let diff = TextDiff::from_lines(before, after);
         let text = diff.unified_diff().context_radius(CONTEXT).header(path, path).to_string();
-        Some(text).filter(|text| !text.is_empty())
+        Some(urls::without_accounts(&text).into_owned()).filter(|text| !text.is_empty())
     }
 }
 
@@ -121,9 +127,11 @@ fn follows(because: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Secret;
 
     fn write(before: Option<&str>, after: &str, secret: bool) -> Step {
-        Step::Write { path: "/a".into(), before: before.map(Into::into), after: after.into(), mode: 0o600, secret }
+        let after = if secret { Text::Secret(Secret::new(after)) } else { Text::Public(after.into()) };
+        Step::Write { path: "/a".into(), before: before.map(Into::into), after, mode: 0o600 }
     }
 
     #[test]
@@ -147,6 +155,10 @@ mod tests {
         check(write(None, "x\n", false), Some("--- /a\n+++ /a\n@@ -0,0 +1 @@\n+x\n"));
         check(write(Some("a\nb\n"), "a\nc\n", false), Some("--- /a\n+++ /a\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n"));
         check(write(Some("x\n"), "x\n", false), None);
+        check(
+            write(None, "proxy=http://ada:sesame@host\n", false),
+            Some("--- /a\n+++ /a\n@@ -0,0 +1 @@\n+proxy=http://***@host\n"),
+        );
         check(write(Some(""), "password\n", true), Some("/a: its text is secret\n"));
         check(
             Step::Delete { path: "/a".into(), before: Some("x\n".into()) },

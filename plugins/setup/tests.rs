@@ -1,7 +1,7 @@
 //! Plans of many cases, and the whole way on this machine, in a directory of its own.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use super::*;
 use crate::{Event, Host, Progress};
 
 fn file(path: &str, text: &str) -> Thing {
-    Thing::File(File { path: path.into(), text: text.into(), mode: 0o644, secret: false })
+    Thing::File(File::public(path, text))
 }
 
 fn unit(follows: &[&str], follow_by: Follow) -> Thing {
@@ -45,13 +45,13 @@ fn files() {
     check(&[file("/a", "y")], &there, &["change /a"]);
     check(&[file("/b", "x")], &there, &["create /b"]);
     check(&[Thing::NoFile("/a".into()), Thing::NoFile("/b".into())], &there, &["delete /a"]);
-    let mode = Thing::File(File { path: "/a".into(), text: "x".into(), mode: 0o600, secret: false });
+    let mode = Thing::File(File { mode: 0o600, ..File::public("/a", "x") });
     check(&[mode], &there, &["set the mode of /a to 0600"]);
 }
 
 #[test]
 fn secrets_are_compared_by_digest() {
-    let secret = |text: &str| Thing::File(File { path: "/k".into(), text: text.into(), mode: 0o600, secret: true });
+    let secret = |text: &str| Thing::File(File::secret("/k", text, 0o600));
     let digest = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881".into();
     let files = BTreeMap::from([("/k".into(), FileState::Secret { digest, mode: 0o600 })]);
     let there = Observed { files, ..Observed::default() };
@@ -165,7 +165,7 @@ fn things(dir: &Path) -> Vec<Thing> {
     let made = path("made");
     vec![
         file(&path("deep/er/it's"), "two\nlines, no newline"),
-        Thing::File(File { path: path("key"), text: "ü\n".into(), mode: 0o600, secret: true }),
+        Thing::File(File::secret(path("key"), "ü\n", 0o600)),
         Thing::Fact(Fact {
             what: "made exists".into(),
             check: words(&format!("test -d {made}")),
@@ -244,4 +244,39 @@ async fn a_text_that_breaks_off_leaves_the_old_one() {
     assert_eq!(String::from_utf8(ran.stderr).unwrap(), "the text did not arrive whole\n");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn whose_file_it_was_and_where_a_link_leads_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    std::fs::create_dir(path("site")).unwrap();
+    std::fs::write(path("site/real"), "old").unwrap();
+    std::os::unix::fs::chown(path("site/real"), Some(7), Some(8)).unwrap();
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, path(name)).unwrap();
+    link("site/real", "link");
+    link("site/new", "ahead");
+    link("/dev/null", "masked");
+    link("nowhere/new", "astray");
+    let write = async |name: &str| {
+        let wanted = [Thing::File(File { mode: 0o640, ..File::public(path(name).display().to_string(), "new") })];
+        let steps = plan(&wanted, &observe(&Host::Local, &wanted).await.unwrap());
+        let done = carry_out(&Host::Local, &steps, &Progress::silent()).await.map_err(|error| crate::chain(&error));
+        let again = plan(&wanted, &observe(&Host::Local, &wanted).await.unwrap());
+        assert_eq!(again.is_empty(), done.is_ok(), "{name}: {again:?}");
+        done.map_err(|error| error.replace(&dir.path().display().to_string(), "$DIR"))
+    };
+    write("link").await.unwrap();
+    write("ahead").await.unwrap();
+    let real = std::fs::metadata(path("site/real")).unwrap();
+    assert_eq!((real.uid(), real.gid(), real.mode() & 0o7777), (7, 8, 0o640));
+    assert!(path("link").is_symlink() && std::fs::read_to_string(path("site/new")).unwrap() == "new");
+    assert_eq!(
+        write("masked").await.unwrap_err(),
+        "cannot create $DIR/masked: $DIR/masked leads to /dev/null, which is no file"
+    );
+    assert_eq!(
+        write("astray").await.unwrap_err(),
+        "cannot create $DIR/astray: $DIR/astray is a link into a directory that is not there"
+    );
 }

@@ -141,9 +141,9 @@ async fn findings(backends: &Backends, node: &Node, looked: &Looked) -> Result<V
     }
     let state = docker_host::state(backends, node).await?;
     let carried = docker_host::carried(backends, node).await?;
-    let show = ["systemctl", "show", "-p", "TimeoutStopUSec", "--value", dockerhost::SERVICE];
-    let shutdown = Shutdown::of(daemon(&looked.observed), &docker_host::said(&looked.host, &show).await?);
-    Ok(dockerhost::findings(node.name(), &state, &carried, shutdown))
+    let shown = docker_host::said(&looked.host, &dockerhost::SHOW_UNIT).await?;
+    let shutdown = Shutdown::of(daemon(&looked.observed), &shown);
+    Ok(dockerhost::findings(node.name(), &state, &carried, &shutdown))
 }
 
 fn daemon(observed: &Observed) -> &str {
