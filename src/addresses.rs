@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use netboot::networks::Network;
-use plugins::networks::Driver;
+use plugins::networks::{Addressing, Driver};
 use plugins::{Backends, Port, derived_mac};
 use tables::{Edit, Node, Select, Shared, nics, schema};
 
@@ -62,27 +62,13 @@ fn said_of_shared(shared: &Shared) -> impl Iterator<Item = (String, String)> {
 }
 
 /// The networks over several hosts whose engines know nothing of each other, by name.
-fn wires(edit: &Edit<'_>) -> Result<HashMap<String, Wire>, Failure> {
+fn wires(edit: &Edit<'_>) -> Result<HashMap<String, Addressing>, Failure> {
     let fabric = schema::find("fabric").expect("table fabric is in the schema");
     let wires = edit.rows(fabric, Select::All)?.into_iter().filter_map(|row| {
-        let wire = match row.get("driver")? {
-            // Swarm's managers give every address once.
-            word if word == Driver::Overlay.word() => return None,
-            word if word == Driver::Ipvlan.word() => Wire::SharedMac,
-            _ => Wire::OwnMac,
-        };
-        Some((row.get("netname")?.to_owned(), wire))
+        let addressing = row.get("driver")?.parse().map_or(Addressing::OwnMac, Driver::addressing);
+        (addressing != Addressing::Swarm).then_some((row.get("netname")?.to_owned(), addressing))
     });
     Ok(wires.collect())
-}
-
-/// What a port has on a network over several hosts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wire {
-    /// A MAC address of its own.
-    OwnMac,
-    /// That of its host's uplink.
-    SharedMac,
 }
 
 /// The nodes as they are with a MAC address for every port that can have one.
@@ -90,9 +76,9 @@ fn give_macs(
     backends: &Backends,
     edit: &mut Edit<'_>,
     nodes: Vec<Node>,
-    wires: &HashMap<String, Wire>,
+    wires: &HashMap<String, Addressing>,
 ) -> Result<Vec<Node>, Failure> {
-    let lacks = |port: &Port| port.mac.is_none() && wires.get(&port.network) != Some(&Wire::SharedMac);
+    let lacks = |port: &Port| port.mac.is_none() && wires.get(&port.network) != Some(&Addressing::SharedMac);
     let mut lacking = Vec::new();
     for node in &nodes {
         let ports = backends.guests(node)?.ports(node)?;
@@ -135,7 +121,7 @@ fn misplaced(
     backends: &Backends,
     edit: &Edit<'_>,
     nodes: &[Node],
-    wires: &HashMap<String, Wire>,
+    wires: &HashMap<String, Addressing>,
 ) -> Result<Vec<(String, String)>, Failure> {
     let rows = edit.rows(schema::find("networks").expect("table networks is in the schema"), Select::All)?;
     let networks = rows.iter().filter_map(Network::read);
@@ -156,10 +142,10 @@ fn misplaced(
 }
 
 /// Why a port cannot be on a network over several hosts.
-fn unfit(place: usize, port: &Port, wire: Wire) -> Option<String> {
+fn unfit(place: usize, port: &Port, wire: Addressing) -> Option<String> {
     let Port { name, network, addresses, mac } = port;
     match (mac, wire) {
-        (Some(mac), Wire::SharedMac) => {
+        (Some(mac), Addressing::SharedMac) => {
             Some(format!("mac {mac} is of no use in network {network}, where ports have that of the uplink"))
         }
         _ if addresses.is_empty() => {
@@ -184,18 +170,19 @@ mod tests {
 
     #[test]
     fn ports_that_do_not_fit_a_network_over_hosts() {
-        let check = |place: usize, address: Option<&str>, mac: Option<&str>, wire: Wire, expected: Option<&str>| {
-            let addresses = address.map(|text| text.parse().unwrap()).into_iter().collect();
-            let port = Port { name: "eth1".into(), network: "blue".into(), addresses, mac: mac.map(str::to_owned) };
-            let said = unfit(place, &port, wire);
-            let first = said.as_deref().and_then(|said| said.split(' ').next());
-            assert_eq!(first, expected, "{said:?}");
-        };
-        check(0, Some("10.80.0.1"), Some("02:42:0a:50:00:01"), Wire::OwnMac, None);
-        check(0, Some("10.80.0.1"), None, Wire::SharedMac, None);
-        check(0, Some("10.80.0.1"), Some("02:42:0a:50:00:01"), Wire::SharedMac, Some("mac"));
-        check(0, None, None, Wire::OwnMac, Some("ip"));
-        check(1, None, None, Wire::SharedMac, Some("nicips.eth1"));
+        let check =
+            |place: usize, address: Option<&str>, mac: Option<&str>, wire: Addressing, expected: Option<&str>| {
+                let addresses = address.map(|text| text.parse().unwrap()).into_iter().collect();
+                let port = Port { name: "eth1".into(), network: "blue".into(), addresses, mac: mac.map(str::to_owned) };
+                let said = unfit(place, &port, wire);
+                let first = said.as_deref().and_then(|said| said.split(' ').next());
+                assert_eq!(first, expected, "{said:?}");
+            };
+        check(0, Some("10.80.0.1"), Some("02:42:0a:50:00:01"), Addressing::OwnMac, None);
+        check(0, Some("10.80.0.1"), None, Addressing::SharedMac, None);
+        check(0, Some("10.80.0.1"), Some("02:42:0a:50:00:01"), Addressing::SharedMac, Some("mac"));
+        check(0, None, None, Addressing::OwnMac, Some("ip"));
+        check(1, None, None, Addressing::SharedMac, Some("nicips.eth1"));
     }
 
     #[test]

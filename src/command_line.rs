@@ -34,7 +34,20 @@ fn without_directory(program: &str) -> &str {
 }
 
 fn shown(word: &str) -> String {
-    quoted(&urls::without_accounts(&masked(word))).into_owned()
+    quoted(&urls::without_accounts(&without_bare_account(&masked(word)))).into_owned()
+}
+
+/// `user:password@host`, as one types it who forgets what makes it an address, without the account.
+fn without_bare_account(word: &str) -> Cow<'_, str> {
+    let start = word.find('=').map_or(0, |at| at + 1);
+    match word[start..].rsplit_once('@') {
+        Some((account, host))
+            if account.contains(':') && !account.contains(['/', ' ']) && !host.starts_with("sha256:") =>
+        {
+            format!("{}***@{host}", &word[..start]).into()
+        }
+        _ => word.into(),
+    }
 }
 
 /// `bmcpassword=secret`, `ipmi.password^=secret` or a condition on one without what stands behind the operator.
@@ -93,6 +106,9 @@ mod tests {
         check(&["rmdef", "all@ipmi.password!~x"], "rmdef 'all@ipmi.password!~***'");
         check(&["chdef", "n1", "bmcpassword="], "chdef n1 bmcpassword=");
         check(&["mkregistry", "h1", "--upstream=http://a:b@c"], "mkregistry h1 '--upstream=http://***@c'");
+        check(&["chdef", "h1", "dockermirrors=a:b@c"], "chdef h1 'dockermirrors=***@c'");
+        check(&["mkregistry", "h1", "--upstream", "a:b@c"], "mkregistry h1 --upstream '***@c'");
+        check(&["pscp", "a@b:c", "image=a:1@sha256:0"], "pscp a@b:c image=a:1@sha256:0");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What a command is given: tables, backends, the terminal, and who is asking. Everything is made on first use.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use plugins::{Backends, Event, Progress, Settings};
 use tables::{Audited, Node, Origin, Tables};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::{Failure, add_hints};
 use crate::progress::Bars;
@@ -25,11 +26,19 @@ pub(crate) struct Context {
     pub(crate) verbose: bool,
     tables: OnceCell<Tables>,
     backends: OnceCell<Backends>,
+    keyboard: Cell<Option<Signal>>,
 }
 
 impl Context {
     pub(crate) fn new(command_line: Vec<String>, verbose: bool) -> Self {
-        Self { ui: Ui::new().into(), command_line, verbose, tables: OnceCell::new(), backends: OnceCell::new() }
+        Self {
+            ui: Ui::new().into(),
+            command_line,
+            verbose,
+            tables: OnceCell::new(),
+            backends: OnceCell::new(),
+            keyboard: Cell::new(None),
+        }
     }
 
     /// The tables of this home.
@@ -50,6 +59,16 @@ impl Context {
             self.backends.get_or_init(|| backends);
         }
         Ok(self.backends.get().expect("set above"))
+    }
+
+    /// What hears Ctrl-C; whoever takes it gives it back, so that one that comes between two questions to the nodes is
+    /// heard by the second.
+    pub(crate) fn keyboard(&self) -> Option<Signal> {
+        self.keyboard.take().or_else(|| signal(SignalKind::interrupt()).ok())
+    }
+
+    pub(crate) fn give_back(&self, keyboard: Option<Signal>) {
+        self.keyboard.set(keyboard);
     }
 
     /// Lets the backends end what they began, as programs on nodes whose output nobody waits for any more.

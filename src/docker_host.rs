@@ -85,6 +85,17 @@ impl Looked {
         let asked = [dockerhost::nothing_in(directory)];
         Ok(setup::observe(&self.host, &asked).await?.facts.into_values().all(|empty| empty))
     }
+
+    /// The names of the volumes in the data root.
+    pub(crate) async fn volumes(&self) -> Result<Vec<String>, Failure> {
+        let place = format!("{}/volumes/", dockerhost::data_root(&self.observed));
+        let list = r#"cd "$1" 2>/dev/null || exit 0; find . -mindepth 1 -maxdepth 1 -type d"#;
+        let said = said(&self.host, &["sh", "-c", list, "sh", &place]).await?;
+        let mut names: Vec<String> =
+            said.lines().filter_map(|line| line.strip_prefix("./")).map(str::to_owned).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
 }
 
 /// Looks at a host for what its plan depends on.
@@ -96,7 +107,9 @@ pub(crate) async fn look(backends: &Backends, node: &Node, config: &Config) -> R
 
 /// The steps to all that is wanted of the host.
 pub(crate) async fn steps(host: &Host, wanted: &[Thing]) -> plugins::Result<Vec<Step>> {
-    Ok(setup::plan(wanted, &setup::observe(host, wanted).await?))
+    let steps = setup::plan(wanted, &setup::observe(host, wanted).await?);
+    setup::refuse_needed(host, &steps).await?;
+    Ok(steps)
 }
 
 /// Refuses to let an engine look elsewhere for its data than where it is. One that does not answer may have containers

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tables::Node;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 
 use crate::context::Context;
 use crate::failure::{Failure, add_hints};
@@ -51,13 +52,14 @@ impl Context {
         let mut waiting = nodes.into_iter();
         let mut running = FuturesUnordered::new();
         let mut tally = Tally::default();
-        let mut interrupted = false;
-        let mut keyboard = signal(SignalKind::interrupt()).ok();
+        let mut keyboard = self.keyboard();
+        let mut interrupted = pressed(&mut keyboard).now_or_never().is_some();
         let start = |node: Node| {
             let (name, answer) = (node.name().to_owned(), ask(node));
             async move { (name, answer.await) }
         };
-        running.extend(waiting.by_ref().take(manner.fanout.max(1)).map(&start));
+        let first = if interrupted { 0 } else { manner.fanout.max(1) };
+        running.extend(waiting.by_ref().take(first).map(&start));
         loop {
             let finished = tokio::select! {
                 biased;
@@ -80,6 +82,7 @@ impl Context {
                 running.extend(waiting.next().map(&start));
             }
         }
+        self.give_back(keyboard);
         bar.finish_and_clear();
         self.ui.finish_folding();
         self.ui.hints(&tally.hints);

@@ -14,6 +14,8 @@ mod docker_host;
 mod failure;
 mod fanout;
 mod hosts;
+mod look;
+mod names;
 mod network;
 mod osimage;
 mod outcome;

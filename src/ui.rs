@@ -16,6 +16,17 @@ use tokio::sync::oneshot;
 use crate::failure::Failure;
 use crate::reply::{Answer, Body, Reply};
 
+/// What a person who was asked has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Agreement {
+    Yes,
+    No,
+    /// Ctrl-C.
+    Interrupted,
+    /// Nobody is there to answer.
+    Nobody,
+}
+
 /// How replies are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Format {
@@ -150,16 +161,22 @@ impl Ui {
         self.note(&format!("Error: {text}"));
     }
 
-    /// Asks a person; None when there is nobody to answer. Ctrl-C is a no.
-    pub(crate) async fn confirm(&self, question: &str) -> Option<bool> {
+    /// Asks a person.
+    pub(crate) async fn confirm(&self, question: &str) -> Agreement {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            return None;
+            return Agreement::Nobody;
         }
         self.flush();
         write!(io::stderr(), "{question} [y/N] ").ok(); // nobody left to tell
         tokio::select! {
-            answer = typed() => Some(answer.is_ok_and(|line| matches!(line.trim(), "y" | "Y" | "yes"))),
-            _ = tokio::signal::ctrl_c() => Some(false),
+            answer = typed() => match answer.is_ok_and(|line| matches!(line.trim(), "y" | "Y" | "yes")) {
+                true => Agreement::Yes,
+                false => Agreement::No,
+            },
+            _ = tokio::signal::ctrl_c() => {
+                writeln!(io::stderr()).ok(); // nobody left to tell
+                Agreement::Interrupted
+            }
         }
     }
 

@@ -64,12 +64,7 @@ pub fn wanted(config: &Config, observed: &Observed) -> Result<Vec<Thing>> {
     let socket = config.listen.as_ref().map(files::socket_drop_in);
     let trusted = files::trusted(config)?;
     let listens = socket.iter().any(|file| text(observed, &file.path) != file.text.shown());
-    // A file that says the same already was put there by somebody else, and is not ours to take away.
-    let theirs: Vec<String> = trusted
-        .iter()
-        .filter(|file| text(observed, &file.path) == file.text.shown() && !record.files.contains(&file.path))
-        .map(|file| file.path.clone())
-        .collect();
+    let theirs = put_there_before(&trusted, &record, observed);
     let mut all: Vec<File> = vec![daemon_json(&merged.text, observed)];
     all.extend(certificates.iter().cloned().chain([service]).chain(socket.clone()).chain(trusted));
 
@@ -175,6 +170,13 @@ fn text<'a>(observed: &'a Observed, path: &str) -> Option<&'a str> {
         FileState::Text { text, .. } => Some(text),
         FileState::Absent | FileState::Secret { .. } | FileState::Other => None,
     }
+}
+
+/// Files that say the same already were put there by somebody else, and are not ours to take away.
+fn put_there_before(files: &[File], record: &Record, observed: &Observed) -> Vec<String> {
+    let says_so = |file: &&File| text(observed, &file.path) == file.text.shown();
+    let paths = files.iter().filter(says_so).map(|file| file.path.clone());
+    paths.filter(|path| !record.files.contains(path)).collect()
 }
 
 /// daemon.json with another text; who may read it is for the admin to say.

@@ -4,7 +4,7 @@ use super::config::DATA_ROOT;
 use super::record::{self, Record};
 use super::{DAEMON, SERVICE, SOCKET, daemon, daemon_json, fact, files, text, unit};
 use crate::Result;
-use crate::setup::{Fact, Follow, Observed, Step, Thing, Unit};
+use crate::setup::{Fact, Follow, Observed, Thing, Unit};
 
 const DATA_IS_GONE: &str = "the engine's data is gone";
 
@@ -144,9 +144,9 @@ pub fn data_root(observed: &Observed) -> String {
     }
 }
 
-/// Whether images, containers and volumes go with these steps.
-pub fn forgets_data(steps: &[Step]) -> bool {
-    steps.iter().any(|step| matches!(step, Step::Make { what, .. } if what == DATA_IS_GONE))
+/// Whether images, containers and volumes are among what shall be gone.
+pub fn forgets_data(unwanted: &[Thing]) -> bool {
+    unwanted.iter().any(|thing| matches!(thing, Thing::Fact(fact) if fact.what == DATA_IS_GONE))
 }
 
 /// That nothing is in a directory, or that it is not there.

@@ -4,8 +4,11 @@
 //! whatever keeps them (systemd-networkd, NetworkManager, ifupdown; the network's own script where nobody does), and the
 //! move is undone by the host unless it can be logged in to anew.
 
+use super::claim::Claims;
+use super::driver::{Carrier, Frame, Wire};
 use super::engine::EngineNetwork;
 use super::script::{self, BRIDGES, Script};
+use super::survey::Survey;
 use super::{LONGEST_NAME, Member, Network, check_options, filter, vxlan};
 use crate::setup::Thing;
 use crate::{Error, Result};
@@ -13,7 +16,63 @@ use crate::{Error, Result};
 const FUNCTIONS: &str = include_str!("bridge.sh");
 const UPLINK: &str = include_str!("uplink.sh");
 
-pub(super) fn check(network: &Network) -> Result<()> {
+/// Driver `bridge` on a port.
+pub(super) struct OnPort;
+
+impl Carrier for OnPort {
+    fn word(&self) -> &'static str {
+        "bridge"
+    }
+
+    fn check(&self, network: &Network) -> Result<()> {
+        check(network)
+    }
+
+    fn wanted(&self, network: &Network, member: &Member) -> Vec<Thing> {
+        script::wanted(network, member, &script(network))
+    }
+
+    fn unwanted(&self, network: &Network) -> Vec<Thing> {
+        script::unwanted_with_risk(network, &[network.bridge()])
+    }
+
+    /// The wire has routers of its own; the engine must not hide containers behind the host.
+    fn engine_network(&self, network: &Network) -> EngineNetwork {
+        let mut told = vxlan::engine_network(network);
+        told.options.insert("com.docker.network.bridge.enable_ip_masquerade".into(), "false".into());
+        told
+    }
+
+    fn frame(&self, network: &Network) -> Frame {
+        Frame::Bridge { outlet: port(network) }
+    }
+
+    /// Whose bridge it is, its addresses are not only the host's.
+    fn unfit(&self, network: &Network, survey: &Survey) -> Option<String> {
+        let uplink = survey.device(network.uplink.as_deref()?)?;
+        let is = match uplink.kind.as_deref() {
+            _ if uplink.name == "lo" => "is the host's way to itself",
+            Some("bridge") => "is a bridge already",
+            Some("vxlan" | "tun" | "openvswitch") => "is no wire",
+            _ => return None,
+        };
+        Some(format!("{} {is}; attribute uplink takes a port, such as eth1", uplink.name))
+    }
+
+    fn claims(&self, network: &Network, _member: &Member) -> Claims {
+        Claims { devices: vec![network.bridge()], switch: None }
+    }
+
+    fn wire(&self, uplink: &str, vlan: Option<u16>) -> Option<Wire> {
+        Some(Wire { port: port_on(uplink, vlan), switch: None })
+    }
+
+    fn is_bridged(&self) -> bool {
+        true
+    }
+}
+
+fn check(network: &Network) -> Result<()> {
     let refuse = |attribute: &str, why: String| Err(Error::Definition { attribute: attribute.into(), why });
     check_options(network, &["internal"])?;
     vxlan::check_internal(network)?;
@@ -27,27 +86,12 @@ pub(super) fn check(network: &Network) -> Result<()> {
     }
 }
 
-pub(super) fn wanted(network: &Network, member: &Member) -> Vec<Thing> {
-    script::wanted(network, member, &script(network))
-}
-
-pub(super) fn unwanted(network: &Network) -> Vec<Thing> {
-    script::unwanted_with_risk(network, &[network.bridge()])
-}
-
-/// The wire has routers of its own; the engine must not hide containers behind the host.
-pub(super) fn engine_network(network: &Network) -> EngineNetwork {
-    let mut told = vxlan::engine_network(network);
-    told.options.insert("com.docker.network.bridge.enable_ip_masquerade".into(), "false".into());
-    told
-}
-
-pub(super) fn port(network: &Network) -> String {
+fn port(network: &Network) -> String {
     port_on(network.uplink.as_deref().unwrap_or_default(), network.vlan)
 }
 
 /// The port that is put into the bridge: the uplink, or a VLAN of it.
-pub fn port_on(uplink: &str, vlan: Option<u16>) -> String {
+pub(super) fn port_on(uplink: &str, vlan: Option<u16>) -> String {
     match vlan {
         Some(tag) => format!("{uplink}.{tag}"),
         None => uplink.to_owned(),
@@ -90,7 +134,7 @@ mod tests {
     fn rendered(call: &str, file: &str) -> String {
         let mut input = tempfile::NamedTempFile::new().unwrap();
         input.write_all(file.as_bytes()).unwrap();
-        let given = "set -eu; bridge=br-blue port=eth0 mac=02:00:00:00:00:07";
+        let given = "set -eu; network=blue bridge=br-blue port=eth0 mac=02:00:00:00:00:07";
         let script = format!("{given}\n{BRIDGES}\n{FUNCTIONS}\n{UPLINK}\n{call} \"$1\"");
         let output = Command::new("sh").args(["-c", &script, "sh"]).arg(input.path()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -134,6 +178,33 @@ mod tests {
     }
 
     #[test]
+    fn network_manager_s_file_must_be_one_that_can_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name).display().to_string();
+        fs::write(at("wired.nmconnection"), MANAGER).unwrap();
+        fs::write(at("ifcfg-eth0"), "BOOTPROTO=none\nIPADDR=10.0.0.7\n").unwrap();
+        let check = |file: &str, expected: &str| {
+            let stub = "nmcli() { case $1 in -g) echo 1-2 ;; *) printf '9-9:/x\\n1-2:%s\\n' \"$listed\" ;; esac; }";
+            let given = "set -eu; network=blue bridge=br-blue port=eth0 mac=02:00:00:00:00:07 listed=$1";
+            let script = format!("{given}\n{BRIDGES}\n{UPLINK}\n{stub}\nmanager_file; echo \"$file\"");
+            let output = Command::new("sh").args(["-c", &script, "sh", file]).output().unwrap();
+            let said = if output.status.success() { &output.stdout } else { &output.stderr };
+            let said = String::from_utf8_lossy(said).replace(&at(""), "$DIR/");
+            assert_eq!(said.trim_end(), expected, "{file}");
+        };
+        check(&at("wired.nmconnection"), "$DIR/wired.nmconnection");
+        check(&at("gone.nmconnection"), "NetworkManager's file $DIR/gone.nmconnection of eth0 is not there");
+        check(
+            &at("ifcfg-eth0"),
+            "$DIR/ifcfg-eth0 is not in NetworkManager's own form; give it that with: nmcli connection migrate 1-2",
+        );
+        check(
+            "",
+            "NetworkManager keeps eth0 by no file (none); give it one with: nmcli connection modify 1-2 autoconnect yes",
+        );
+    }
+
+    #[test]
     fn ifupdown_keeps_the_site_s_lines_as_comments() {
         assert_eq!(
             rendered("ifupdown_bridge", INTERFACES),
@@ -150,7 +221,7 @@ mod tests {
 
     /// Runs a function of the script over files of ifupdown in a directory; `spoilt` comes between.
     fn ifupdown(directory: &Path, spoilt: &str, call: &str) {
-        let given = "set -eu; bridge=br-blue port=eth0 mac=02:00:00:00:00:07";
+        let given = "set -eu; network=blue bridge=br-blue port=eth0 mac=02:00:00:00:00:07";
         let stubs = "interfaces=$1/interfaces; addresses() { echo one; }; ifdown() { :; }; ifup() { :; }";
         let script = format!("{given}\n{BRIDGES}\n{FUNCTIONS}\n{UPLINK}\n{stubs}\n{spoilt}\n{call}");
         let output = Command::new("sh").args(["-c", &script, "sh"]).arg(directory).output().unwrap();
@@ -201,8 +272,8 @@ mod tests {
     fn the_host_can_go_back_by_itself() {
         let network = network();
         let risky = |things: &[Thing]| things.iter().filter(|thing| matches!(thing, Thing::Risk(_))).count();
-        assert_eq!(risky(&wanted(&network, &network.members[0])), 1);
-        assert_eq!(risky(&unwanted(&network)), 1);
-        assert_eq!(engine_network(&network).options["com.docker.network.bridge.enable_ip_masquerade"], "false");
+        assert_eq!(risky(&OnPort.wanted(&network, &network.members[0])), 1);
+        assert_eq!(risky(&OnPort.unwanted(&network)), 1);
+        assert_eq!(OnPort.engine_network(&network).options["com.docker.network.bridge.enable_ip_masquerade"], "false");
     }
 }

@@ -1,11 +1,8 @@
-# A device of ours says so, since only those are taken away again.
-mark=xcrane-network
-
+# A VLAN that the site has made itself is used as it is, and stays.
 make_port() {
-    [ -n "$vlan" ] && [ ! -e "/sys/class/net/$port" ] || return 0
+    [ -n "$vlan" ] && ! is_there "$port" || return 0
     ip link set "$uplink" up
-    ip link add link "$uplink" name "$port" type vlan id "$vlan"
-    ip link set "$port" alias "$mark"
+    make_device "$port" "" link "$uplink" type vlan id "$vlan"
 }
 
 refuse_master() {
@@ -16,13 +13,14 @@ refuse_master() {
 # Goes on when the connection that it was started over breaks: what is begun must come to its end.
 up() {
     trap '' HUP PIPE
-    mkdir -p /run/xcrane
-    [ -e "/sys/class/net/$uplink" ] || say "there is no port $uplink"
+    is_there "$uplink" || say "there is no port $uplink"
+    refuse_strangers "$bridge"
     make_port
     refuse_master
     # With the address of the port the host stays the same to its neighbours.
     mac=$(cat "/sys/class/net/$port/address")
     "by_$(keeper "$port")"
+    put_mark "$bridge"
     is_in "$port" "$bridge" || say "$port is not in $bridge"
     ip link set "$bridge" mtu "$mtu"
     let_pass
@@ -32,11 +30,10 @@ up() {
 down() {
     trap '' HUP PIPE
     [ "$(systemctl is-system-running 2>/dev/null)" != stopping ] || return 0
-    mkdir -p /run/xcrane
     stop_passing
-    if [ -e "/sys/class/net/$port" ]; then
+    if is_there "$port"; then
         "back_by_$(told)"
-        [ "$(cat "/sys/class/net/$port/ifalias" 2>/dev/null)" != "$mark" ] || ip link del "$port"
+        [ -z "$vlan" ] || remove_devices "$port"
     fi
     remove_bridge
 }

@@ -4,6 +4,8 @@
 //! Options go to the engine as they are (`macvlan_mode=passthru`), and `plugin` names another driver of the engine, such as
 //! one for SR-IOV's virtual functions. A host does not reach its own containers: the kernel keeps the two apart.
 
+use super::bridge::port_on;
+use super::driver::{Addressing, Carrier, Frame};
 use super::engine::EngineNetwork;
 use super::script::{self, BRIDGES, Script};
 use super::{Member, Network, vxlan};
@@ -12,7 +14,69 @@ use crate::{Error, Result};
 
 const FUNCTIONS: &str = include_str!("macvlan.sh");
 
-pub(super) fn check(network: &Network) -> Result<()> {
+/// Driver `macvlan`.
+pub(super) struct Macvlan;
+/// Driver `ipvlan`.
+pub(super) struct Ipvlan;
+
+impl Carrier for Macvlan {
+    fn word(&self) -> &'static str {
+        "macvlan"
+    }
+
+    fn check(&self, network: &Network) -> Result<()> {
+        check(network)
+    }
+
+    fn wanted(&self, network: &Network, member: &Member) -> Vec<Thing> {
+        script::wanted(network, member, &script(network))
+    }
+
+    fn unwanted(&self, network: &Network) -> Vec<Thing> {
+        script::unwanted(network, &[])
+    }
+
+    fn engine_network(&self, network: &Network) -> EngineNetwork {
+        engine_network(network)
+    }
+
+    fn frame(&self, _network: &Network) -> Frame {
+        Frame::Uplink
+    }
+}
+
+/// The same to the host; the rest is the engine's matter.
+impl Carrier for Ipvlan {
+    fn word(&self) -> &'static str {
+        "ipvlan"
+    }
+
+    fn check(&self, network: &Network) -> Result<()> {
+        Macvlan.check(network)
+    }
+
+    fn wanted(&self, network: &Network, member: &Member) -> Vec<Thing> {
+        Macvlan.wanted(network, member)
+    }
+
+    fn unwanted(&self, network: &Network) -> Vec<Thing> {
+        Macvlan.unwanted(network)
+    }
+
+    fn engine_network(&self, network: &Network) -> EngineNetwork {
+        Macvlan.engine_network(network)
+    }
+
+    fn frame(&self, network: &Network) -> Frame {
+        Macvlan.frame(network)
+    }
+
+    fn addressing(&self) -> Addressing {
+        Addressing::SharedMac
+    }
+}
+
+fn check(network: &Network) -> Result<()> {
     let refuse = |attribute: &str, why: &str| Err(Error::Definition { attribute: attribute.into(), why: why.into() });
     let driver = network.driver.word();
     if network.uplink.is_none() {
@@ -31,15 +95,7 @@ pub(super) fn check(network: &Network) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn wanted(network: &Network, member: &Member) -> Vec<Thing> {
-    script::wanted(network, member, &script(network))
-}
-
-pub(super) fn unwanted(network: &Network) -> Vec<Thing> {
-    script::unwanted(network, &[])
-}
-
-pub(super) fn engine_network(network: &Network) -> EngineNetwork {
+fn engine_network(network: &Network) -> EngineNetwork {
     let mut options = network.options.clone();
     let plugin = options.remove("plugin");
     // Said to the engine in a field of its own.
@@ -52,11 +108,7 @@ pub(super) fn engine_network(network: &Network) -> EngineNetwork {
 
 /// The port that the engine's driver builds on; it makes a VLAN's itself when the name has this form.
 fn parent(network: &Network) -> String {
-    let uplink = network.uplink.as_deref().unwrap_or_default();
-    match network.vlan {
-        Some(tag) => format!("{uplink}.{tag}"),
-        None => uplink.to_owned(),
-    }
+    port_on(network.uplink.as_deref().unwrap_or_default(), network.vlan)
 }
 
 fn script(network: &Network) -> Script<'static> {
@@ -71,12 +123,12 @@ fn script(network: &Network) -> Script<'static> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Driver;
+    use super::super::driver::tests::refuses;
     use super::super::vxlan::tests::network as blue;
     use super::*;
 
     fn network() -> Network {
-        Network { driver: Driver::Macvlan, uplink: Some("eth1".into()), vni: None, mtu: 1500, ..blue() }
+        Network { driver: "macvlan".parse().unwrap(), uplink: Some("eth1".into()), vni: None, mtu: 1500, ..blue() }
     }
 
     #[test]
@@ -86,7 +138,7 @@ mod tests {
         assert_eq!((told.driver.as_str(), told.options["parent"].as_str()), ("macvlan", "eth1"));
         assert_eq!(told.options["com.docker.network.driver.mtu"], "1500");
         network.vlan = Some(100);
-        network.driver = Driver::Ipvlan;
+        network.driver = "ipvlan".parse().unwrap();
         network.options.insert("ipvlan_mode".into(), "l2".into());
         let told = engine_network(&network);
         assert_eq!((told.driver.as_str(), told.options["parent"].as_str()), ("ipvlan", "eth1.100"));
@@ -101,12 +153,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused_by_attribute() {
-        let check = |change: fn(&mut Network), expected: &str| {
-            let mut network = network();
-            change(&mut network);
-            let refused = super::check(&network).err().map(|error| error.to_string()).unwrap_or_default();
-            assert!(refused.starts_with(expected) && refused.is_empty() == expected.is_empty(), "{refused}");
-        };
+        let check = |change: fn(&mut Network), expected: &str| refuses(&network(), change, expected);
         check(|_| (), "");
         check(|network| network.vlan = Some(7), "");
         check(|network| network.uplink = None, "attribute 'uplink'");

@@ -1,10 +1,11 @@
 //! Networks over many hosts: what they are, and what must be true of a host that carries one.
 //!
-//! A driver is a file of pure functions, from a network and one of its hosts to things of [`crate::setup`] and to what the
-//! host's engine is told. Reading order: the model below, `script` (what most drivers leave on a host), then a file a
-//! driver; `engine` is the engine's side, `uplink` what a host says of its ports.
+//! Reading order: the model below, `driver` (what a driver is, and the list of them), `script` (what most of them leave on a
+//! host), then a file a driver; `engine` is the engine's side, `uplink` what a host says of its ports.
 
 mod bridge;
+mod claim;
+mod driver;
 mod engine;
 mod firewall;
 mod macvlan;
@@ -26,10 +27,10 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
-pub use self::bridge::port_on;
+pub use self::claim::{is_taken, strangers, take_as_own};
+pub use self::driver::{Addressing, Driver, Wire};
 pub use self::engine::{EngineNetwork, EngineNetworks, EngineStep, Present, SwarmRole, engine_step};
 pub use self::overlap::Taken;
-pub use self::ovs::switch_on;
 pub use self::ranges::overlap;
 pub use self::uplink::{Uplink, uplink};
 pub use self::vxlan::derived_vni;
@@ -67,22 +68,6 @@ pub struct Network {
     pub members: Vec<Member>,
 }
 
-/// What carries a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Driver {
-    /// A Linux bridge on every host, on an uplink or joined by VXLAN.
-    Bridge,
-    /// Open vSwitch.
-    Ovs,
-    /// Swarm's own.
-    Overlay,
-    /// Containers flat on the wire, each with a MAC address of its own.
-    Macvlan,
-    /// The same with the MAC address of the uplink.
-    Ipvlan,
-}
-
 /// A host that carries a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
@@ -91,33 +76,31 @@ pub struct Member {
     pub address: IpAddr,
 }
 
-impl Driver {
-    pub const ALL: [Self; 5] = [Self::Bridge, Self::Ovs, Self::Overlay, Self::Macvlan, Self::Ipvlan];
-
-    /// The word in attribute `driver`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Bridge => "bridge",
-            Self::Ovs => "ovs",
-            Self::Overlay => "overlay",
-            Self::Macvlan => "macvlan",
-            Self::Ipvlan => "ipvlan",
-        }
-    }
-}
-
 impl Network {
     /// Whether its hosts are joined by tunnels of ours between their addresses.
     pub fn is_tunnelled(&self) -> bool {
-        match self.driver {
-            Driver::Bridge | Driver::Ovs => self.uplink.is_none() || self.vni.is_some(),
-            Driver::Overlay | Driver::Macvlan | Driver::Ipvlan => false,
-        }
+        self.driver.is_bridged() && (self.uplink.is_none() || self.vni.is_some())
     }
 
     /// The hosts other than this one.
     pub fn peers(&self, member: &Member) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(move |other| other.host != member.host)
+    }
+
+    /// Whether its packets travel inside others.
+    pub fn is_wrapped(&self) -> bool {
+        self.is_tunnelled() || self.is_of_swarm()
+    }
+
+    /// Whether the managers of a swarm make it, for all engines of theirs.
+    pub fn is_of_swarm(&self) -> bool {
+        self.driver.addressing() == Addressing::Swarm
+    }
+
+    /// Whether what was made as `was` can be brought in step where it stands.
+    pub fn comes_in_place_of(&self, was: &Self) -> bool {
+        let alike = self.driver == was.driver && self.subnet.is_ipv4() == was.subnet.is_ipv4();
+        alike && self.carrier().comes_in_place(self, was)
     }
 
     /// The name of its bridge on every host.
@@ -143,7 +126,7 @@ fn filter(network: &Network) -> &'static str {
 
 /// Bytes of each packet that the driver's wrapping takes from what the uplink carries.
 pub fn overhead(network: &Network) -> u32 {
-    if !network.is_tunnelled() && network.driver != Driver::Overlay {
+    if !network.is_wrapped() {
         return 0;
     }
     // The tag travels inside the tunnel; on an uplink it is none of the packet's length.
@@ -157,56 +140,44 @@ pub fn overhead(network: &Network) -> u32 {
 
 /// Refuses a network that its driver cannot make, naming the attribute.
 pub fn check(network: &Network) -> Result<()> {
-    match network.driver {
-        Driver::Bridge if network.is_tunnelled() => vxlan::check(network),
-        Driver::Bridge => bridge::check(network),
-        Driver::Ovs => ovs::check(network),
-        Driver::Overlay => overlay::check(network),
-        Driver::Macvlan | Driver::Ipvlan => macvlan::check(network),
+    if network.subnet.is_ipv6() {
+        let why = format!("{} is IPv6, and engines make no network without IPv4", network.subnet);
+        return Err(Error::Definition { attribute: "net".into(), why });
     }
+    network.carrier().check(network)
+}
+
+/// Why a host cannot carry the network, by what it says of its devices.
+pub fn unfit(network: &Network, survey: &survey::Survey) -> Option<String> {
+    network.carrier().unfit(network, survey)
 }
 
 /// What must be true of a host that carries the network.
 pub fn wanted(network: &Network, member: &Member) -> Vec<Thing> {
-    match network.driver {
-        Driver::Bridge if network.is_tunnelled() => vxlan::wanted(network, member),
-        Driver::Bridge => bridge::wanted(network, member),
-        Driver::Ovs => ovs::wanted(network, member),
-        Driver::Overlay => Vec::new(),
-        Driver::Macvlan | Driver::Ipvlan => macvlan::wanted(network, member),
-    }
+    let carrier = network.carrier();
+    let mut things = claim::wanted(network, &carrier.claims(network, member));
+    things.extend(carrier.wanted(network, member));
+    things
 }
 
 /// What must be true of a host that carries it no longer; `network` is as it was made there.
 pub fn unwanted(network: &Network) -> Vec<Thing> {
-    match network.driver {
-        Driver::Bridge if network.is_tunnelled() => vxlan::unwanted(network),
-        Driver::Bridge => bridge::unwanted(network),
-        Driver::Ovs => ovs::unwanted(network),
-        Driver::Overlay => Vec::new(),
-        Driver::Macvlan | Driver::Ipvlan => macvlan::unwanted(network),
-    }
+    network.carrier().unwanted(network)
 }
 
 /// What the engine of every host is told.
 pub fn engine_network(network: &Network) -> EngineNetwork {
-    match network.driver {
-        Driver::Bridge if network.is_tunnelled() => vxlan::engine_network(network),
-        Driver::Bridge => bridge::engine_network(network),
-        Driver::Ovs => ovs::engine_network(network),
-        Driver::Overlay => overlay::engine_network(network),
-        Driver::Macvlan | Driver::Ipvlan => macvlan::engine_network(network),
-    }
+    network.carrier().engine_network(network)
 }
 
 /// What a host lacks for its things and must not be given unasked, from what was observed there.
 pub fn lacks(network: &Network, observed: &Observed) -> Option<&'static str> {
-    ovs::lacks(observed).filter(|_| network.driver == Driver::Ovs)
+    network.carrier().lacks(observed)
 }
 
 /// The same things for a host on which may be installed what it lacks.
 pub fn installing(network: &Network, things: Vec<Thing>) -> Vec<Thing> {
-    if network.driver == Driver::Ovs { ovs::installing(things) } else { things }
+    network.carrier().installing(things)
 }
 
 /// The greatest block of addresses with a common prefix between two addresses: engines want ranges said so.

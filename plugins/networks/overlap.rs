@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnetwork::IpNetwork;
 
+use super::Network;
 use super::ranges::{free_like, overlap};
 use super::survey::Survey;
-use super::{Driver, Network};
 
 /// Addresses that are somebody's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,8 +85,7 @@ fn own_devices(network: &Network, survey: &Survey) -> BTreeSet<String> {
             .filter_map(|held| held.bridge.clone()),
     );
     // Through an uplink the network is the wire's own; a tunnel only goes over it.
-    let flat = !network.is_tunnelled() && network.driver != Driver::Overlay;
-    if let Some(uplink) = network.uplink.as_deref().filter(|_| flat) {
+    if let Some(uplink) = network.uplink.as_deref().filter(|_| !network.is_wrapped()) {
         let port = network.vlan.map_or_else(|| uplink.to_owned(), |vlan| format!("{uplink}.{vlan}"));
         own.extend(survey.device(&port).and_then(|device| device.master.clone()));
         own.insert(port);
@@ -185,14 +184,19 @@ mod tests {
         };
         check(made, &[], &[]);
         let flat = |network: &mut Network, host: &mut Survey| {
-            *network = Network { driver: Driver::Macvlan, uplink: Some("eth1".into()), vni: None, ..network.clone() };
+            *network = Network {
+                driver: "macvlan".parse().unwrap(),
+                uplink: Some("eth1".into()),
+                vni: None,
+                ..network.clone()
+            };
             host.devices.push(device("eth1", "10.80.0.1/16"));
             host.routes.push(route("10.80.0.0/16", "eth1"));
         };
         check(flat, &[], &[]);
         let tunnelled = |network: &mut Network, host: &mut Survey| {
             flat(network, host);
-            *network = Network { driver: Driver::Bridge, vni: Some(7), ..network.clone() };
+            *network = Network { driver: "bridge".parse().unwrap(), vni: Some(7), ..network.clone() };
         };
         check(tunnelled, &[], &["10.80.0.0/16 overlaps route 10.80.0.0/16 dev eth1 on h[2-3]"]);
     }

@@ -3,57 +3,83 @@
 //! Nothing of it is on a host before a container is: the swarm's managers keep the definition and the engines make the rest
 //! when the first container comes. So there is nothing to be true of a host, and the network is made once, at a manager.
 
+use super::driver::{Addressing, Carrier, Frame};
 use super::engine::EngineNetwork;
-use super::{Network, check_options, vxlan};
+use super::{Member, Network, check_options, vxlan};
+use crate::setup::Thing;
 use crate::{Error, Result};
 
-pub(super) fn check(network: &Network) -> Result<()> {
-    check_options(network, &["encrypted"])?;
-    let given = [
-        ("uplink", network.uplink.is_some()),
-        ("hub", network.hub.is_some()),
-        ("vlanid", network.vlan.is_some()),
-        ("vni", network.vni.is_some()),
-    ];
-    match given.into_iter().find(|(_, given)| *given) {
-        Some((attribute, _)) => Err(Error::Definition {
-            attribute: attribute.into(),
-            why: "a swarm decides that for driver overlay".into(),
-        }),
-        None => Ok(()),
-    }
-}
+/// Driver `overlay`.
+pub(super) struct Swarm;
 
-pub(super) fn engine_network(network: &Network) -> EngineNetwork {
-    let mut options = network.options.clone();
-    options.insert("com.docker.network.driver.mtu".into(), network.mtu.to_string());
-    EngineNetwork {
-        driver: "overlay".into(),
-        attachable: true,
-        internal: false,
-        options,
-        ..vxlan::engine_network(network)
+impl Carrier for Swarm {
+    fn word(&self) -> &'static str {
+        "overlay"
+    }
+
+    fn check(&self, network: &Network) -> Result<()> {
+        check_options(network, &["encrypted"])?;
+        let given = [
+            ("uplink", network.uplink.is_some()),
+            ("hub", network.hub.is_some()),
+            ("vlanid", network.vlan.is_some()),
+            ("vni", network.vni.is_some()),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((attribute, _)) => Err(Error::Definition {
+                attribute: attribute.into(),
+                why: "a swarm decides that for driver overlay".into(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn wanted(&self, _network: &Network, _member: &Member) -> Vec<Thing> {
+        Vec::new()
+    }
+
+    fn unwanted(&self, _network: &Network) -> Vec<Thing> {
+        Vec::new()
+    }
+
+    fn engine_network(&self, network: &Network) -> EngineNetwork {
+        let mut options = network.options.clone();
+        options.insert("com.docker.network.driver.mtu".into(), network.mtu.to_string());
+        EngineNetwork {
+            driver: "overlay".into(),
+            attachable: true,
+            internal: false,
+            options,
+            ..vxlan::engine_network(network)
+        }
+    }
+
+    fn frame(&self, _network: &Network) -> Frame {
+        Frame::Engine
+    }
+
+    fn addressing(&self) -> Addressing {
+        Addressing::Swarm
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Driver;
     use super::super::vxlan::tests::network as blue;
     use super::*;
 
     #[test]
     fn single_containers_may_join() {
-        let network = Network { driver: Driver::Overlay, vni: None, ..blue() };
-        assert!(check(&network).is_ok());
-        let told = engine_network(&network);
+        let network = Network { driver: "overlay".parse().unwrap(), vni: None, ..blue() };
+        assert!(Swarm.check(&network).is_ok());
+        let told = Swarm.engine_network(&network);
         assert!(told.driver == "overlay" && told.attachable && !told.internal);
         assert_eq!(told.options["com.docker.network.driver.mtu"], "1450");
     }
 
     #[test]
     fn what_a_swarm_decides_is_refused() {
-        let network = Network { driver: Driver::Overlay, uplink: Some("eth1".into()), vni: None, ..blue() };
-        assert!(check(&network).unwrap_err().to_string().starts_with("attribute 'uplink'"));
+        let network = Network { driver: "overlay".parse().unwrap(), uplink: Some("eth1".into()), vni: None, ..blue() };
+        assert!(Swarm.check(&network).unwrap_err().to_string().starts_with("attribute 'uplink'"));
     }
 }

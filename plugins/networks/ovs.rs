@@ -18,8 +18,11 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
+use super::claim::Claims;
+use super::driver::{Carrier, Frame, Wire};
 use super::engine::EngineNetwork;
 use super::script::{self, BRIDGES, Script, TUNNELS};
+use super::survey::Survey;
 use super::{LONGEST_NAME, Member, Network, check_options, short_name, vxlan};
 use crate::setup::{Fact, Observed, Thing};
 use crate::{Error, Result};
@@ -39,7 +42,80 @@ const RUNS: &str = "Open vSwitch runs";
 const RUN: &str = "systemctl enable --now openvswitch-switch 2>/dev/null || systemctl enable --now openvswitch";
 const REFUSE: &str = "echo 'it has to be installed first' >&2; exit 1";
 
-pub(super) fn check(network: &Network) -> Result<()> {
+/// Driver `ovs`.
+pub(super) struct Switch;
+
+impl Carrier for Switch {
+    fn word(&self) -> &'static str {
+        "ovs"
+    }
+
+    fn check(&self, network: &Network) -> Result<()> {
+        check(network)
+    }
+
+    fn wanted(&self, network: &Network, member: &Member) -> Vec<Thing> {
+        let shell = |text: &str| vec!["sh".to_owned(), "-c".to_owned(), text.to_owned()];
+        let fact =
+            |what: &str, check, make| Thing::Fact(Fact { what: what.into(), check: shell(check), make: shell(make) });
+        let mut things =
+            vec![fact(INSTALLED, "command -v ovs-vsctl", REFUSE), fact(RUNS, "ovs-vsctl --timeout=5 show", RUN)];
+        things.extend(script::wanted(network, member, &script(network, member)));
+        things
+    }
+
+    fn unwanted(&self, network: &Network) -> Vec<Thing> {
+        script::unwanted(network, &[inner(network), network.bridge()])
+    }
+
+    fn engine_network(&self, network: &Network) -> EngineNetwork {
+        vxlan::engine_network(network)
+    }
+
+    fn frame(&self, network: &Network) -> Frame {
+        Frame::Bridge { outlet: inner(network) }
+    }
+
+    fn tunnels(&self, network: &Network, member: &Member) -> Vec<(String, Vec<IpAddr>)> {
+        tunnels(network, member).into_iter().map(|tunnel| (tunnel.device, tunnel.peers)).collect()
+    }
+
+    fn unfit(&self, network: &Network, survey: &Survey) -> Option<String> {
+        let uplink = network.uplink.as_deref().filter(|_| !network.is_tunnelled())?;
+        let addresses = &survey.device(uplink)?.addresses;
+        let address = addresses.iter().find(|address| !is_link_local(address.ip()))?;
+        Some(format!(
+            "{uplink} has the host's address {address}, which a switch would take off the network; use driver bridge on it"
+        ))
+    }
+
+    fn claims(&self, network: &Network, member: &Member) -> Claims {
+        let tunnels = tunnels(network, member).into_iter().map(|tunnel| tunnel.device);
+        let devices = [network.bridge(), inner(network), outer(network)].into_iter().chain(tunnels).collect();
+        Claims { devices, switch: Some(switch(network)) }
+    }
+
+    fn wire(&self, uplink: &str, _vlan: Option<u16>) -> Option<Wire> {
+        Some(Wire { port: uplink.to_owned(), switch: Some(switch_on(uplink)) })
+    }
+
+    fn is_bridged(&self) -> bool {
+        true
+    }
+
+    fn lacks(&self, observed: &Observed) -> Option<&'static str> {
+        (observed.facts.get(INSTALLED) == Some(&false)).then_some("Open vSwitch")
+    }
+
+    /// Then the switch is no condition.
+    fn installing(&self, things: Vec<Thing>) -> Vec<Thing> {
+        let packages = Thing::Packages(vec![PACKAGE.into(), "ethtool".into()]);
+        let condition = |thing: &Thing| matches!(thing, Thing::Fact(fact) if fact.what == INSTALLED);
+        things.into_iter().map(|thing| if condition(&thing) { packages.clone() } else { thing }).collect()
+    }
+}
+
+fn check(network: &Network) -> Result<()> {
     let refuse = |attribute: &str, why: String| Err(Error::Definition { attribute: attribute.into(), why });
     check_options(network, &["internal", "port"])?;
     vxlan::check_internal(network)?;
@@ -68,36 +144,6 @@ pub(super) fn check(network: &Network) -> Result<()> {
     }
 }
 
-pub(super) fn wanted(network: &Network, member: &Member) -> Vec<Thing> {
-    let shell = |text: &str| vec!["sh".to_owned(), "-c".to_owned(), text.to_owned()];
-    let fact =
-        |what: &str, check, make| Thing::Fact(Fact { what: what.into(), check: shell(check), make: shell(make) });
-    let mut things =
-        vec![fact(INSTALLED, "command -v ovs-vsctl", REFUSE), fact(RUNS, "ovs-vsctl --timeout=5 show", RUN)];
-    things.extend(script::wanted(network, member, &script(network, member)));
-    things
-}
-
-/// The same where the switch may be installed: then it is no condition.
-pub(super) fn installing(things: Vec<Thing>) -> Vec<Thing> {
-    let packages = Thing::Packages(vec![PACKAGE.into(), "ethtool".into()]);
-    let condition = |thing: &Thing| matches!(thing, Thing::Fact(fact) if fact.what == INSTALLED);
-    things.into_iter().map(|thing| if condition(&thing) { packages.clone() } else { thing }).collect()
-}
-
-pub(super) fn unwanted(network: &Network) -> Vec<Thing> {
-    script::unwanted(network, &[inner(network), network.bridge()])
-}
-
-pub(super) fn engine_network(network: &Network) -> EngineNetwork {
-    vxlan::engine_network(network)
-}
-
-/// What a host lacks and must not be given unasked, from what was observed there.
-pub(super) fn lacks(observed: &Observed) -> Option<&'static str> {
-    (observed.facts.get(INSTALLED) == Some(&false)).then_some("Open vSwitch")
-}
-
 fn script(network: &Network, member: &Member) -> Script<'static> {
     let tunnels = tunnels(network, member);
     let names: Vec<&str> = tunnels.iter().map(|tunnel| tunnel.device.as_str()).collect();
@@ -110,7 +156,7 @@ fn script(network: &Network, member: &Member) -> Script<'static> {
     let mut settings = vxlan::settings(network, member);
     settings.extend([
         ("inner", inner(network)),
-        ("outer", format!("po-{}", short_name(&network.name))),
+        ("outer", outer(network)),
         ("switch", switch.clone()),
         ("tunnels", tunnels.iter().map(Tunnel::text).collect::<Vec<_>>().join(" ")),
         ("uplink", network.uplink.clone().filter(|_| !network.is_tunnelled()).unwrap_or_default()),
@@ -125,8 +171,13 @@ fn script(network: &Network, member: &Member) -> Script<'static> {
 }
 
 /// The end of the pair of ports that is in the bridge.
-pub(super) fn inner(network: &Network) -> String {
+fn inner(network: &Network) -> String {
     format!("pl-{}", short_name(&network.name))
+}
+
+/// The end that is in the switch.
+fn outer(network: &Network) -> String {
+    format!("po-{}", short_name(&network.name))
 }
 
 /// Networks on one uplink share its switch, on which they are told apart by their tags; tunnels have one of their own.
@@ -139,7 +190,7 @@ fn switch(network: &Network) -> String {
 
 /// The name of the switch on an uplink. Ports of one card often differ in their last letter only, and two of them in one
 /// switch are a loop: what is too long for the kernel ends in letters that are made of all of it.
-pub fn switch_on(uplink: &str) -> String {
+fn switch_on(uplink: &str) -> String {
     let name = format!("ovs-{uplink}");
     if name.len() <= LONGEST_NAME {
         return name;
@@ -151,10 +202,10 @@ pub fn switch_on(uplink: &str) -> String {
 
 /// A device, and to whom it leads.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Tunnel {
-    pub(super) device: String,
+struct Tunnel {
+    device: String,
     port: u16,
-    pub(super) peers: Vec<IpAddr>,
+    peers: Vec<IpAddr>,
 }
 
 impl Tunnel {
@@ -166,7 +217,7 @@ impl Tunnel {
 
 /// One device to all in a mesh. Through a hub each spoke has a device of its own there, so that the hub's switch can send
 /// from one to another; the kernel wants a port of its own for each then.
-pub(super) fn tunnels(network: &Network, member: &Member) -> Vec<Tunnel> {
+fn tunnels(network: &Network, member: &Member) -> Vec<Tunnel> {
     if !network.is_tunnelled() {
         return Vec::new();
     }
@@ -192,6 +243,14 @@ fn hub(network: &Network) -> Option<&str> {
     network.hub.as_deref().or(first.map(|member| member.host.as_str()))
 }
 
+/// Such as every port of IPv6 has.
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
 /// Made of the end of a spoke's address, so that it stays when other hosts come and go.
 fn spoke_port(spoke: &Member) -> u16 {
     let end = match spoke.address {
@@ -203,12 +262,12 @@ fn spoke_port(spoke: &Member) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Driver;
+    use super::super::driver::tests::refuses;
     use super::super::vxlan::tests::network as blue;
     use super::*;
 
     fn network() -> Network {
-        Network { driver: Driver::Ovs, mtu: 1446, vlan: Some(20), ..blue() }
+        Network { driver: "ovs".parse().unwrap(), mtu: 1446, vlan: Some(20), ..blue() }
     }
 
     fn leads(network: &Network, host: usize) -> String {
@@ -270,12 +329,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused_by_attribute() {
-        let check = |change: fn(&mut Network), expected: &str| {
-            let mut network = network();
-            change(&mut network);
-            let refused = super::check(&network).err().map(|error| error.to_string()).unwrap_or_default();
-            assert!(refused.starts_with(expected) && refused.is_empty() == expected.is_empty(), "{refused}");
-        };
+        let check = |change: fn(&mut Network), expected: &str| refuses(&network(), change, expected);
         check(|_| (), "");
         check(|network| network.hub = Some("h1".into()), "");
         check(|network| network.hub = Some("h9".into()), "attribute 'hub'");
@@ -299,11 +353,11 @@ mod tests {
     #[test]
     fn the_switch_is_offered_and_not_assumed() {
         let network = network();
-        let things = wanted(&network, &network.members[0]);
+        let things = Switch.wanted(&network, &network.members[0]);
         let facts = |is: bool| Observed { facts: [(INSTALLED.to_owned(), is)].into(), ..Observed::default() };
-        assert_eq!(lacks(&facts(false)), Some("Open vSwitch"));
-        assert_eq!(lacks(&facts(true)), None);
-        let with_packages = installing(things.clone());
+        assert_eq!(Switch.lacks(&facts(false)), Some("Open vSwitch"));
+        assert_eq!(Switch.lacks(&facts(true)), None);
+        let with_packages = Switch.installing(things.clone());
         assert!(matches!(&with_packages[0], Thing::Packages(names) if names[0] == PACKAGE));
         assert_eq!(with_packages[1..], things[1..]);
     }

@@ -73,14 +73,21 @@ finish_packets() {
     ethtool -K "$inner" tx off >/dev/null || say "ethtool cannot turn off the offloads of $inner"
 }
 
+# The switch of an uplink is of all networks on it.
+is_our_switch() {
+    [ "$(vsctl --if-exists get bridge "$switch" external_ids:xcrane | tr -d '"')" = network ]
+}
+
 make_switch() {
     kind=$(datapath)
+    ! vsctl br-exists "$switch" || is_our_switch ||
+        say "switch $switch is there and is none of xcrane's, which will not touch it"
     if [ "$kind" = netdev ]; then
         offer_segments
         take_segments
         finish_packets
     fi
-    set -- --may-exist add-br "$switch" -- set bridge "$switch" "datapath_type=$kind" \
+    set -- --may-exist add-br "$switch" -- set bridge "$switch" "datapath_type=$kind" external_ids:xcrane=network \
         -- --may-exist add-port "$switch" "$outer" -- set port "$outer" "tag=${vlan:-[]}"
     for name in $(wanted_ports); do
         set -- "$@" -- --may-exist add-port "$switch" "$name"
@@ -88,7 +95,7 @@ make_switch() {
     vsctl "$@"
     for name in $(stale_ports); do
         vsctl --if-exists del-port "$switch" "$name"
-        [ ! -e "/sys/class/net/$name" ] || ip link del "$name"
+        remove_devices "$name"
     done
 }
 
@@ -98,7 +105,7 @@ up() {
         say "$uplink has addresses of this host, which a switch would take off the network; use driver bridge on it"
     fi
     make_bridge
-    [ -e "/sys/class/net/$inner" ] || ip link add "$inner" type veth peer name "$outer"
+    make_device "$inner" "$outer" type veth peer name "$outer"
     ip link set "$inner" mtu "$mtu" master "$bridge" up
     ip link set "$outer" mtu "$mtu" up
     for_tunnels make_tunnel
@@ -108,11 +115,11 @@ up() {
 }
 
 down() {
-    if command -v ovs-vsctl >/dev/null && vsctl br-exists "$switch"; then
+    if command -v ovs-vsctl >/dev/null && vsctl br-exists "$switch" && is_our_switch; then
         vsctl --if-exists del-port "$switch" "$outer"
         [ -n "$(foreign_plugs)" ] || remove_switch
     fi
-    [ ! -e "/sys/class/net/$inner" ] || ip link del "$inner"
+    remove_devices "$inner"
     remove_bridge
     stop_passing
 }
@@ -121,9 +128,7 @@ down() {
 remove_switch() {
     leftover=$(vsctl list-ports "$switch" | grep "^vx" || :)
     vsctl --if-exists del-br "$switch"
-    for name in $leftover; do
-        [ ! -e "/sys/class/net/$name" ] || ip link del "$name"
-    done
+    remove_devices $leftover
     [ -z "$(vsctl list-br)" ] || return 0
     [ "$(setting external_ids:xcrane-segments)" = "" ] ||
         vsctl remove Open_vSwitch . other_config userspace-tso-enable -- \

@@ -3,6 +3,79 @@ say() {
     return 1
 }
 
+# A device says in its alias whose it is: what somebody else has made is neither used nor taken away. From before it is made
+# until it has its alias a note says so.
+owner="xcrane-network $network"
+notes=/run/xcrane/making
+
+is_there() {
+    [ -e "/sys/class/net/$1" ]
+}
+
+alias_of() {
+    cat "/sys/class/net/$1/ifalias" 2>/dev/null || :
+}
+
+# Files of ours that have bridges made at boot tell nobody whose they are.
+is_ours() {
+    case "$(alias_of "$1")" in
+    "$owner" | xcrane-network) return 0 ;;
+    esac
+    for made_by in "$notes/$1" "/etc/systemd/network/00-xcrane-$1.netdev" \
+        "/etc/NetworkManager/system-connections/xcrane-$1.nmconnection" "/etc/network/interfaces.d/xcrane-$1"; do
+        [ ! -e "$made_by" ] || return 0
+    done
+    return 1
+}
+
+refuse_strangers() {
+    for each; do
+        ! is_there "$each" || is_ours "$each" ||
+            say "$each is there and is not of network $network, which will not touch it"
+    done
+}
+
+put_mark() {
+    for each; do
+        [ "$(alias_of "$each")" = "$owner" ] || ip link set dev "$each" alias "$owner"
+        forget "$each"
+    done
+}
+
+note() {
+    mkdir -p "$notes"
+    for each; do : >"$notes/$each"; done
+}
+
+forget() {
+    [ -d "$notes" ] || return 0
+    for each; do rm -f "$notes/$each"; done
+    rmdir -p "$notes" 2>/dev/null || :
+}
+
+# Its name, the name of its other end if it has two, or nothing; then what it is.
+make_device() {
+    made=$1
+    twin=$2
+    shift 2
+    refuse_strangers "$made" $twin
+    if ! is_there "$made"; then
+        note "$made" $twin
+        ip link add "$made" "$@" || {
+            forget "$made" $twin
+            return 1
+        }
+    fi
+    put_mark "$made" $twin
+}
+
+remove_devices() {
+    for each; do
+        ! is_there "$each" || ! is_ours "$each" || ip link del "$each"
+    done
+    forget "$@"
+}
+
 is_bridge() {
     [ -d "/sys/class/net/$bridge/bridge" ]
 }
@@ -29,7 +102,7 @@ stop_passing() {
 }
 
 make_bridge() {
-    [ -e "/sys/class/net/$bridge" ] || ip link add "$bridge" type bridge
+    make_device "$bridge" "" type bridge
     is_bridge || say "$bridge is there and is no bridge"
     ip link set "$bridge" address "$mac"
     ip link set "$bridge" type bridge forward_delay 0
@@ -39,7 +112,7 @@ make_bridge() {
 # A bridge that containers are plugged into stays, so that they are connected again when the rest is back.
 remove_bridge() {
     if is_bridge && [ -z "$(ls "/sys/class/net/$bridge/brif")" ]; then
-        ip link del "$bridge"
+        remove_devices "$bridge"
     fi
 }
 

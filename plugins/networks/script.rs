@@ -3,7 +3,7 @@
 //! The engine makes an empty bridge where the one it knows is missing when it starts, and its containers then run cut off
 //! without any error: so the unit comes before the engine.
 
-use super::{Member, Network};
+use super::{Member, Network, claim};
 use crate::host::quote;
 use crate::setup::{Fact, File, Follow, Risk, Thing, Unit};
 
@@ -56,7 +56,7 @@ pub(super) fn wanted(network: &Network, member: &Member, script: &Script<'_>) ->
 
 /// What must be true when it is gone; `links` are the kernel's names of what it has made.
 pub(super) fn unwanted(network: &Network, links: &[String]) -> Vec<Thing> {
-    let facts = if links.is_empty() { None } else { Some(Thing::Fact(gone(network, links))) };
+    let facts = if links.is_empty() { None } else { Some(Thing::Fact(claim::gone(network, links))) };
     // A run that was killed before the unit was started has left what the fact is about.
     [Thing::Unit(ended(network))].into_iter().chain(facts).chain(no_files(network)).collect()
 }
@@ -64,20 +64,8 @@ pub(super) fn unwanted(network: &Network, links: &[String]) -> Vec<Thing> {
 /// The same where taking it away may cut the host off: before the unit ends, which does it without a way back.
 pub(super) fn unwanted_with_risk(network: &Network, links: &[String]) -> Vec<Thing> {
     let undo = vec!["sh".to_owned(), "-c".to_owned(), format!("[ ! -x {0} ] || {0} up", path(network))];
-    let risk = Thing::Risk(Risk { name: risk_name(network), fact: gone(network, links), undo });
+    let risk = Thing::Risk(Risk { name: risk_name(network), fact: claim::gone(network, links), undo });
     [risk, Thing::Unit(ended(network))].into_iter().chain(no_files(network)).collect()
-}
-
-fn gone(network: &Network, links: &[String]) -> Fact {
-    let path = path(network);
-    let remain = links.iter().map(|link| format!("[ ! -e /sys/class/net/{link} ]")).collect::<Vec<_>>().join(" && ");
-    let remove = links.iter().map(|link| format!("ip link del {link} 2>/dev/null")).collect::<Vec<_>>().join("; ");
-    let shell = |script: &str| vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()];
-    Fact {
-        what: format!("{} {} gone", links.join(" and "), if links.len() == 1 { "is" } else { "are" }),
-        check: shell(&remain),
-        make: shell(&format!("[ ! -x {path} ] || {path} down; {remove}; {remain}")),
-    }
 }
 
 fn ended(network: &Network) -> Unit {
@@ -96,7 +84,7 @@ fn file(path: &str, text: String, mode: u32) -> Thing {
     Thing::File(File { mode, ..File::public(path, text) })
 }
 
-fn path(network: &Network) -> String {
+pub(super) fn path(network: &Network) -> String {
     format!("{DIRECTORY}/{}", network.name)
 }
 
@@ -109,7 +97,9 @@ fn unit_path(network: &Network) -> String {
 }
 
 fn text(network: &Network, member: &Member, script: &Script<'_>) -> String {
-    let settings = script.settings.iter().map(|(name, value)| format!("{name}={}\n", quote(value)));
+    let network_name = [("network", network.name.clone())];
+    let settings = network_name.iter().chain(&script.settings);
+    let settings = settings.map(|(name, value)| format!("{name}={}\n", quote(value)));
     format!(
         "#!/bin/sh\n\
          # Network {name} on host {host}: {about}.\n\
@@ -148,6 +138,8 @@ fn unit_text(network: &Network) -> String {
          ExecStart={path} up\n\
          ExecReload={path} up\n\
          ExecStop={path} down\n\
+         # Else systemd makes a slice for all networks, which stays when they are gone.\n\
+         Slice=system.slice\n\
          \n\
          [Install]\n\
          WantedBy=multi-user.target docker.service\n",

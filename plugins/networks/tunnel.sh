@@ -32,9 +32,10 @@ forget_strangers() {
 }
 
 make_tunnel_device() {
-    ! is_tunnel || return 0
-    [ ! -e "/sys/class/net/$tunnel" ] || ip link del "$tunnel"
-    ip link add "$tunnel" type vxlan id "$vni" local "$address" ${device:+dev "$device"} dstport "$port"
+    ! is_tunnel || ! is_ours "$tunnel" || return 0
+    refuse_strangers "$tunnel"
+    remove_devices "$tunnel"
+    make_device "$tunnel" "" type vxlan id "$vni" local "$address" ${device:+dev "$device"} dstport "$port"
 }
 
 send_to_peers() {
@@ -43,9 +44,9 @@ send_to_peers() {
     for peer in $peers; do
         case "$known" in
         *" $peer "*) ;;
-        *) bridge fdb append 00:00:00:00:00:00 dev "$tunnel" dst "$peer" ;;
+        *) echo "fdb append 00:00:00:00:00:00 dev $tunnel dst $peer" ;;
         esac
-    done
+    done | bridge -batch -
 }
 
 check_tunnel() {

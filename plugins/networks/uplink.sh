@@ -70,6 +70,7 @@ broadcast() {
 # From one port to another. What they were stands in a file meanwhile, for the way back if this is interrupted.
 move() {
     again=
+    mkdir -p "${saved%/*}"
     { cat "$saved" 2>/dev/null || :; state "$1"; } | awk '!seen[$0]++' >"$saved.new"
     mv "$saved.new" "$saved"
     if [ -e "/sys/class/net/$1" ]; then
@@ -78,6 +79,7 @@ move() {
     fi
     give "$2" <"$saved"
     rm -f "$saved"
+    rmdir "${saved%/*}" 2>/dev/null || :
 }
 
 by_nobody() {
@@ -157,11 +159,21 @@ manager_port() {
     printf 'master=%s\nslave-type=bridge\nautoconnect-priority=999\n' "$bridge"
 }
 
+# The file of the port's connection; its form must be one that we can read. (Before NetworkManager 1.36 Red Hat's have another.)
+manager_file() {
+    uuid=$(nmcli -g GENERAL.CON-UUID device show "$port")
+    file=$(nmcli -t -f UUID,FILENAME connection show | sed -n "s|^$uuid:||p" | head -n 1 | sed 's/\\\(.\)/\1/g')
+    case $file in
+    *.nmconnection) [ -f "$file" ] || say "NetworkManager's file $file of $port is not there" ;;
+    */ifcfg-*) say "$file is not in NetworkManager's own form; give it that with: nmcli connection migrate $uuid" ;;
+    *) say "NetworkManager keeps $port by no file (${file:-none}); give it one with: nmcli connection modify $uuid autoconnect yes" ;;
+    esac
+}
+
 by_manager() {
     had=$(addresses "$port")
-    name=$(nmcli -g GENERAL.CONNECTION device show "$port")
-    file=$(nmcli -t -f NAME,FILENAME connection show | sed -n "s|^$name:||p" | head -n 1)
-    [ "$name" != "xcrane-$port" ] || return 0
+    [ "$(nmcli -g GENERAL.CONNECTION device show "$port")" != "xcrane-$port" ] || return 0
+    manager_file
     (
         umask 077
         manager_bridge "$file" >"$connections$bridge.nmconnection"

@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use sha2::{Digest, Sha256};
 
+use super::claim::Claims;
+use super::driver::{Carrier, Frame};
 use super::engine::EngineNetwork;
 use super::script::{self, BRIDGES, Script, TUNNELS};
 use super::{Member, Network, block_within, check_options, filter};
@@ -19,7 +21,57 @@ const FUNCTIONS: &str = include_str!("vxlan.sh");
 /// The registered port; Swarm's overlay has it too, which does not hurt where their numbers differ.
 const PORT: u16 = 4789;
 
-pub(super) fn check(network: &Network) -> Result<()> {
+/// Driver `bridge` where tunnels join the hosts.
+pub(super) struct Mesh;
+
+impl Carrier for Mesh {
+    fn word(&self) -> &'static str {
+        "bridge"
+    }
+
+    fn is_meant(&self, network: &Network) -> bool {
+        network.is_tunnelled()
+    }
+
+    fn check(&self, network: &Network) -> Result<()> {
+        check(network)
+    }
+
+    fn wanted(&self, network: &Network, member: &Member) -> Vec<Thing> {
+        script::wanted(network, member, &script(network, member))
+    }
+
+    fn unwanted(&self, network: &Network) -> Vec<Thing> {
+        script::unwanted(network, &[tunnel(network), network.bridge()])
+    }
+
+    fn engine_network(&self, network: &Network) -> EngineNetwork {
+        engine_network(network)
+    }
+
+    fn frame(&self, network: &Network) -> Frame {
+        Frame::Bridge { outlet: tunnel(network) }
+    }
+
+    fn tunnels(&self, network: &Network, member: &Member) -> Vec<(String, Vec<IpAddr>)> {
+        vec![(tunnel(network), network.peers(member).map(|peer| peer.address).collect())]
+    }
+
+    fn claims(&self, network: &Network, _member: &Member) -> Claims {
+        Claims { devices: vec![network.bridge(), tunnel(network)], switch: None }
+    }
+
+    fn is_bridged(&self) -> bool {
+        true
+    }
+
+    /// Its script puts one tunnel in the place of another.
+    fn comes_in_place(&self, _network: &Network, was: &Network) -> bool {
+        was.is_tunnelled()
+    }
+}
+
+fn check(network: &Network) -> Result<()> {
     let refuse = |attribute: &str, why: String| Err(Error::Definition { attribute: attribute.into(), why });
     check_options(network, &["internal", "port"])?;
     check_port(network)?;
@@ -57,14 +109,6 @@ pub(super) fn check_families(network: &Network) -> Result<()> {
         return Err(Error::Definition { attribute: "hosts".into(), why });
     }
     Ok(())
-}
-
-pub(super) fn wanted(network: &Network, member: &Member) -> Vec<Thing> {
-    script::wanted(network, member, &script(network, member))
-}
-
-pub(super) fn unwanted(network: &Network) -> Vec<Thing> {
-    script::unwanted(network, &[tunnel(network), network.bridge()])
 }
 
 pub(super) fn engine_network(network: &Network) -> EngineNetwork {
@@ -157,7 +201,7 @@ fn last_address(subnet: IpNetwork) -> IpAddr {
 pub(super) mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::Driver;
+    use super::super::driver::tests::refuses;
     use super::*;
 
     /// A network of hosts h1 to h3.
@@ -165,7 +209,7 @@ pub(super) mod tests {
         let member = |number: u8| Member { host: format!("h{number}"), address: [10, 77, 0, number].into() };
         Network {
             name: "blue".into(),
-            driver: Driver::Bridge,
+            driver: "bridge".parse().unwrap(),
             subnet: "10.80.0.0/16".parse().unwrap(),
             gateway: None,
             range: None,
@@ -214,12 +258,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_tunnels_cannot_be_is_refused_by_attribute() {
-        let check = |change: fn(&mut Network), expected: &str| {
-            let mut network = network();
-            change(&mut network);
-            let refused = super::check(&network).err().map(|error| error.to_string()).unwrap_or_default();
-            assert!(refused.starts_with(expected) && refused.is_empty() == expected.is_empty(), "{refused}");
-        };
+        let check = |change: fn(&mut Network), expected: &str| refuses(&network(), change, expected);
         check(|_| (), "");
         check(|network| drop(network.options.insert("port".into(), "4790".into())), "");
         check(|network| drop(network.options.insert("port".into(), "x".into())), "attribute 'options'");

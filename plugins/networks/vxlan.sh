@@ -10,9 +10,8 @@ others() {
 
 up() {
     make_bridge
-    for other in $(others); do
-        ip link del "$other"
-    done
+    refuse_strangers $(others)
+    remove_devices $(others)
     make_tunnel_device
     ip link set "$tunnel" mtu "$mtu" master "$bridge" up
     send_to_peers
@@ -20,7 +19,7 @@ up() {
 }
 
 down() {
-    [ ! -e "/sys/class/net/$tunnel" ] || ip link del "$tunnel"
+    remove_devices "$tunnel"
     remove_bridge
     stop_passing
 }

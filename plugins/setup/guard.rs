@@ -98,7 +98,7 @@ if [ -d /run/systemd/system ]; then
     printf %s "$5" >.boot && mkdir -p "$units/multi-user.target.wants" &&
         printf '%s\n' "$6" | sed "s/^After=.*/& $networks/" >"$units/xcrane-undo.service" &&
         ln -sf "$units/xcrane-undo.service" "$units/multi-user.target.wants/" || exit
-    sync -f . && sync -f "$units" || exit
+    sync "$1:$2" .boot . .. ../.. "$units/xcrane-undo.service" "$units" "$units/multi-user.target.wants" || exit
     systemd-run --quiet --collect --unit="xcrane-undo-$1:$2" --on-active="$3" --timer-property=AccuracySec=1s \
         sh -c "$4" sh "$1:$2"
 else
@@ -110,7 +110,7 @@ const CHECK: &str = r#"
 ! ls "$1/$0":* >/dev/null 2>&1 && shift && exec "$@""#;
 
 const KEEP: &str = r#"
-cd "$place" && mv "$1" "$1-kept" 2>/dev/null && rm -f "$1-kept" && sync -f . || exit
+cd "$place" && mv "$1" "$1-kept" 2>/dev/null && rm -f "$1-kept" && sync . || exit
 clean
 [ ! -d /run/systemd/system ] || systemctl stop "xcrane-undo-$1.timer" 2>/dev/null
 :"#;

@@ -4,6 +4,8 @@ use sha2::{Digest, Sha256};
 
 use super::{File, FileState, Follow, Install, Observed, PackageState, Source, Step, Thing, Unit, UnitState};
 
+const UNITS: &str = "/etc/systemd/system/";
+
 /// The steps that make everything wanted true, in its order; none when it is.
 pub fn plan(wanted: &[Thing], observed: &Observed) -> Vec<Step> {
     let mut plan = Plan { wanted, observed, steps: Vec::new(), outdated: observed.outdated };
@@ -86,7 +88,7 @@ impl Plan<'_> {
             Some(FileState::Absent | FileState::Other) | None => None,
         };
         let File { path, text: after, mode } = file.clone();
-        self.outdated |= is_of_systemd(&path);
+        self.outdated |= is_of_systemd(&path) && !self.is_of_new_unit(&path);
         self.steps.push(Step::Write { path, before, after, mode });
     }
 
@@ -120,7 +122,7 @@ impl Plan<'_> {
             (true, true) | (false, false) => (),
         }
         // Enabling changes files of systemd too: it reads both in one go. What is only stopped is stopped as it was started.
-        self.outdated |= unit.enabled != is.enabled;
+        self.outdated |= unit.enabled != is.enabled && !self.brings(&unit.name);
         if !matches!(step, None | Some(Step::Stop { .. })) {
             self.reload_units();
         }
@@ -146,6 +148,19 @@ impl Plan<'_> {
             Follow::Restart => Step::Restart { unit: name.into(), because },
             Follow::Reload => Step::Reload { unit: name.into(), because },
         })
+    }
+
+    /// Whether it is the file of a unit that there is not: systemd reads that when the unit is started. To read all files
+    /// again costs a host more than anything else that is done to make a network.
+    fn is_of_new_unit(&self, path: &str) -> bool {
+        let name = path.strip_prefix(UNITS).and_then(|name| self.observed.units.get(name));
+        name.is_some_and(|unit| !unit.exists)
+    }
+
+    /// Whether the file of a unit that there is not comes before it.
+    fn brings(&self, unit: &str) -> bool {
+        let path = format!("{UNITS}{unit}");
+        self.is_of_new_unit(&path) && self.changes(&path)
     }
 
     fn changes(&self, wanted: &str) -> bool {

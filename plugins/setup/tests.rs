@@ -136,6 +136,22 @@ fn units_are_read_again_before_they_are_used_and_after_they_are_gone() {
     let wanted = [file(path, "x"), unit(&[], Follow::Restart)];
     check(&wanted, &host(&[], UnitState::default()), &[&format!("create {path}"), "enable u", reload, "start u"]);
     check(&wanted, &host(&[], running()), &[&format!("create {path}"), reload]);
+    // A new one is read when it is started; a new file for one that there is hides its own.
+    let Thing::Unit(named) = unit(&[], Follow::Restart) else { unreachable!("it is a unit") };
+    let wanted = [file(path, "x"), Thing::Unit(Unit { name: "u.service".into(), ..named })];
+    let observed = |state: UnitState| {
+        let mut observed = host(&[], running());
+        observed.units.insert("u.service".into(), state);
+        observed
+    };
+    check(
+        &wanted,
+        &observed(UnitState::default()),
+        &[&format!("create {path}"), "enable u.service", "start u.service"],
+    );
+    let hidden = UnitState { exists: true, ..UnitState::default() };
+    let steps = [&format!("create {path}"), "enable u.service", reload, "start u.service"];
+    check(&wanted, &observed(hidden), &steps);
     let off = Thing::Unit(Unit {
         name: "u".into(),
         enabled: false,
@@ -239,9 +255,19 @@ async fn a_text_that_breaks_off_leaves_the_old_one() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a");
     std::fs::write(&path, "old").unwrap();
-    let argv = ["sh", "-c", carry_out::WRITE, "sh", path.to_str().unwrap(), "644", "10"];
-    let ran = Host::Local.try_run(&argv, b"short").await.unwrap();
-    assert_eq!(String::from_utf8(ran.stderr).unwrap(), "the text did not arrive whole\n");
+    let after = "it is\n".repeat(9);
+    let after = Text::Public(after);
+    let step = Step::Write { path: path.display().to_string(), before: None, after, mode: 0o644 };
+    let whole = carry_out::program(&[step], 1);
+    for length in (0..whole.len()).filter(|length| whole.len() - length < 90 || length % 97 == 0) {
+        let argv = ["sh", "-c", "eval \"$(cat)\""];
+        let ran = Host::Local.try_run(&argv, whole[..length].as_bytes()).await.unwrap();
+        // Without its newline the last word has arrived all the same.
+        assert!(ran.stdout.is_empty() || length == whole.len() - 1, "{length} of {}: {ran:?}", whole.len());
+        if length == whole.len() - 1 {
+            std::fs::write(&path, "old").unwrap();
+        }
+    }
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }

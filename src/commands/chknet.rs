@@ -13,6 +13,7 @@ use super::Run;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::{DEFAULT_FANOUT, Ended, Interrupted, Manner};
+use crate::names::names;
 use crate::network::{self, Defined, Made, links};
 use crate::outcome::Outcome;
 use crate::reply::{Answer, Body, Reply};
@@ -90,8 +91,8 @@ impl Chknet {
     fn wanted(&self, cx: &Context, format: Format) -> Result<Vec<Wanted>, Failure> {
         let tables = cx.tables()?;
         let known = network::names(tables)?;
-        let named: Vec<String> = words(&self.what).map(str::to_owned).collect();
-        if !named.is_empty() && named.iter().all(|name| known.contains(name)) {
+        let named = names(&self.what, "network or node")?;
+        if named.iter().all(|name| known.contains(name)) {
             let whole = |defined: Defined| {
                 let whole = defined.hosts.iter().map(|host| host.name().to_owned()).collect();
                 Wanted { hosts: defined.hosts.clone(), whole, guests: BTreeSet::new(), defined }

@@ -6,13 +6,13 @@ use clap::Args;
 use plugins::networks::Network;
 use serde_json::json;
 use tables::Node;
-use tables::definitions::words;
 use tables::noderange::fold;
 
 use super::{Run, Shape};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::Manner;
+use crate::names::names;
 use crate::network::{self, Made, Standing, Task, Work};
 use crate::outcome::Outcome;
 use crate::reply::{Answer, Body, Reply};
@@ -39,11 +39,11 @@ pub(crate) struct Lsnet {
 
 impl Run for Lsnet {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
-        let named: Vec<&str> = self.networks.as_deref().into_iter().flat_map(words).collect();
-        let made = network::made(cx, |name| named.contains(&name))?;
-        match &self.networks {
+        let named = self.networks.as_deref().map(|list| names(list, "network")).transpose()?;
+        let made = network::made(cx, |name| named.iter().flatten().any(|meant| meant == name))?;
+        match named {
             None => self.list(cx, &made),
-            Some(names) => self.ask(cx, names, &made).await,
+            Some(names) => self.ask(cx, &names, &made).await,
         }
     }
 }
@@ -75,9 +75,9 @@ impl Lsnet {
     }
 
     /// What the hosts say.
-    async fn ask(&self, cx: &Context, names: &str, made: &BTreeMap<String, Made>) -> Result<Outcome, Failure> {
+    async fn ask(&self, cx: &Context, names: &[String], made: &BTreeMap<String, Made>) -> Result<Outcome, Failure> {
         let mut work = Work::default();
-        for name in words(names) {
+        for name in names {
             add(cx, &mut work, name, made.get(name))?;
         }
         let backends = cx.backends()?;

@@ -27,7 +27,8 @@ stays. The engine is restarted only for what a reload does not do, and whoever i
 terminal is asked first if that stops containers.
 
 With --plan nothing is changed, and the exit code is 2 if something would be.
-Hosts of the dnf family (Fedora, RHEL and kin) are served, but untested on real hosts.
+Hosts of the dnf family (Fedora, RHEL and kin) are served, but untested on real hosts; from a
+directory they get every package there that they lack.
 
 Examples:
   mkhost h[1-40] --plan -b   what would be done, equal plans folded
@@ -79,12 +80,12 @@ impl Run for Mkhost {
             }
             docker_host::weighed(backends, node, steps, &looked).await
         };
-        let plans = cx.plans(nodes, Manner::from(&self.shape), look).await;
+        let plans = cx.look_at(nodes, Manner::from(&self.shape), look).await?;
         if self.plan {
             cx.show_plans(&plans, self.shape.format());
             return Ok(plans.outcome());
         }
         cx.agreed(&plans, self.limit, self.yes).await?;
-        cx.carry_out(plans, Manner::from(&self.shape)).await
+        cx.carry_out(plans, Manner::from(&self.shape), |_| Ok(())).await
     }
 }

@@ -1,20 +1,20 @@
 //! `mknet`: make networks over hosts, or bring them in step with their definitions.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
 
 use clap::Args;
 use plugins::networks::survey::Survey;
 use plugins::networks::{self, Uplink};
 use tables::Node;
-use tables::definitions::{Assignment, Job, Operator, words};
+use tables::definitions::{Assignment, Job, Operator};
 
 use super::{Run, Shape};
 use crate::context::Context;
 use crate::definition;
 use crate::failure::Failure;
 use crate::fanout::Manner;
-use crate::network::{self, Defined, Made, Obstacle, Task, Work};
+use crate::names::names;
+use crate::network::{self, Defined, Made, Task, Work};
 use crate::outcome::Outcome;
 
 /// Make networks over hosts, or bring them in step with their definitions
@@ -72,8 +72,8 @@ impl Run for Mknet {
     }
 
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
-        let names: BTreeSet<String> = words(&self.networks).map(str::to_owned).collect();
-        let names: Vec<String> = names.into_iter().collect();
+        let mut names = names(&self.networks, "network")?;
+        names.sort_unstable();
         let manner = Manner::from(&self.shape);
         let defined = match self.changes.is_empty() {
             true => cx.networks(cx.tables()?, manner.format, &names)?,
@@ -143,6 +143,10 @@ impl Mknet {
             let network = network::settle(defined, made, uplinks);
             network::site::check(cx.tables()?, &network, &answers.reached)?;
             for host in defined.hosts.iter().filter(|host| answers.reached.contains_key(host.name())) {
+                if let Some(why) = networks::unfit(&network, &answers.reached[host.name()]) {
+                    let what = format!("nothing was done: {name} on {}: {why}", host.name());
+                    return Err(Failure::refused(what));
+                }
                 network::check_mtu(&network, host.name(), uplinks.get(host.name()))?;
                 let was = made.and_then(|made| made.get(host.name())).cloned().map(Box::new);
                 work.add(host, Task::Carry { network: network.clone(), was, install: self.install });
@@ -185,8 +189,7 @@ async fn ask(cx: &Context, defined: &[Defined], manner: Manner) -> Result<(Answe
     let mut hosts: BTreeMap<&str, &Node> = BTreeMap::new();
     hosts.extend(defined.iter().flat_map(|defined| &defined.hosts).map(|host| (host.name(), host)));
     let nodes = hosts.into_values().cloned().collect();
-    let answers = Mutex::new(Answers::default());
-    let question = async |node: Node| -> Result<(), Obstacle> {
+    let question = async |node: Node| {
         let survey = backends.survey(&node).await?;
         let host = backends.host(&node).await?;
         let mut found = Vec::new();
@@ -194,15 +197,17 @@ async fn ask(cx: &Context, defined: &[Defined], manner: Manner) -> Result<(Answe
             let Some(member) = network.members.iter().find(|member| member.host == node.name()) else { continue };
             found.push((network.name.clone(), networks::uplink(&host, network, member).await?));
         }
-        let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.reached.insert(node.name().to_owned(), survey);
-        for (network, uplink) in found {
-            answers.uplinks.entry(network).or_default().extend(uplink.map(|uplink| (node.name().to_owned(), uplink)));
-        }
-        Ok(())
+        Ok((survey, found))
     };
-    let asked = cx.look_at(nodes, manner, question).await?;
-    Ok((answers.into_inner().unwrap_or_else(PoisonError::into_inner), asked))
+    let seen = cx.look_at(nodes, manner, question).await?;
+    let mut answers = Answers::default();
+    for (host, (survey, found)) in seen.ready {
+        for (network, uplink) in found {
+            answers.uplinks.entry(network).or_default().extend(uplink.map(|uplink| (host.clone(), uplink)));
+        }
+        answers.reached.insert(host, survey);
+    }
+    Ok((answers, seen.looked))
 }
 
 /// What the hosts that could be reached have said.

@@ -94,7 +94,7 @@ impl Run for Mkregistry {
         let config = cx.certified(entry.config(&node, &passwords, &all)?, certificates)?;
         let manner = Manner::from(&self.shape);
         let look = async |node: Node| self.look(cx, &config, node).await;
-        let plans = cx.plans(vec![node.clone()], manner, look).await;
+        let plans = cx.look_at(vec![node.clone()], manner, look).await?;
         if self.plan {
             cx.show_plans(&plans, self.shape.format());
             return Ok(plans.outcome());
@@ -103,7 +103,7 @@ impl Run for Mkregistry {
             return Ok(plans.outcome());
         }
         self.define(cx, &entry, &new)?;
-        let outcome = cx.carry_out(plans, manner).await?;
+        let outcome = cx.carry_out(plans, manner, |_| Ok(())).await?;
         if outcome != Outcome::Done {
             return Ok(outcome);
         }

@@ -8,6 +8,7 @@ use super::{Run, nodech};
 use crate::column::{self, Cell, Change};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::names::names;
 use crate::outcome::Outcome;
 
 /// Change columns of groups and clear what members have of their own there
@@ -35,10 +36,7 @@ pub(crate) struct Nodegrpch {
 
 impl Run for Nodegrpch {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
-        let groups: Vec<String> = definitions::words(&self.groups).map(str::to_owned).collect();
-        if groups.is_empty() {
-            return Err(Failure::usage("no group was named"));
-        }
+        let groups = names(&self.groups, "group")?;
         refuse_nodes(cx, &groups)?;
         let origin = cx.origin(self.reason.clone());
         if self.delete {

@@ -1,9 +1,12 @@
 //! `rmhost`: take from hosts what mkhost has put there.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
-use plugins::Error;
+use plugins::Carried;
 use plugins::authority::Authority;
 use plugins::dockerhost::{self, Config, Unmaking};
+use plugins::setup::{Step, Thing};
 use tables::Node;
 use tables::criterion::{Criterion, Operator};
 
@@ -12,7 +15,7 @@ use crate::context::Context;
 use crate::docker_host::{self, Certificates, Looked};
 use crate::failure::Failure;
 use crate::fanout::Manner;
-use crate::network;
+use crate::network::{self, Made};
 use crate::outcome::Outcome;
 
 /// Take from hosts what mkhost has put there; their definitions stay
@@ -21,8 +24,9 @@ use crate::outcome::Outcome;
     after_help = "Takes away the keys of daemon.json, the drop-ins, the certificates and the trust that mkhost has
 written; what an admin has put there by hand stays. The engine itself stays too, unless
 --packages is given and mkhost has installed it: then its bridges and packet filter rules go
-with it. A host that carries nodes or networks is refused, and one whose engine is off while
-containers are on its disk.
+with it. A host that carries nodes is refused without -f, and so is one whose engine is off while
+containers are on its disk, and with --purge one that carries anybody's containers. A network of
+mknet's goes by rmnet or mknet only, and packages that others need stay.
 
 With --plan nothing is changed, and the exit code is 2 if something would be.
 
@@ -44,7 +48,7 @@ pub(crate) struct Rmhost {
     /// Also the engine's images, containers and volumes; implies --packages
     #[arg(long)]
     purge: bool,
-    /// Also where containers of ours are
+    /// Also where containers are
     #[arg(short, long)]
     force: bool,
     /// Do not ask before running containers stop
@@ -62,34 +66,29 @@ impl Run for Rmhost {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
         cx.check(self.shape.format(), &nodes, |node| Ok(Config::of(node).map(drop)?))?;
-        if !self.force {
-            self.refuse_networks(cx, &nodes)?;
-        }
+        self.refuse_networks(cx, &nodes)?;
         let configs = cx.docker_hosts(&nodes, Certificates::Find)?;
         let how = Unmaking { packages: self.packages || self.purge, data: self.purge };
         let backends = cx.backends()?;
         let look = async |node: Node| {
             let config = configs.iter().find(|config| config.name == node.name()).expect("there is one for each node");
             let looked = docker_host::look(backends, &node, config).await?;
-            if !self.force {
-                refuse_guests(cx, &node, &looked).await?;
-            }
             let unwanted = dockerhost::unwanted(how, &looked.observed)?;
+            if !self.force {
+                refuse_guests(cx, &node, &looked, &unwanted).await?;
+            }
             let steps = docker_host::steps(&looked.host, &unwanted).await?;
-            docker_host::weighed(backends, node, steps, &looked).await
+            let mut plan = docker_host::weighed(backends, node, steps, &looked).await?;
+            plan.notes.extend(note(how, &looked, &unwanted, &plan.steps).await?);
+            Ok(plan)
         };
-        let plans = cx.plans(nodes, Manner::from(&self.shape), look).await;
+        let plans = cx.look_at(nodes, Manner::from(&self.shape), look).await?;
         if self.plan {
             cx.show_plans(&plans, self.shape.format());
             return Ok(plans.outcome());
         }
         cx.agreed(&plans, 0, self.yes).await?;
-        let gone: Vec<String> = plans.ready.keys().cloned().collect();
-        let outcome = cx.carry_out(plans, Manner::from(&self.shape)).await?;
-        if outcome == Outcome::Done {
-            forget(cx, &gone)?;
-        }
-        Ok(outcome)
+        cx.carry_out(plans, Manner::from(&self.shape), |node| forget(cx, node)).await
     }
 }
 
@@ -97,32 +96,49 @@ impl Rmhost {
     /// What mknet has made on a host, rmnet takes away.
     fn refuse_networks(&self, cx: &Context, nodes: &[Node]) -> Result<(), Failure> {
         let made = network::made(cx, |_| false)?;
+        let leaving: BTreeSet<&str> = nodes.iter().map(Node::name).collect();
         cx.check(self.shape.format(), nodes, |node| {
-            let on = made.iter().filter(|(_, hosts)| hosts.contains_key(node.name()));
-            let names = on.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(",");
-            if names.is_empty() {
+            let on: Vec<_> = made.iter().filter(|(_, hosts)| hosts.contains_key(node.name())).collect();
+            if on.is_empty() {
                 return Ok(());
             }
-            let failure = Failure::refused(format!("it carries network {names}; take that away first, or use -f"));
-            Err(failure.hint(format!("from this host alone with: mknet {names} hosts=…, from all with: rmnet {names}")))
+            let names = on.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+            let failure = Failure::refused(format!("it carries network {names}; take that away first"));
+            Err(on.into_iter().fold(failure, |failure, (name, hosts)| failure.hint(taken_away(name, hosts, &leaving))))
         })
     }
 }
 
+/// The command that takes a network from those of its hosts that leave.
+fn taken_away(network: &str, hosts: &Made, leaving: &BTreeSet<&str>) -> String {
+    let stay: Vec<String> = hosts.keys().filter(|host| !leaving.contains(host.as_str())).cloned().collect();
+    match stay.is_empty() {
+        true => format!("take network {network} away with: rmnet {network}"),
+        false => format!("take network {network} away with: mknet {network} hosts={}", tables::noderange::fold(&stay)),
+    }
+}
+
 /// Who loses their host is to be told before, not after.
-async fn refuse_guests(cx: &Context, node: &Node, looked: &Looked) -> Result<(), Failure> {
+async fn refuse_guests(cx: &Context, node: &Node, looked: &Looked, unwanted: &[Thing]) -> Result<(), Failure> {
     if !looked.is_active() {
         return refuse_unknown_guests(cx, node, looked).await;
     }
     let carried = docker_host::carried(cx.backends()?, node).await;
     let carried = carried.map_err(|failure| failure.hint("-f does it without asking the engine whom it carries"))?;
-    let names: Vec<String> = carried.into_iter().filter(|guest| guest.managed).map(|guest| guest.name).collect();
-    if names.is_empty() {
-        return Ok(());
+    let (ours, theirs): (Vec<_>, Vec<_>) = carried.into_iter().partition(|guest| guest.managed);
+    let folded = |guests: Vec<Carried>| {
+        tables::noderange::fold(&guests.into_iter().map(|guest| guest.name).collect::<Vec<_>>())
+    };
+    if !ours.is_empty() {
+        let names = folded(ours);
+        let failure = Failure::refused(format!("it carries {names}: remove them first, or use -f"));
+        return Err(failure.hint(format!("remove them with: rmvm -f {names}")));
     }
-    let names = tables::noderange::fold(&names);
-    let error = Error::Refused { what: format!("it carries {names}"), why: "remove them first, or use -f".into() };
-    Err(Failure::from(error).hint(format!("remove them with: rmvm -f {names}")))
+    if dockerhost::forgets_data(unwanted) && !theirs.is_empty() {
+        let why = format!("it carries {}, which xcrane has not made; -f removes them too", folded(theirs));
+        return Err(Failure::refused(why).hint("without --purge they stay on the disk"));
+    }
+    Ok(())
 }
 
 /// An engine that is off carries those whose files it has; who they are the tables may know.
@@ -140,15 +156,31 @@ async fn refuse_unknown_guests(cx: &Context, node: &Node, looked: &Looked) -> Re
         [] => String::new(),
         names => format!(", maybe {}", tables::noderange::fold(names)),
     };
-    let why = "start it and remove them first, or use -f".into();
-    let error = Error::Refused { what: format!("its engine is off and has containers in {place}{who}"), why };
-    Err(Failure::from(error).hint(format!("start it with: mkhost {}", node.name())))
+    let why = "start it and remove them first, or use -f";
+    let failure = Failure::refused(format!("its engine is off and has containers in {place}{who}: {why}"));
+    Err(failure.hint(format!("start it with: mkhost {}", node.name())))
 }
 
-/// Their certificates are of no use any more.
-fn forget(cx: &Context, hosts: &[String]) -> Result<(), Failure> {
+/// What else a person should know: whose data goes, or why it does not.
+async fn note(
+    how: Unmaking,
+    looked: &Looked,
+    unwanted: &[Thing],
+    steps: &[Step],
+) -> Result<Option<String>, Failure> {
+    if dockerhost::forgets_data(unwanted) {
+        let volumes = looked.volumes().await?;
+        return Ok((!volumes.is_empty()).then(|| format!("volumes that go: {}", volumes.join(", "))));
+    }
+    let removes = unwanted.iter().any(|thing| matches!(thing, Thing::NoPackages(_)));
+    let stays = how.packages && !removes && looked.is_active() && !steps.is_empty();
+    Ok(stays.then(|| "mkhost has not installed its engine: that stays, with all that it keeps".to_owned()))
+}
+
+/// Its certificate is of no use any more.
+fn forget(cx: &Context, host: &Node) -> Result<(), Failure> {
     if let Some(authority) = Authority::open(&cx.settings()?.tls_directory)? {
-        hosts.iter().try_for_each(|host| authority.forget(host))?;
+        authority.forget(host.name())?;
     }
     Ok(())
 }

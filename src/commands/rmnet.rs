@@ -1,16 +1,16 @@
 //! `rmnet`: take networks away from their hosts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use clap::Args;
 use plugins::networks::Network;
-use tables::definitions::words;
 
 use super::{Run, Shape};
 use crate::context::Context;
 use crate::definition::not_found;
 use crate::failure::Failure;
 use crate::fanout::Manner;
+use crate::names::names;
 use crate::network::{self, Work};
 use crate::outcome::Outcome;
 
@@ -49,7 +49,7 @@ impl Run for Rmnet {
     }
 
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
-        let names: BTreeSet<&str> = words(&self.networks).collect();
+        let names = names(&self.networks, "network")?;
         let manner = Manner::from(&self.shape);
         let work = self.work(cx, &names)?;
         let deeds = cx.plan_networks(work, Outcome::Done, manner).await?;
@@ -59,7 +59,7 @@ impl Run for Rmnet {
         }
         let outcome = cx.do_networks(deeds, manner).await?;
         if self.definition && outcome == Outcome::Done {
-            let names: Vec<&str> = names.into_iter().collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
             cx.tables()?.edit(&cx.origin(self.reason), |edit| edit.undefine(network::object(), &names))?;
         }
         Ok(outcome)
@@ -68,9 +68,9 @@ impl Run for Rmnet {
 
 impl Rmnet {
     /// The hosts on which each network was made, and those on which it should have been.
-    fn work(&self, cx: &Context, names: &BTreeSet<&str>) -> Result<Work, Failure> {
+    fn work(&self, cx: &Context, names: &[String]) -> Result<Work, Failure> {
         let tables = cx.tables()?;
-        let made = network::made(cx, |name| names.contains(name))?;
+        let made = network::made(cx, |name| names.iter().any(|meant| meant == name))?;
         let mut work = Work::default();
         for name in names {
             let mut hosts: BTreeMap<String, Network> = BTreeMap::new();
@@ -80,11 +80,11 @@ impl Rmnet {
                     hosts.extend(network.members.iter().map(|member| (member.host.clone(), network.clone())));
                 }
                 // What was made can be taken away whatever the definition has become.
-                Err(_) if made.contains_key(*name) => (),
+                Err(_) if made.contains_key(name) => (),
                 Err(_) if !network::is_defined(tables, name)? => return Err(not_found(network::object(), name)),
                 Err(failure) => return Err(network::named(name, failure)),
             }
-            hosts.extend(made.get(*name).cloned().unwrap_or_default());
+            hosts.extend(made.get(name).cloned().unwrap_or_default());
             for (host, was) in &hosts {
                 work.leave(cx, host, was, self.force)?;
             }

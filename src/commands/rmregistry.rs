@@ -62,19 +62,19 @@ impl Run for Rmregistry {
             Ok(Plan { node, steps, notes: Vec::new(), stops: 0 })
         };
         let manner = Manner::from(&self.shape);
-        let plans = cx.plans(vec![node], manner, look).await;
+        let plans = cx.look_at(vec![node], manner, look).await?;
         if self.plan {
             cx.show_plans(&plans, self.shape.format());
             return Ok(plans.outcome());
         }
-        let outcome = cx.carry_out(plans, manner).await?;
-        if outcome == Outcome::Done {
+        let forget = |_: &Node| {
             self.forget(cx, &entry, &all)?;
             if let Some(authority) = Authority::open(&cx.settings()?.tls_directory)? {
                 authority.forget(&config.certificate_name())?;
             }
-        }
-        Ok(outcome)
+            Ok(())
+        };
+        cx.carry_out(plans, manner, forget).await
     }
 }
 

@@ -159,7 +159,7 @@ pub(crate) fn faults(wanted: &[Wanted], check_names: bool) -> Vec<Refusal> {
 
 fn names(tables: &Tables, object: &ObjectType, range: &str) -> Result<Vec<String>, Failure> {
     if object.name != "node" {
-        return Ok(definitions::words(range).map(str::to_owned).collect());
+        return crate::names::names(range, object.name);
     }
     let expansion = tables.expand_with(range, Unknown::Accept)?;
     let names = expansion.names.to_vec();

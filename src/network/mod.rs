@@ -28,7 +28,7 @@ use crate::ui::Format;
 
 pub(crate) use mtu::{check as check_mtu, settle};
 pub(crate) use record::{Made, made};
-pub(crate) use task::{Obstacle, Standing, Task, stand};
+pub(crate) use task::{Standing, Task, stand};
 pub(crate) use work::Work;
 
 /// A network with the hosts that carry it.
@@ -146,7 +146,7 @@ impl Context {
 
 #[cfg(test)]
 mod tests {
-    use plugins::networks::{Driver, Member};
+    use plugins::networks::Member;
 
     use super::*;
 
@@ -155,7 +155,7 @@ mod tests {
         let member = |number: u8| Member { host: format!("h{number}"), address: [10, 77, 0, number].into() };
         Network {
             name: "blue".into(),
-            driver: Driver::Bridge,
+            driver: "bridge".parse().unwrap(),
             subnet: "10.80.0.0/16".parse().unwrap(),
             gateway: None,
             range: None,

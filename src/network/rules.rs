@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ipnetwork::IpNetwork;
 use netboot::interfaces;
 use plugins::Error;
-use plugins::networks::{self, Driver, Network, overlap};
+use plugins::networks::{self, Driver, Network, Wire, overlap};
 use tables::definitions::Attributes;
 
 use super::{Defined, Source};
@@ -20,14 +20,6 @@ struct Sketch {
     vni: Option<u32>,
     /// Of one on hosts of its own it does not matter.
     wire: Option<Wire>,
-}
-
-/// What a network takes of its hosts' ports.
-#[derive(Debug, PartialEq, Eq)]
-struct Wire {
-    port: String,
-    /// The switch of Open vSwitch that the port is in; otherwise it is in the network's bridge.
-    switch: Option<String>,
 }
 
 /// Refuses a network that meets another one of the tables, or its own hosts; `all` are the attributes of every network.
@@ -57,25 +49,17 @@ pub(super) fn check(
 
 fn sketch(name: String, attributes: &Attributes) -> Sketch {
     let get = |attribute: &str| attributes.get(attribute).map(String::as_str);
-    let bridged = matches!(get("driver"), Some("bridge" | "ovs"));
+    let driver: Option<Driver> = get("driver").and_then(|word| word.parse().ok());
+    let bridged = driver.is_some_and(Driver::is_bridged);
     let tunnelled = bridged && (get("uplink").is_none() || get("vni").is_some());
     let vni = get("vni").and_then(|text| text.parse().ok()).unwrap_or_else(|| networks::derived_vni(&name));
-    let driver = Driver::ALL.into_iter().find(|driver| Some(driver.word()) == get("driver"));
     let vlan = get("vlanid").and_then(|text| text.parse().ok());
     Sketch {
         subnet: get("net").zip(get("mask")).and_then(|(net, mask)| interfaces::parse(net, mask)),
         bridge: bridged.then(|| networks::bridge_name(&name)),
         vni: tunnelled.then_some(vni),
-        wire: driver.filter(|_| !tunnelled).and_then(|driver| wire(driver, get("uplink")?, vlan)),
+        wire: driver.filter(|_| !tunnelled).and_then(|driver| driver.wire(get("uplink")?, vlan)),
         name,
-    }
-}
-
-fn wire(driver: Driver, uplink: &str, vlan: Option<u16>) -> Option<Wire> {
-    match driver {
-        Driver::Bridge => Some(Wire { port: networks::port_on(uplink, vlan), switch: None }),
-        Driver::Ovs => Some(Wire { port: uplink.to_owned(), switch: Some(networks::switch_on(uplink)) }),
-        Driver::Overlay | Driver::Macvlan | Driver::Ipvlan => None,
     }
 }
 
@@ -93,7 +77,7 @@ fn tangle(ours: &Wire, theirs: &Wire, name: &str) -> Option<String> {
 fn conflict(network: &Network, others: &[Sketch]) -> Option<(&'static str, String)> {
     let bridge = networks::bridge_name(&network.name);
     let uplink = network.uplink.as_deref().filter(|_| !network.is_tunnelled());
-    let wire = uplink.and_then(|uplink| wire(network.driver, uplink, network.vlan));
+    let wire = uplink.and_then(|uplink| network.driver.wire(uplink, network.vlan));
     for other in others {
         let name = &other.name;
         if let Some(subnet) = other.subnet.filter(|subnet| overlap(*subnet, network.subnet)) {
@@ -159,22 +143,23 @@ mod tests {
 
     #[test]
     fn a_port_is_in_one_bridge() {
-        let check = |driver: Driver, vlan: Option<u16>, attributes: &str, expected: Option<&str>| {
-            let network = Network { driver, vlan, uplink: Some("eth1".into()), vni: None, ..network() };
+        let check = |driver: &str, vlan: Option<u16>, attributes: &str, expected: Option<&str>| {
+            let network =
+                Network { driver: driver.parse().unwrap(), vlan, uplink: Some("eth1".into()), vni: None, ..network() };
             let pairs = attributes.split_whitespace().filter_map(|pair| pair.split_once('='));
             let attributes = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
             let found = conflict(&network, &[sketch("red".into(), &attributes)]);
-            assert_eq!(found.map(|(attribute, _)| attribute), expected, "{driver:?} {vlan:?} {attributes:?}");
+            assert_eq!(found.map(|(attribute, _)| attribute), expected, "{driver} {vlan:?} {attributes:?}");
         };
-        check(Driver::Bridge, None, "driver=bridge uplink=eth1", Some("uplink"));
-        check(Driver::Bridge, None, "driver=bridge uplink=eth2", None);
-        check(Driver::Bridge, Some(20), "driver=bridge uplink=eth1", None);
-        check(Driver::Bridge, Some(20), "driver=bridge uplink=eth1 vlanid=20", Some("uplink"));
-        check(Driver::Bridge, Some(20), "driver=bridge uplink=eth1 vlanid=21", None);
-        check(Driver::Bridge, None, "driver=bridge uplink=eth1 vni=9", None);
-        check(Driver::Bridge, None, "driver=ovs uplink=eth1 vlanid=20", Some("uplink"));
-        check(Driver::Ovs, Some(21), "driver=ovs uplink=eth1 vlanid=20", None);
-        check(Driver::Bridge, None, "driver=macvlan uplink=eth1", None);
+        check("bridge", None, "driver=bridge uplink=eth1", Some("uplink"));
+        check("bridge", None, "driver=bridge uplink=eth2", None);
+        check("bridge", Some(20), "driver=bridge uplink=eth1", None);
+        check("bridge", Some(20), "driver=bridge uplink=eth1 vlanid=20", Some("uplink"));
+        check("bridge", Some(20), "driver=bridge uplink=eth1 vlanid=21", None);
+        check("bridge", None, "driver=bridge uplink=eth1 vni=9", None);
+        check("bridge", None, "driver=ovs uplink=eth1 vlanid=20", Some("uplink"));
+        check("ovs", Some(21), "driver=ovs uplink=eth1 vlanid=20", None);
+        check("bridge", None, "driver=macvlan uplink=eth1", None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plugins::networks::{self, Driver, EngineNetwork, EngineStep, Member, Network, Present, SwarmRole};
+use plugins::networks::{self, EngineNetwork, EngineStep, Member, Network, Present, SwarmRole};
 use plugins::setup::{self, Observed, Step, Thing};
 use plugins::{Backends, Event, Host, Progress};
 use serde::Serialize;
@@ -36,32 +36,6 @@ pub(crate) struct Deed {
     containers: Vec<String>,
     /// Another host makes the network for this one too.
     follows: bool,
-}
-
-/// Why nothing can be said of a host, or done there.
-#[derive(Debug)]
-pub(crate) struct Obstacle {
-    pub(crate) failure: Failure,
-    /// The host does not answer: what is to be done there is left to a later run.
-    pub(crate) unreachable: bool,
-}
-
-impl From<plugins::Error> for Obstacle {
-    fn from(error: plugins::Error) -> Self {
-        Self { unreachable: error.is_unreachable(), failure: error.into() }
-    }
-}
-
-impl From<Failure> for Obstacle {
-    fn from(failure: Failure) -> Self {
-        Self { failure, unreachable: false }
-    }
-}
-
-impl From<Obstacle> for Failure {
-    fn from(obstacle: Obstacle) -> Self {
-        obstacle.failure
-    }
 }
 
 /// How a network stands on a host.
@@ -157,14 +131,14 @@ pub(crate) async fn stand(backends: &Backends, node: &Node, task: &Task) -> Resu
 }
 
 /// Looks at a host and says what is to be done there; refuses what cannot be.
-pub(crate) async fn plan(backends: &Backends, node: &Node, task: &Task) -> Result<Deed, Obstacle> {
+pub(crate) async fn plan(backends: &Backends, node: &Node, task: &Task) -> Result<Deed, Failure> {
     if let Some(deed) = plan_in_swarm(backends, node, task).await? {
         return Ok(deed);
     }
     let host = backends.host(node).await?;
     match task {
         Task::Carry { network, was, install } => {
-            let before = match was.as_ref().filter(|was| !is_built_alike(was, network)) {
+            let before = match was.as_ref().filter(|was| !network.comes_in_place_of(was)) {
                 Some(was) => steps(&host, &networks::unwanted(was)).await?,
                 None => Vec::new(),
             };
@@ -174,9 +148,16 @@ pub(crate) async fn plan(backends: &Backends, node: &Node, task: &Task) -> Resul
                     "{}: it would have to be made in another way, and containers are on it: {containers}",
                     network.name
                 );
-                return Err(Failure::refused(why).hint(LEAVING).into());
+                return Err(Failure::refused(why).hint(LEAVING));
             }
-            let steps = steps_to_carry(&host, &things(network, node, *install)?, network, before.is_empty()).await?;
+            let member = member(network, node)?;
+            let mut observed = observe_to_carry(&host, (network, member), *install, present.as_ref()).await?;
+            // What is there now counts only where it is brought in step in place.
+            if !before.is_empty() {
+                observed = Observed::default();
+                networks::take_as_own(network, member, &mut observed);
+            }
+            let steps = setup::plan(&things(network, member, *install), &observed);
             let engine = networks::engine_step(present.as_ref());
             let engine = engine.map_err(|why| Failure::refused(format!("{}: {why}", network.name)))?;
             Ok(Deed { task: task.clone(), before, steps, engine, containers: containers(present), follows: false })
@@ -186,7 +167,7 @@ pub(crate) async fn plan(backends: &Backends, node: &Node, task: &Task) -> Resul
             let engine = present.as_ref().map(|_| EngineStep::Remove);
             if let (false, Some(containers)) = (force, on_it(present.as_ref())) {
                 let why = format!("{}: containers are on it: {containers}", was.name);
-                return Err(Failure::refused(why).hint(LEAVING).into());
+                return Err(Failure::refused(why).hint(LEAVING));
             }
             let containers = containers(present);
             let steps = steps(&host, &networks::unwanted(was)).await?;
@@ -196,16 +177,16 @@ pub(crate) async fn plan(backends: &Backends, node: &Node, task: &Task) -> Resul
 }
 
 /// A swarm's network is a matter of its managers; what is to be done at a host that is none.
-async fn plan_in_swarm(backends: &Backends, node: &Node, task: &Task) -> Result<Option<Deed>, Obstacle> {
+async fn plan_in_swarm(backends: &Backends, node: &Node, task: &Task) -> Result<Option<Deed>, Failure> {
     let network = task.network();
-    if network.driver != Driver::Overlay {
+    if !network.is_of_swarm() {
         return Ok(None);
     }
     match (backends.networks_on(node)?.swarm_role(node).await?, task) {
         (SwarmRole::Manager, _) => Ok(None),
         (SwarmRole::Outside, Task::Carry { .. }) => {
             let hint = "join it to the others with docker swarm join, or take it out of attribute hosts";
-            Err(Failure::refused(format!("{}: the host is in no swarm", network.name)).hint(hint).into())
+            Err(Failure::refused(format!("{}: the host is in no swarm", network.name)).hint(hint))
         }
         (SwarmRole::Worker | SwarmRole::Outside, _) => {
             let (before, steps, containers) = (Vec::new(), Vec::new(), Vec::new());
@@ -214,20 +195,37 @@ async fn plan_in_swarm(backends: &Backends, node: &Node, task: &Task) -> Result<
     }
 }
 
-/// What is there now counts only where it is brought in step in place.
-async fn steps_to_carry(
+/// Looks at a host that is to carry a network; refuses one that lacks what that needs, or has it under the same names.
+async fn observe_to_carry(
     host: &Host,
-    wanted: &[Thing],
-    network: &Network,
-    in_place: bool,
-) -> Result<Vec<Step>, Obstacle> {
-    let observed = setup::observe(host, wanted).await?;
+    (network, member): (&Network, &Member),
+    install: bool,
+    present: Option<&Present>,
+) -> Result<Observed, Failure> {
+    let mut observed = setup::observe(host, &things(network, member, install)).await?;
     if let Some(what) = networks::lacks(network, &observed) {
         let hint = "let it be installed from the host's packages with: mknet --install";
-        return Err(Failure::refused(format!("{}: {what} is not installed", network.name)).hint(hint).into());
+        return Err(Failure::refused(format!("{}: {what} is not installed", network.name)).hint(hint));
     }
-    let observed = if in_place { observed } else { Observed::default() };
-    Ok(setup::plan(wanted, &observed))
+    if networks::is_taken(network, member, &observed) {
+        let strangers = networks::strangers(host, network, member).await?;
+        // An engine that finds no bridge for its network makes one, which is ours as that network is.
+        let of_engine = |name: &String| present.is_some_and(|present| present.ours) && *name == network.bridge();
+        if !strangers.iter().all(of_engine) {
+            return Err(taken(network, &strangers));
+        }
+        networks::take_as_own(network, member, &mut observed);
+    }
+    Ok(observed)
+}
+
+fn taken(network: &Network, strangers: &[String]) -> Failure {
+    let (names, name) = (strangers.join(", "), &network.name);
+    let are = if strangers.len() == 1 { "is there and is" } else { "are there and are" };
+    Failure::refused(format!("{name}: {names} {are} not of this network; what others have made is not touched")).hint(
+        "take it away there (ip link del, ovs-vsctl del-br), or choose other names: a bridge has the network's, a tunnel \
+         that of attribute vni",
+    )
 }
 
 async fn find(backends: &Backends, node: &Node, network: &Network) -> plugins::Result<Option<Present>> {
@@ -281,55 +279,18 @@ async fn make(
     if deed.before.is_empty() {
         setup::carry_out(host, &deed.steps, progress).await?;
     } else {
-        let left = steps(host, &things(network, node, install)?).await?;
+        let left = steps(host, &things(network, member(network, node)?, install)).await?;
         setup::carry_out(host, &left, progress).await?;
     }
     Ok(networks::engine_network(network))
 }
 
-fn things(network: &Network, node: &Node, install: bool) -> Result<Vec<Thing>, Failure> {
-    let things = networks::wanted(network, member(network, node)?);
-    Ok(if install { networks::installing(network, things) } else { things })
+fn things(network: &Network, member: &Member, install: bool) -> Vec<Thing> {
+    let things = networks::wanted(network, member);
+    if install { networks::installing(network, things) } else { things }
 }
 
 fn member<'n>(network: &'n Network, node: &Node) -> Result<&'n Member, Failure> {
     let found = network.members.iter().find(|member| member.host == node.name());
     found.ok_or_else(|| Failure::refused(format!("{}: {} is not among its hosts", network.name, node.name())))
-}
-
-/// Whether what carries a network can be brought in step where it stands.
-fn is_built_alike(one: &Network, other: &Network) -> bool {
-    let alike = one.driver == other.driver && one.subnet.is_ipv4() == other.subnet.is_ipv4();
-    if alike && one.driver == Driver::Bridge && one.is_tunnelled() && other.is_tunnelled() {
-        // Its script puts one tunnel in the place of another.
-        return true;
-    }
-    alike
-        && (one.vlan, one.vni, &one.hub, &one.uplink) == (other.vlan, other.vni, &other.hub, &other.uplink)
-        && one.options == other.options
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_brought_in_step_where_it_stands() {
-        let network = |text: &str| -> Network {
-            let whole = format!(
-                r#"{{"name":"blue","subnet":"10.80.0.0/16","gateway":null,"range":null,"mtu":1450,"vlan":null,"hub":null,"options":{{}},"members":[],{text}}}"#
-            );
-            serde_json::from_str(&whole).unwrap()
-        };
-        let check = |one: &str, other: &str, expected: bool| {
-            assert_eq!(is_built_alike(&network(one), &network(other)), expected, "{one} {other}");
-        };
-        let mesh = r#""driver":"bridge","vni":7,"uplink":null"#;
-        check(mesh, mesh, true);
-        check(mesh, r#""driver":"bridge","vni":8,"uplink":null"#, true);
-        check(mesh, r#""driver":"bridge","vni":7,"uplink":"eth1""#, true);
-        check(mesh, r#""driver":"bridge","vni":null,"uplink":"eth1""#, false);
-        check(mesh, r#""driver":"ovs","vni":7,"uplink":null"#, false);
-        check(r#""driver":"ovs","vni":8,"uplink":null"#, r#""driver":"ovs","vni":7,"uplink":null"#, false);
-    }
 }

@@ -1,17 +1,18 @@
 //! What mknet and rmnet share: looking at all hosts before the first is changed, showing what would be done, doing it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use plugins::networks::Network;
 use serde_json::Value;
 use tables::Node;
 
 use super::record;
-use super::task::{self, Deed, Obstacle, Task};
+use super::task::{self, Deed, Task};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::Manner;
+use crate::look::Seen;
 use crate::outcome::Outcome;
 use crate::progress::Bars;
 use crate::reply::{Answer, Body, Reply};
@@ -25,12 +26,11 @@ pub(crate) struct Work {
     lost: Vec<(String, String)>,
 }
 
-/// What is to be done on the hosts that could be looked at, and how the looking ended for all.
+/// What is to be done on the hosts that could be looked at.
 #[derive(Debug)]
 pub(crate) struct Deeds {
-    hosts: BTreeMap<String, (Node, Vec<Deed>)>,
+    seen: Seen<(Node, Vec<Deed>)>,
     lost: Vec<(String, String)>,
-    looked: Outcome,
 }
 
 impl Work {
@@ -62,77 +62,31 @@ impl Work {
 }
 
 impl Deeds {
-    fn is_pending(&self) -> bool {
-        self.hosts.values().flat_map(|(_, deeds)| deeds).any(|deed| !deed.is_nothing())
-    }
-
-    /// How `--plan` ends: 1 when some host could not be looked at, 2 when something would change.
+    /// How `--plan` ends.
     pub(crate) fn outcome(&self) -> Outcome {
-        match (self.looked, self.is_pending()) {
-            (Outcome::Done, true) => Outcome::Code(2),
-            (outcome, _) => outcome,
-        }
+        self.seen.outcome_if(|(_, deeds)| deeds.iter().any(|deed| !deed.is_nothing()))
     }
 }
 
 impl Context {
-    /// Asks hosts before the first of them is changed. One that cannot be reached says so and is left to a later run; one
-    /// that refuses for any other reason refuses the whole command.
-    pub(crate) async fn look_at<F>(
-        &self,
-        nodes: Vec<Node>,
-        manner: Manner,
-        ask: impl Fn(Node) -> F,
-    ) -> Result<Outcome, Failure>
-    where
-        F: Future<Output = Result<(), Obstacle>>,
-    {
-        let refused = Mutex::new(BTreeSet::new());
-        let question = |node: Node| {
-            let (name, asked, refused) = (node.name().to_owned(), ask(node), &refused);
-            async move {
-                let Err(obstacle) = asked.await else { return Ok(Answer::silent()) };
-                if !obstacle.unreachable {
-                    refused.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
-                }
-                Err(obstacle.failure)
-            }
-        };
-        let looked = self.each(nodes, manner, question).await.into();
-        let refused = refused.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if looked == Outcome::Interrupted {
-            return Err(Failure { outcome: looked, ..Failure::refused("nothing was done: it was interrupted before") });
-        }
-        if !refused.is_empty() {
-            let refused: Vec<String> = refused.into_iter().collect();
-            let names = tables::noderange::fold(&refused);
-            return Err(Failure::refused(format!("nothing was done: it cannot be done on {names}")));
-        }
-        Ok(looked)
-    }
-
     /// Looks at every host for what is to be done there. `before` is how the questions before that ended.
     pub(crate) async fn plan_networks(&self, work: Work, before: Outcome, manner: Manner) -> Result<Deeds, Failure> {
         let backends = self.backends()?;
-        let planned = Mutex::new(BTreeMap::new());
         let ask = async |node: Node| {
             let mut deeds = Vec::new();
             for task in work.of(&node) {
                 deeds.push(task::plan(backends, &node, task).await?);
             }
-            let mut planned = planned.lock().unwrap_or_else(PoisonError::into_inner);
-            planned.insert(node.name().to_owned(), (node, deeds));
-            Ok(())
+            Ok((node, deeds))
         };
-        let looked = self.look_at(work.nodes(), manner, ask).await?;
-        let hosts = planned.into_inner().unwrap_or_else(PoisonError::into_inner);
-        led(&hosts)?;
-        Ok(Deeds { hosts, lost: work.lost, looked: before.and(looked) })
+        let seen = self.look_at(work.nodes(), manner, ask).await?;
+        led(&seen.ready)?;
+        Ok(Deeds { seen: Seen { looked: before.and(seen.looked), ..seen }, lost: work.lost })
     }
 
     /// Shows what would be done; equal hosts fold into one.
     pub(crate) fn show_networks(&self, deeds: &Deeds, format: Format) {
-        for (name, (_, deeds)) in &deeds.hosts {
+        for (name, (_, deeds)) in &deeds.seen.ready {
             let lines = |deed: &Deed| {
                 let lines = if deed.is_nothing() { vec![deed.word().to_owned()] } else { deed.lines() };
                 lines.into_iter().map(|line| format!("{}: {line}", deed.task.network().name)).collect::<Vec<_>>()
@@ -150,7 +104,7 @@ impl Context {
     /// Does it on all hosts at once, and says of each what became of it. What is to be there is noted before and what is
     /// gone after it, so that nothing is forgotten at whatever moment the program is killed.
     pub(crate) async fn do_networks(&self, deeds: Deeds, manner: Manner) -> Result<Outcome, Failure> {
-        let hosts = &deeds.hosts;
+        let hosts = &deeds.seen.ready;
         let nodes = hosts.values().map(|(node, _)| node.clone()).collect();
         let bars = Arc::new(Bars::new(self.ui.clone()));
         self.tables()?.edit(&self.origin(None), |edit| {
@@ -172,7 +126,7 @@ impl Context {
             Ok(answer)
         };
         let ended = self.each(nodes, manner, ask).await;
-        Ok(Outcome::from(ended).and(deeds.looked))
+        Ok(Outcome::from(ended).and(deeds.seen.looked))
     }
 
     async fn do_network(&self, node: &Node, deed: &Deed, bars: &Arc<Bars>) -> Result<(), Failure> {

@@ -15,8 +15,10 @@ use crate::{Result, XCRANE, word};
 const HOSTS: u8 = 8;
 /// Of each side, in turn.
 const ROUNDS: usize = 3;
+/// Measurements of a link each time that it is made; what else the machine does comes and goes in seconds.
+const MEASUREMENTS: usize = 3;
 /// Seconds of each measurement.
-const SECONDS: usize = 3;
+const SECONDS: usize = 2;
 const GIGABYTE: f64 = 8e9;
 
 /// What a link by hand has in common; `$i` is this host's number and `$j` the other one's.
@@ -68,14 +70,32 @@ fn links() -> [Link; 3] {
     ]
 }
 
-/// The loop that an admin would write for a VXLAN bridge over all hosts.
-const LOOP: &str = "for i in 1 2 3 4 5 6 7 8; do ssh root@10.77.0.$i \"set -e; ip link add br-hand type bridge; \
+/// What an admin types on a host for a VXLAN bridge to all others; `\$i` is this host's number.
+const BY_HAND: &str = "ip link add br-hand type bridge; \
     ip link set br-hand mtu 1450 up; ip link add vxhand type vxlan id 99 dstport 4789 local 10.77.0.$i; \
     ip link set vxhand mtu 1450 master br-hand up; \
-    for j in 1 2 3 4 5 6 7 8; do [ \\$j = $i ] || bridge fdb append 00:00:00:00:00:00 dev vxhand dst 10.77.0.\\$j; done; \
-    docker network create --subnet 10.81.0.0/16 --gateway 10.81.255.254 --internal \
+    for j in 1 2 3 4 5 6 7 8; do [ \\$j = $i ] || bridge fdb append 00:00:00:00:00:00 dev vxhand dst 10.77.0.\\$j; done";
+const ENGINE_BY_HAND: &str = "docker network create --subnet 10.81.0.0/16 --gateway 10.81.255.254 --internal \
     -o com.docker.network.bridge.name=br-hand -o com.docker.network.driver.mtu=1450 \
-    -o com.docker.network.bridge.inhibit_ipv4=true hand\"; done";
+    -o com.docker.network.bridge.inhibit_ipv4=true hand";
+/// A unit that makes the bridge before the engine starts, without which it is gone after a boot.
+const UNIT_BY_HAND: &str = "printf '%s\\n' '[Unit]' Before=docker.service '[Service]' Type=oneshot RemainAfterExit=yes \
+    ExecStart=/usr/local/sbin/hand '[Install]' WantedBy=multi-user.target >/etc/systemd/system/hand.service; \
+    chmod +x /usr/local/sbin/hand; systemctl daemon-reload; systemctl -q enable --now hand";
+
+/// The loop over all hosts that comes to what mknet does: a network that is there again after a boot.
+fn lasting() -> String {
+    let script = "cat >/usr/local/sbin/hand <<END\n#!/bin/sh -e";
+    format!(
+        "for i in 1 2 3 4 5 6 7 8; do ssh root@10.77.0.$i \"set -e; {script}\n{}\nEND\n{UNIT_BY_HAND}; {ENGINE_BY_HAND}\"; done",
+        BY_HAND.replace("\\$j", "\\\\\\$j")
+    )
+}
+
+/// The loop that makes it until the next boot.
+fn fleeting() -> String {
+    format!("for i in 1 2 3 4 5 6 7 8; do ssh root@10.77.0.$i \"set -e; {BY_HAND}; {ENGINE_BY_HAND}\"; done")
+}
 
 /// Compares on hosts of its own, which are gone afterwards.
 pub(crate) fn run(report: &mut Report, work: &Path) -> Result<()> {
@@ -125,10 +145,23 @@ impl Site {
     fn compare_making(&self, report: &mut Report) -> Result<()> {
         let ours = "$XCRANE mknet net driver=bridge net=10.80.0.0 mask=255.255.0.0 hosts=h[1-8]";
         let ours = self.job("xcrane", &["sh", "-ec", ours])?.before(self.line_of(&["$XCRANE rmnet net || :"])?);
-        let clear = "for i in 1 2 3 4 5 6 7 8; do ssh root@10.77.0.$i 'docker network rm hand; ip link del vxhand; ip link del br-hand' || :; done";
-        let rival = self.job("ip and docker, a loop over ssh", &["sh", "-ec", LOOP])?.before(self.line_of(&[clear])?);
-        let figures = race(&[ours, rival], ROUNDS, Answers::OfTheirOwn)?;
-        report.line(&format!("mknet over {HOSTS} hosts"), &figures[0], figures.get(1), Target::ratio(3.0))?;
+        let clear = "for i in 1 2 3 4 5 6 7 8; do ssh root@10.77.0.$i 'docker network rm hand; systemctl -q disable hand; \
+            systemctl stop hand; rm -f /etc/systemd/system/hand.service /usr/local/sbin/hand; systemctl daemon-reload; \
+            ip link del vxhand; ip link del br-hand' || :; done";
+        let by_hand = |name: &str, script: String| -> Result<Job> {
+            Ok(self.job(name, &["sh", "-ec", &script])?.before(self.line_of(&[clear])?))
+        };
+        let lasting = by_hand("a loop over ssh: ip, docker, a unit", lasting())?;
+        let fleeting = by_hand("the same without a unit", fleeting())?;
+        let figures = race(&[ours, lasting, fleeting], ROUNDS, Answers::OfTheirOwn)?;
+        let what = format!("mknet over {HOSTS} hosts");
+        report.line(&what, &figures[0], figures.get(1), Target::ratio(3.0))?;
+        report.line(
+            &format!("{what}, lost at a boot"),
+            &figures[0],
+            figures.get(2),
+            Target { ratio: None, time: None },
+        )?;
         self.xcrane("rmnet net")?.time()?;
         self.job("clear", &["sh", "-ec", clear])?.time().map(drop)
     }
@@ -146,21 +179,17 @@ impl Site {
         ))
     }
 
+    /// Each side's link is made and taken away in turn, and either is the first of a round as often as the other.
     fn compare_flow(&self, report: &mut Report, link: &Link) -> Result<()> {
         let (mut ours, mut by_hand) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            let line = format!("mknet net {} net=10.80.0.0 mask=255.255.0.0 hosts=h1,h2", link.definition);
-            self.xcrane(&line)?.time()?;
-            ours.push(self.flow("net", "10.80.1")?);
-            self.clear()?;
-            self.xcrane("rmnet net")?.time()?;
-            self.xcrane("rmdef -t network net")?.time()?;
-            for (i, j) in [(1, 2), (2, 1)] {
-                let given = format!("i={i} j={j} mtu={}", link.mtu);
-                self.host(i)?.shell(&format!("{given}; {}", link.by_hand))?;
+        for round in 0..ROUNDS {
+            if round % 2 == 0 {
+                ours.extend(self.flow_of_ours(link)?);
+                by_hand.extend(self.flow_by_hand(link)?);
+            } else {
+                by_hand.extend(self.flow_by_hand(link)?);
+                ours.extend(self.flow_of_ours(link)?);
             }
-            by_hand.push(self.flow("hand", "10.81.1")?);
-            self.clear()?;
         }
         let figures = |name: &str, mut times: Vec<Duration>| {
             times.sort_unstable();
@@ -168,6 +197,25 @@ impl Site {
         };
         let (ours, by_hand) = (figures("xcrane", ours), figures("the same link by ip and ovs-vsctl", by_hand));
         report.line(&format!("1 GB through {}", link.name), &ours, Some(&by_hand), Target::ratio(0.95))
+    }
+
+    fn flow_of_ours(&self, link: &Link) -> Result<Vec<Duration>> {
+        let line = format!("mknet net {} net=10.80.0.0 mask=255.255.0.0 hosts=h1,h2", link.definition);
+        self.xcrane(&line)?.time()?;
+        let times = self.flow("net", "10.80.1")?;
+        self.clear()?;
+        self.xcrane("rmnet net -d")?.time()?;
+        Ok(times)
+    }
+
+    fn flow_by_hand(&self, link: &Link) -> Result<Vec<Duration>> {
+        for (i, j) in [(1, 2), (2, 1)] {
+            let given = format!("i={i} j={j} mtu={}", link.mtu);
+            self.host(i)?.shell(&format!("{given}; {}", link.by_hand))?;
+        }
+        let times = self.flow("hand", "10.81.1")?;
+        self.clear()?;
+        Ok(times)
     }
 
     fn host(&self, number: u8) -> Result<Host<'_>> {
@@ -181,19 +229,22 @@ impl Site {
         Ok(())
     }
 
-    /// The time that a gigabyte takes from a container of one host to one of the other.
-    fn flow(&self, network: &str, prefix: &str) -> Result<Duration> {
+    /// The times that a gigabyte takes from a container of one host to one of the other.
+    fn flow(&self, network: &str, prefix: &str) -> Result<Vec<Duration>> {
         for number in [1, 2] {
             let run = format!("docker run -d --name {network} --network {network} --ip {prefix}.{number} busybox:lab");
             self.host(number)?.shell(&run)?;
         }
         let inside = format!("nsenter -n -t $(docker inspect -f '{{{{.State.Pid}}}}' {network})");
-        self.host(2)?.shell(&format!("{inside} iperf3 -s -1 -D"))?;
         let measure = format!(
             "for t in $(seq 100); do {inside} iperf3 -c {prefix}.2 -t {SECONDS} -J >/run/flow && break; sleep 0.1; done; \
              sed -n '/sum_received/,/}}/s/.*bits_per_second\":[^0-9]*\\([0-9.e+]*\\).*/\\1/p' /run/flow"
         );
-        let rate: f64 = self.host(1)?.shell(&measure)?.trim().parse()?;
-        Ok(Duration::from_secs_f64(GIGABYTE / rate))
+        let once = |_| {
+            self.host(2)?.shell(&format!("{inside} iperf3 -s -1 -D"))?;
+            let rate: f64 = self.host(1)?.shell(&measure)?.trim().parse()?;
+            Ok(Duration::from_secs_f64(GIGABYTE / rate))
+        };
+        (0..MEASUREMENTS).map(once).collect()
     }
 }

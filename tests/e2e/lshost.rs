@@ -95,6 +95,27 @@ fn what_would_go_wrong_at_a_shutdown_is_shown_with_what_mends_it() {
 }
 
 #[test]
+fn a_drop_in_that_speaks_after_ours_is_named() {
+    let lab = made();
+    let host = lab.host("h1");
+    host.shell(
+        "printf '[Service]\\nRestart=no\\nTimeoutStopSec=5\\n' >/etc/systemd/system/docker.service.d/zz-site.conf
+        systemctl daemon-reload",
+    );
+    assert_eq!(lab.run("mkhost h1").success(), "h1: unchanged");
+    assert_snapshot!(lab.run("lshost h1 --audit"), @"
+    h1: the service manager kills the engine after 5 s, which gives its containers 15 s
+    h1:     mend: xdsh h1 'rm /etc/systemd/system/docker.service.d/zz-site.conf && systemctl daemon-reload' && mkhost h1
+    h1: an engine that ends is not always started again: Restart=no
+    h1:     mend: xdsh h1 'rm /etc/systemd/system/docker.service.d/zz-site.conf && systemctl daemon-reload' && mkhost h1
+    [exit status: 2]
+    ");
+    lab.shell("xdsh h1 'rm /etc/systemd/system/docker.service.d/zz-site.conf && systemctl daemon-reload' && mkhost h1")
+        .success();
+    assert_snapshot!(lab.run("lshost h1 --audit"), @"h1: in order");
+}
+
+#[test]
 fn a_host_without_an_engine_says_so() {
     let lab = lab().bare_hosts(1);
     lab.run("mkdef h1 groups=hosts ip=10.77.0.1").success();

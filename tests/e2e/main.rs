@@ -2,10 +2,12 @@
 //!
 //! What a command prints stands in its test; what differs from run to run has a name there, such as `$TIME`.
 
+mod accounts;
 mod chdef;
 mod chknet;
 mod chtab;
 mod chvm;
+mod claims;
 mod completion;
 mod database;
 mod deflog;
@@ -15,6 +17,7 @@ mod dumpxcatdb;
 mod faults;
 mod gettab;
 mod link;
+mod looks;
 mod lsdef;
 mod lsdocker;
 mod lshost;
@@ -51,11 +54,13 @@ mod rmnet;
 mod rmregistry;
 mod rmvm;
 mod rpower;
+mod settings;
 mod tabdump;
 mod tabedit;
 mod tabgrep;
 mod tabprune;
 mod tabrestore;
+mod ways_back;
 mod xcoll;
 mod xdcp;
 mod xdsh;
@@ -96,6 +101,15 @@ fn defined_hosts(lab: Lab, hosts: u8) -> Lab {
     lab.run(&format!("mkdef h[1-{hosts}] groups=hosts ip='|10.77.0.($1+0)|'")).success();
     lab.run("chdef -t site connecttimeout=3").success();
     lab
+}
+
+/// Makes and starts c1 on h1, from the image in the home directory.
+fn start_container(lab: &Lab) {
+    let image = lab.home().join("busybox.tar");
+    let line = format!("mkdef c1 groups=web mgt=docker vmhost=h1 image={} dockerstoptimeout=1", image.display());
+    lab.run(&line).success();
+    lab.run("mkvm c1").success();
+    assert_eq!(lab.run("rpower c1 on").success(), "c1: on");
 }
 
 /// What a terminal shows when the lines of `script` are typed into a shell one after the other.

@@ -138,7 +138,7 @@ pub(crate) fn traces(lab: &Lab, host: &str) -> String {
         docker network ls | grep blue
         iptables-save | grep blue
         ls -d /etc/xcrane /etc/systemd/system/*/xcrane* /etc/systemd/system/xcrane* 2>/dev/null
-        systemctl list-units --all --no-legend 'xcrane*'
+        systemctl list-units --all --no-legend '*xcrane*'
         true";
     lab.host(host).shell(script)
 }
@@ -169,6 +169,21 @@ fn killed_at_any_moment_the_next_run_completes_it() {
     lab.run("mkvm all").success();
     lab.run("rpower all on").success();
     await_reach(&lab, &["h1", "h2", "h3"], &[1, 2, 3]);
+}
+
+#[test]
+fn ports_that_cannot_be_uplinks_are_refused_before_anything_is_done() {
+    let lab = lab_with_blue(1, 1);
+    let check = |definition: &str, expected: &str| {
+        let run = lab.run(&format!("mknet blue {definition}"));
+        assert!(run.code == 1 && run.stderr.contains(expected), "{definition}: {run}");
+        assert_eq!(traces(&lab, "h1"), "", "{definition}");
+    };
+    check("driver=bridge uplink=docker0", "nothing was done: blue on h1: docker0 is a bridge already");
+    check("driver=bridge uplink=lo", "nothing was done: blue on h1: lo is the host's way to itself");
+    check("driver=bridge uplink=eth9", "cannot find the uplink of network blue: cat: /sys/class/net/eth9/mtu");
+    check("driver=ovs uplink=eth0", "nothing was done: blue on h1: eth0 has the host's address 10.77.0.1/24");
+    assert_snapshot!(lab.run("lsnet"), @"blue: bridge 10.80.0.0/16 hosts h1, made on none");
 }
 
 #[test]
@@ -241,6 +256,35 @@ fn the_smallest_uplink_decides_how_great_packets_are() {
 }
 
 #[test]
+fn ranges_that_live_engines_have_or_may_take_are_refused_with_a_free_one() {
+    let lab = lab_with_blue(2, 2);
+    lab.host("h1").shell(
+        "sed -i 's|}|, \"default-address-pools\": [{\"base\": \"10.80.128.0/17\", \"size\": 24}]}|' /etc/docker/daemon.json
+        systemctl restart docker",
+    );
+    lab.host("h2").docker("network create --subnet 10.81.4.0/24 site").success();
+    assert_snapshot!(lab.run("mknet blue"), @"
+    ------- stderr -------
+    Error: nothing was done: blue: 10.80.0.0/16 overlaps network bridge 10.80.128.0/24 of its engine on h1; 10.80.0.0/16 overlaps pool 10.80.128.0/17 of its engine on h1
+    Hint: free is 10.82.0.0/16: give it net=10.82.0.0 mask=255.255.0.0
+    [exit status: 1]
+    ");
+    assert_snapshot!(lab.run("mknet blue net=10.81.0.0"), @"
+    ------- stderr -------
+    Error: nothing was done: blue: 10.81.0.0/16 overlaps network site 10.81.4.0/24 of its engine on h2
+    Hint: free is 10.82.0.0/16: give it net=10.82.0.0 mask=255.255.0.0
+    [exit status: 1]
+    ");
+    assert_eq!((traces(&lab, "h1"), traces(&lab, "h2")), (String::new(), String::new()));
+    // What was refused is not kept, and what was proposed is taken.
+    assert_snapshot!(lab.run("lsnet"), @"blue: bridge 10.80.0.0/16 hosts h[1-2], made on none");
+    assert_snapshot!(lab.run("mknet blue net=10.82.0.0 -b"), @"h[1-2]: blue: made");
+    // The engine itself keeps out of it.
+    lab.host("h1").docker("network create other").success();
+    assert_snapshot!(lab.host("h1").docker("network inspect -f '{{(index .IPAM.Config 0).Subnet}}' other").success(), @"10.80.129.0/24");
+}
+
+#[test]
 fn what_cannot_be_a_network_is_refused_before_anything_is_made() {
     let lab = lab();
     lab.run("mkdef h[1-3] groups=hosts ip='|10.77.0.($1+0)|'").success();
@@ -265,6 +309,7 @@ fn what_cannot_be_a_network_is_refused_before_anything_is_made() {
         "mknet blue driver=bridgee net=172.21.0.0 mask=/16 hosts=h1",
         "attribute 'driver': 'bridgee' is not a driver",
     );
+    check("mknet blue driver=bridge net=fd00:80:: mask=/64 hosts=h1", "attribute 'net': fd00:80::/64 is IPv6");
     check("mknet blue colour=red", "'colour' is not a valid attribute name");
     lab.run("mkdef -t network lan net=172.22.0.0 mask=/16 driver=bridge hosts=h[1-2] uplink=eth1 vlanid=20").success();
     let wire = "mknet blue driver=bridge net=172.21.0.0 mask=/16 uplink=eth1";

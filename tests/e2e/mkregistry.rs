@@ -241,10 +241,12 @@ fn what_cannot_be_is_refused_before_anything_is_touched() {
     $ mkregistry h1 --port 22
     ------- stderr -------
     h1: Error: cannot make registry h1: another program listens on port 22
+    Error: nothing was done: it cannot be done on h1
     [exit status: 1]
     $ mkregistry h1 --storage /srv
     ------- stderr -------
     h1: Error: cannot make registry h1: /srv/h1 holds something that is not of a registry
+    Error: nothing was done: it cannot be done on h1
     [exit status: 1]
     $ mkregistry h1 --storage srv
     ------- stderr -------

@@ -95,7 +95,7 @@ fn refuses_nodes_and_what_groups_have_not() {
     Warning: no node is in group 'new' yet
     $ nodegrpch , vm.host=h1
     ------- stderr -------
-    Error: no group was named
-    [exit status: 2]
+    Error: No group in ',', it takes names by comma.
+    [exit status: 1]
     ");
 }

@@ -163,3 +163,38 @@ fn refuses_contradictions() {
     [exit status: 1]
     ");
 }
+
+#[test]
+fn lists_without_any_name_are_errors_as_empty_ranges_are() {
+    let lab = rack();
+    lab.run("mkdef -t network blue driver=bridge net=10.80.0.0 mask=/16 hosts=all").success();
+    let commands = [
+        "mknet",
+        "lsnet",
+        "rmnet",
+        "rmnet -f -d",
+        "chknet",
+        "mkhost",
+        "lshost",
+        "rmhost",
+        "mkregistry",
+        "lsregistry",
+        "rmregistry",
+        "lsdef",
+        "lsdef -t network",
+        "rmdef",
+        "rmdef -t network",
+        "chdef -t network",
+        "mkdef -t network",
+    ];
+    for command in commands {
+        for list in ["''", ",", "' , '"] {
+            let option = if command.contains("def") { " -o" } else { "" };
+            let change = if command.starts_with(['c', 'm']) && command.contains("def") { " mask=/24" } else { "" };
+            let run = lab.shell(&format!("{command}{option} {list}{change}"));
+            assert!(run.code == 1 && run.stdout.is_empty(), "{command} {list}: {run}");
+            assert!(run.stderr.starts_with("Error: "), "{command} {list}: {run}");
+        }
+    }
+    assert_eq!(lab.run("lsnet").code, 1, "the network has been changed");
+}

@@ -1,5 +1,6 @@
 //! `rmhost`, and what is left after it.
 
+use ::lab::Lab;
 use insta::assert_snapshot;
 
 use crate::lab;
@@ -29,6 +30,7 @@ fn nothing_is_left() {
     ------- stderr -------
     h1: Error: it carries c1: remove them first, or use -f
     Hint: remove them with: rmvm -f c1
+    Error: nothing was done: it cannot be done on h1
     [exit status: 1]
     ");
     host.shell("systemctl stop docker.socket docker.service");
@@ -36,6 +38,7 @@ fn nothing_is_left() {
     ------- stderr -------
     h1: Error: its engine is off and has containers in /var/lib/docker/containers, maybe c1: start it and remove them first, or use -f
     Hint: start it with: mkhost h1
+    Error: nothing was done: it cannot be done on h1
     [exit status: 1]
     ");
     lab.run("mkhost h1").success();
@@ -58,12 +61,16 @@ fn nothing_is_left() {
     assert!(!lab.state().join("ca/issued/h1.pem").exists());
 }
 
-#[test]
-fn an_engine_that_was_there_stays_with_its_own_settings() {
+/// A host that had an engine of its own when mkhost came.
+fn with_an_engine() -> Lab {
     let lab = lab().systemd_hosts(1);
     lab.run("mkdef h1 groups=hosts ip=10.77.0.1 dockermtu=1400").success();
-    let host = lab.host("h1");
-    let before = host.shell("cat /etc/docker/daemon.json");
+    lab
+}
+
+#[test]
+fn what_becomes_of_an_engine_that_was_there_is_shown() {
+    let lab = with_an_engine();
     lab.run("mkhost h1").success();
     assert_snapshot!(lab.run("rmhost h1 --plan"), @r#"
     h1: change /etc/docker/daemon.json
@@ -105,7 +112,7 @@ fn an_engine_that_was_there_stays_with_its_own_settings() {
     h1: delete /etc/xcrane/dockerhost.json
     h1:     --- /etc/xcrane/dockerhost.json
     h1:     +++ /etc/xcrane/dockerhost.json
-    h1:     @@ -1,20 +0,0 @@
+    h1:     @@ -1,21 +0,0 @@
     h1:     -{
     h1:     -  "daemon": {
     h1:     -    "default-address-pools": [
@@ -124,16 +131,111 @@ fn an_engine_that_was_there_stays_with_its_own_settings() {
     h1:     -  "files": [
     h1:     -    "/etc/systemd/system/docker.service.d/xcrane.conf"
     h1:     -  ],
-    h1:     -  "packages": []
+    h1:     -  "packages": [],
+    h1:     -  "found": true
     h1:     -}
     [exit status: 2]
     "#);
+    let plan = lab.run("rmhost h1 --purge --plan");
+    let note = "h1: note: mkhost has not installed its engine: that stays, with all that it keeps\n";
+    assert!(plan.stdout.ends_with(note), "{plan}");
+}
+
+#[test]
+fn an_engine_that_was_there_stays_with_its_own_settings() {
+    let lab = with_an_engine();
+    let host = lab.host("h1");
+    let before = host.shell("cat /etc/docker/daemon.json");
+    lab.run("mkhost h1").success();
     lab.run("rmhost h1 --purge -y").success();
     let parsed = |text: &str| text.split_whitespace().collect::<String>();
     assert_eq!(parsed(&host.shell("cat /etc/docker/daemon.json")), parsed(&before));
     host.docker("info").success();
     assert_ne!(host.run("test -e /etc/xcrane -o -e /etc/systemd/system/docker.service.d").code, 0);
     assert_eq!(lab.run("rmhost h1").success(), "h1: unchanged");
+}
+
+/// A host on which an admin has been before us: settings behind a link, data beside the engine's, and a package.
+fn with_an_admin_s_own() -> Lab {
+    let lab = lab().bare_hosts(1);
+    lab.run("mkdef h1 groups=hosts ip=10.77.0.1 dockerdataroot=/opt/data").success();
+    lab.host("h1").shell(
+        "mkdir -p /srv/site /etc/docker /opt/data/theirs && echo '{\"debug\": false}' >/srv/site/daemon.json
+        chmod 600 /srv/site/daemon.json && chown games /srv/site/daemon.json
+        ln -s /srv/site/daemon.json /etc/docker/daemon.json",
+    );
+    lab.run(&format!("mkhost h1 --packages {}", lab.package_directory().display())).success();
+    let image = lab.home().join("busybox.tar");
+    lab.run(&format!("mkdef c1 groups=web mgt=docker vmhost=h1 image={}", image.display())).success();
+    lab.run("mkvm c1").success();
+    let host = lab.host("h1");
+    host.shell("docker run -d --name theirs -v kept:/v $(docker images -q | head -n 1) sleep 54321");
+    host.shell(
+        "mkdir -p /tmp/tool/DEBIAN && cd /tmp && printf 'Package: tool\\nVersion: 1\\nArchitecture: all\\nMaintainer: x\\n\
+        Depends: docker.io\\nDescription: x\\n' >tool/DEBIAN/control && dpkg-deb -b tool && dpkg -i tool.deb",
+    );
+    lab.run("rmvm -f c1").success();
+    lab
+}
+
+#[test]
+fn what_is_an_admin_s_own_stays() {
+    let lab = with_an_admin_s_own();
+    let host = lab.host("h1");
+    let settings = || host.shell("stat -c '%a %U' /srv/site/daemon.json; readlink /etc/docker/daemon.json");
+    assert_eq!(settings(), "600 games\n/srv/site/daemon.json\n");
+    assert_eq!(host.docker("info -f {{.DockerRootDir}}").success(), "/opt/data");
+    assert_snapshot!(lab.run("rmhost h1 --purge -y"), @"
+    ------- stderr -------
+    h1: Error: it carries theirs, which xcrane has not made; -f removes them too
+    Hint: without --purge they stay on the disk
+    Error: nothing was done: it cannot be done on h1
+    [exit status: 1]
+    ");
+    assert_snapshot!(lab.run("rmhost h1 --purge -fy"), @"
+    ------- stderr -------
+    h1: Error: cannot remove packages docker.io: tool, which others have installed, would go too
+    Error: nothing was done: it cannot be done on h1
+    [exit status: 1]
+    ");
+    host.shell("dpkg -r tool");
+    assert_eq!(host.run("pgrep -f 'sleep 54321'").code, 0);
+    let plan = lab.run("rmhost h1 --purge -f --plan");
+    let notes = "h1: note: 1 running container will end with the engine\nh1: note: volumes that go: kept\n";
+    assert!(plan.stdout.ends_with(notes), "{plan}");
+    lab.run("rmhost h1 --purge -fy").success();
+    assert_eq!(host.run("pgrep -f 'sleep 54321'").code, 1, "a container runs on without an engine");
+    assert_eq!(host.run("pgrep -f containerd").code, 1);
+    assert_eq!(host.shell("ls /opt/data"), "theirs\n");
+    assert_eq!(settings(), "600 games\n/srv/site/daemon.json\n");
+    assert_eq!(host.shell("tr -d ' \n' </etc/docker/daemon.json"), "{\"debug\":false}");
+    assert_eq!(lab.run("rmhost h1 --purge -fy").success(), "h1: unchanged");
+}
+
+#[test]
+fn a_host_with_a_network_is_refused_whatever_is_said() {
+    let lab = lab().systemd_hosts(2);
+    lab.run("mkdef h[1-2] groups=hosts ip='|10.77.0.($1+0)|'").success();
+    lab.run("mkhost hosts").success();
+    lab.run("mknet blue driver=bridge net=10.80.0.0 mask=255.255.0.0 hosts=h[1-2]").success();
+    assert_snapshot!(lab.run("rmhost h1 -fy"), @"
+    ------- stderr -------
+    h1: Error: it carries network blue; take that away first
+    Error: nothing was done: h1 cannot be served as defined
+    Hint: take network blue away with: mknet blue hosts=h2
+    [exit status: 1]
+    ");
+    assert_snapshot!(lab.run("rmhost hosts -fy"), @"
+    ------- stderr -------
+    h1: Error: it carries network blue; take that away first
+    h2: Error: it carries network blue; take that away first
+    Error: nothing was done: h[1-2] cannot be served as defined
+    Hint: take network blue away with: rmnet blue
+    [exit status: 1]
+    ");
+    lab.run("mknet blue hosts=h2").success();
+    lab.run("rmhost h1 -y").success();
+    assert_ne!(lab.host("h1").run("test -e /etc/xcrane -o -e /sys/class/net/br-blue").code, 0);
 }
 
 #[test]

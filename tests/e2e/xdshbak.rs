@@ -1,20 +1,20 @@
+use ::lab::Lab;
 use insta::assert_snapshot;
 
 use crate::{lab, session, write};
 
-#[test]
-fn output_is_sorted_by_node_or_folded() {
+/// What xdsh may have printed.
+fn with_output() -> Lab {
     let lab = lab();
     write(&lab, "output", "n2: up\nn1: up\nn3: down\nn1: fine\nn2: fine\nnobody\nn3:\n");
-    assert_snapshot!(session(&lab, "
+    lab
+}
+
+#[test]
+fn output_is_sorted_by_node() {
+    assert_snapshot!(session(&with_output(), "
         xdshbak < output
-        xdshbak -c < output
-        xdshbak -c -n < output
         xdshbak -x < output
-        xdshbak -x -b < output
-        printf '' | xdshbak -c
-        xdshbak -c -x < output
-        xdshbak -b < output
     "), @"
     $ xdshbak < output
     nobody
@@ -32,6 +32,25 @@ fn output_is_sorted_by_node_or_folded() {
     --------
     down
 
+    $ xdshbak -x < output
+    nobody
+    n1: up
+    n1: fine
+    n2: up
+    n2: fine
+    n3: down
+    n3: 
+    ");
+}
+
+#[test]
+fn equal_output_is_folded() {
+    assert_snapshot!(session(&with_output(), "
+        xdshbak -c < output
+        xdshbak -c -n < output
+        xdshbak -x -b < output
+        printf '' | xdshbak -c
+    "), @"
     $ xdshbak -c < output
     nobody
     HOSTS -------------------------------------------------------------------------
@@ -58,14 +77,6 @@ fn output_is_sorted_by_node_or_folded() {
     -------------------------------------------------------------------------------
     down
 
-    $ xdshbak -x < output
-    nobody
-    n1: up
-    n1: fine
-    n2: up
-    n2: fine
-    n3: down
-    n3: 
     $ xdshbak -x -b < output
     nobody
     up
@@ -75,6 +86,15 @@ fn output_is_sorted_by_node_or_folded() {
     down
 
     $ printf '' | xdshbak -c
+    ");
+}
+
+#[test]
+fn shapes_that_exclude_each_other_are_refused() {
+    assert_snapshot!(session(&with_output(), "
+        xdshbak -c -x < output
+        xdshbak -b < output
+    "), @"
     $ xdshbak -c -x < output
     ------- stderr -------
     error: the argument '-c' cannot be used with '-x'

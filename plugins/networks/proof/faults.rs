@@ -5,9 +5,10 @@ use std::net::IpAddr;
 
 use super::probe::Answers;
 use super::{Plan, Station, outward, overhead};
+use crate::networks::driver::Frame;
 use crate::networks::firewall::{Fate, fate};
 use crate::networks::survey::{Device, Entry, Survey};
-use crate::networks::{Driver, Member, Network, bridge, ovs, vxlan};
+use crate::networks::{Addressing, Member, Network};
 
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,10 +80,10 @@ impl View<'_> {
 
     /// Bridge and ports: there, up, and one in the other.
     fn frame(&self) -> Vec<Fault> {
-        match self.network().driver {
-            Driver::Bridge | Driver::Ovs => self.bridge().map_or_else(|| self.ports(), |fault| vec![fault]),
-            Driver::Macvlan | Driver::Ipvlan => self.uplink().into_iter().collect(),
-            Driver::Overlay => Vec::new(),
+        match self.network().carrier().frame(self.network()) {
+            Frame::Bridge { outlet } => self.bridge().map_or_else(|| self.ports(&outlet), |fault| vec![fault]),
+            Frame::Uplink => self.uplink().into_iter().collect(),
+            Frame::Engine => Vec::new(),
         }
     }
 
@@ -96,15 +97,15 @@ impl View<'_> {
         Some(self.fault(Scope::Bridge, says))
     }
 
-    fn ports(&self) -> Vec<Fault> {
-        let (bridge, host, outlet) = (self.network().bridge(), &self.member.host, outlet(self.network()));
+    fn ports(&self, outlet: &str) -> Vec<Fault> {
+        let (bridge, host) = (self.network().bridge(), &self.member.host);
         let tunnels = self.tunnels().into_iter().map(|(device, _)| device);
-        let names: BTreeSet<String> = outlet.iter().cloned().chain(tunnels).collect();
+        let names: BTreeSet<String> = [outlet.to_owned()].into_iter().chain(tunnels).collect();
         let found = names.into_iter().filter_map(|name| {
             let says = match self.survey.device(&name) {
                 None => format!("{host} has no {name}"),
                 Some(port) if !port.up => format!("{name} on {host} is down"),
-                Some(port) if outlet.as_ref() == Some(&name) && port.master.as_deref() != Some(&*bridge) => {
+                Some(port) if name == outlet && port.master.as_deref() != Some(&*bridge) => {
                     format!("{name} on {host} is not a port of bridge {bridge}")
                 }
                 Some(_) => return None,
@@ -116,17 +117,7 @@ impl View<'_> {
 
     /// The tunnels that it should have, each with the addresses that it should lead to.
     fn tunnels(&self) -> Vec<(String, Vec<IpAddr>)> {
-        let network = self.network();
-        match network.driver {
-            Driver::Bridge if network.is_tunnelled() => {
-                let peers = network.peers(self.member).map(|peer| peer.address).collect();
-                vec![(vxlan::tunnel(network), peers)]
-            }
-            Driver::Ovs => {
-                ovs::tunnels(network, self.member).into_iter().map(|tunnel| (tunnel.device, tunnel.peers)).collect()
-            }
-            Driver::Bridge | Driver::Overlay | Driver::Macvlan | Driver::Ipvlan => Vec::new(),
-        }
+        self.network().carrier().tunnels(self.network(), self.member)
     }
 
     fn uplink(&self) -> Option<Fault> {
@@ -259,18 +250,20 @@ impl View<'_> {
             let smaller = format!("the network a smaller one: chdef -t network {} mtu=…", network.name);
             format!("give {} on {host} its MTU again, or {smaller}", device.name)
         };
-        let uplinks = outward(network, self.member, self.survey).into_iter().filter_map(|device| {
+        let uplinks = outward(network, self.member, self.survey);
+        let narrow_uplinks = uplinks.iter().filter_map(|device| {
             Some(Fault { mend: mend(device), ..narrow(device, packet + overhead(network), Scope::Uplink)? })
         });
         // A bridge is as wide as its narrowest port, which then is the one to name.
         let tunnels = self.tunnels().into_iter().map(|(name, _)| name);
-        let ports = tunnels.chain(outlet(network).filter(|_| network.driver == Driver::Ovs));
-        let ports: BTreeSet<String> = ports.collect();
+        // A port of the hardware is among what leads outward.
+        let outlet = outlet(network).filter(|outlet| !uplinks.iter().any(|device| device.name == *outlet));
+        let ports: BTreeSet<String> = tunnels.chain(outlet).collect();
         let ports = ports.iter().filter_map(|name| narrow(self.survey.device(name)?, packet, Scope::Outward));
         let ports: Vec<Fault> = ports.collect();
         let bridge = self.survey.device(&network.bridge()).filter(|_| ports.is_empty());
         let bridge = bridge.and_then(|bridge| narrow(bridge, packet, Scope::Bridge));
-        uplinks.chain(ports).chain(bridge).chain(self.container_widths()).collect()
+        narrow_uplinks.chain(ports).chain(bridge).chain(self.container_widths()).collect()
     }
 
     fn container_widths(&self) -> Vec<Fault> {
@@ -338,16 +331,14 @@ impl View<'_> {
 
 /// Whether containers are on a Linux bridge.
 fn is_bridged(network: &Network) -> bool {
-    matches!(network.driver, Driver::Bridge | Driver::Ovs)
+    network.driver.is_bridged()
 }
 
 /// The port by which packets leave the bridge.
 fn outlet(network: &Network) -> Option<String> {
-    match network.driver {
-        Driver::Bridge if network.is_tunnelled() => Some(vxlan::tunnel(network)),
-        Driver::Bridge => Some(bridge::port(network)),
-        Driver::Ovs => Some(ovs::inner(network)),
-        Driver::Overlay | Driver::Macvlan | Driver::Ipvlan => None,
+    match network.carrier().frame(network) {
+        Frame::Bridge { outlet } => Some(outlet),
+        Frame::Uplink | Frame::Engine => None,
     }
 }
 
@@ -366,14 +357,13 @@ fn equals(plan: &Plan) -> Vec<Fault> {
         let mend = format!("chdef {} {attribute}=…, then mkvm --force {}", one.name, one.name);
         faults.push(Fault { says, mend, large_only: false, suspicion: false, scope: Scope::Station(place) });
     };
+    let has_own_macs = plan.network.driver.addressing() != Addressing::SharedMac;
     for (place, one) in plan.stations.iter().enumerate() {
         for other in &plan.stations[..place] {
             if other.address == one.address {
                 say(one, place, other, &format!("address {}", one.address), "ip");
             }
-            if let Some(mac) =
-                mac_of(one).filter(|mac| plan.network.driver != Driver::Ipvlan && mac_of(other) == Some(mac))
-            {
+            if let Some(mac) = mac_of(one).filter(|mac| has_own_macs && mac_of(other) == Some(mac)) {
                 say(one, place, other, &format!("hardware address {mac}"), "mac");
             }
         }
