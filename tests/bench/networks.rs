@@ -23,7 +23,7 @@ const GIGABYTE: f64 = 8e9;
 
 /// What a link by hand has in common; `$i` is this host's number and `$j` the other one's.
 const BRIDGE: &str = "ip link add br-hand type bridge; ip link set br-hand mtu $mtu up";
-const ENGINE: &str = "docker network create --subnet 10.81.0.0/16 --gateway 10.81.255.254 --internal \
+const ENGINE: &str = "docker network create --subnet 10.81.0.0/16 --gateway 10.81.255.254 \
     -o com.docker.network.bridge.name=br-hand -o com.docker.network.driver.mtu=$mtu \
     -o com.docker.network.bridge.inhibit_ipv4=true hand";
 const TUNNEL: &str = "ip link add vxhand type vxlan id 99 dstport 4789 local 10.77.0.$i; ip link set vxhand mtu $mtu up; \
@@ -75,7 +75,7 @@ const BY_HAND: &str = "ip link add br-hand type bridge; \
     ip link set br-hand mtu 1450 up; ip link add vxhand type vxlan id 99 dstport 4789 local 10.77.0.$i; \
     ip link set vxhand mtu 1450 master br-hand up; \
     for j in 1 2 3 4 5 6 7 8; do [ \\$j = $i ] || bridge fdb append 00:00:00:00:00:00 dev vxhand dst 10.77.0.\\$j; done";
-const ENGINE_BY_HAND: &str = "docker network create --subnet 10.81.0.0/16 --gateway 10.81.255.254 --internal \
+const ENGINE_BY_HAND: &str = "docker network create --subnet 10.81.0.0/16 --gateway 10.81.255.254 \
     -o com.docker.network.bridge.name=br-hand -o com.docker.network.driver.mtu=1450 \
     -o com.docker.network.bridge.inhibit_ipv4=true hand";
 /// A unit that makes the bridge before the engine starts, without which it is gone after a boot.
