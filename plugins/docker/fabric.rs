@@ -110,7 +110,7 @@ fn body(wanted: &EngineNetwork) -> Value {
     })
 }
 
-fn role(swarm: &Value) -> SwarmRole {
+pub(super) fn role(swarm: &Value) -> SwarmRole {
     match (swarm["LocalNodeState"].as_str(), swarm["ControlAvailable"].as_bool()) {
         (Some("active"), Some(true)) => SwarmRole::Manager,
         (Some("active"), _) => SwarmRole::Worker,

@@ -17,11 +17,13 @@ use tokio::sync::OnceCell;
 use super::body::{MACS_PER_PLACE, ROUTE_CHOSEN};
 use super::definition::Definition;
 use super::engine::Engine;
+use super::fabric::role;
 use super::fields::{Nic, is_made};
 use super::guests::inspect;
 use super::places::places;
 use super::version::ApiVersion;
 use crate::mac::of_address;
+use crate::networks::SwarmRole;
 use crate::{Error, Result};
 
 /// The networks that a host had when it was first asked, or why it did not say.
@@ -62,7 +64,9 @@ pub(super) async fn check(engine: &Engine, definition: &Definition) -> Result<()
         return Ok(());
     }
     let known = known(engine).await?;
-    if let Some(nic) = definition.nics.iter().find(|nic| find(known, &nic.network).is_none()) {
+    if let Some(nic) = definition.nics.iter().find(|nic| find(known, &nic.network).is_none())
+        && !is_worker(engine).await?
+    {
         return Err(missing(&engine.host, known, &nic.network));
     }
     let mut problems = definition.nics.iter().filter_map(|nic| problem(find(known, &nic.network)?, nic));
@@ -72,6 +76,12 @@ pub(super) async fn check(engine: &Engine, definition: &Definition) -> Result<()
         None => Ok(()),
         Some(why) => Err(Error::Refused { what: format!("{}: cannot create", engine.host), why }),
     }
+}
+
+/// A worker of a swarm gets each of the swarm's networks with the first container that is in it; only managers know them all.
+async fn is_worker(engine: &Engine) -> Result<bool> {
+    let info: Value = engine.fetch("/info", "ask for its swarm").await?;
+    Ok(role(&info["Swarm"]) == SwarmRole::Worker)
 }
 
 async fn known(engine: &Engine) -> Result<&[Network]> {

@@ -5,7 +5,7 @@
 //! move is undone by the host unless it can be logged in to anew.
 
 use super::claim::Claims;
-use super::driver::{Carrier, Frame, Wire};
+use super::driver::{Carrier, Frame, Purpose, Wire};
 use super::engine::EngineNetwork;
 use super::script::{self, BRIDGES, Script};
 use super::survey::Survey;
@@ -64,7 +64,7 @@ impl Carrier for OnPort {
     }
 
     fn wire(&self, uplink: &str, vlan: Option<u16>) -> Option<Wire> {
-        Some(Wire { port: port_on(uplink, vlan), switch: None })
+        Some(Wire { port: port_on(uplink, vlan), purpose: Purpose::Bridge })
     }
 
     fn is_bridged(&self) -> bool {

@@ -53,6 +53,11 @@ pub(super) trait Carrier: Sync {
         Claims::default()
     }
 
+    /// Bytes of each packet that encryption takes.
+    fn encryption(&self, _network: &Network) -> u32 {
+        0
+    }
+
     /// Why a host cannot carry the network as it is, by what it says of its devices; what is wrong with the definition
     /// itself is not its matter.
     fn unfit(&self, _network: &Network, _survey: &Survey) -> Option<String> {
@@ -106,8 +111,18 @@ pub(super) enum Frame {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wire {
     pub port: String,
-    /// The switch of Open vSwitch that the port is in; otherwise it is in the network's bridge.
-    pub switch: Option<String>,
+    pub purpose: Purpose,
+}
+
+/// What a port serves. The kernel hands what comes in to one of them only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// The network's own bridge.
+    Bridge,
+    /// A switch of Open vSwitch, which networks may share.
+    Switch(String),
+    /// Ports of containers that stand on it, of any number of networks of the driver of that word.
+    Below(&'static str),
 }
 
 /// Who gives the ports of containers their addresses.

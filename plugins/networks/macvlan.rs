@@ -5,7 +5,7 @@
 //! one for SR-IOV's virtual functions. A host does not reach its own containers: the kernel keeps the two apart.
 
 use super::bridge::port_on;
-use super::driver::{Addressing, Carrier, Frame};
+use super::driver::{Addressing, Carrier, Frame, Purpose, Wire};
 use super::engine::EngineNetwork;
 use super::script::{self, BRIDGES, Script};
 use super::{Member, Network, vxlan};
@@ -43,6 +43,10 @@ impl Carrier for Macvlan {
     fn frame(&self, _network: &Network) -> Frame {
         Frame::Uplink
     }
+
+    fn wire(&self, uplink: &str, vlan: Option<u16>) -> Option<Wire> {
+        Some(Wire { port: port_on(uplink, vlan), purpose: Purpose::Below(self.word()) })
+    }
 }
 
 /// The same to the host; the rest is the engine's matter.
@@ -73,6 +77,10 @@ impl Carrier for Ipvlan {
 
     fn addressing(&self) -> Addressing {
         Addressing::SharedMac
+    }
+
+    fn wire(&self, uplink: &str, vlan: Option<u16>) -> Option<Wire> {
+        Some(Wire { port: port_on(uplink, vlan), purpose: Purpose::Below(self.word()) })
     }
 }
 

@@ -28,7 +28,7 @@ use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
 pub use self::claim::{is_taken, strangers, take_as_own};
-pub use self::driver::{Addressing, Driver, Wire};
+pub use self::driver::{Addressing, Driver, Purpose, Wire};
 pub use self::engine::{EngineNetwork, EngineNetworks, EngineStep, Present, SwarmRole, engine_step};
 pub use self::overlap::Taken;
 pub use self::ranges::overlap;
@@ -131,10 +131,11 @@ pub fn overhead(network: &Network) -> u32 {
     }
     // The tag travels inside the tunnel; on an uplink it is none of the packet's length.
     let tag = if network.vlan.is_some() { 4 } else { 0 };
+    let more = tag + network.carrier().encryption(network);
     match network.members.iter().any(|member| member.address.is_ipv6()) {
         // Outer IP (20 or 40), UDP (8), VXLAN (8) and the inner Ethernet header (14).
-        false => 50 + tag,
-        true => 70 + tag,
+        false => 50 + more,
+        true => 70 + more,
     }
 }
 

@@ -9,6 +9,11 @@ use super::{Member, Network, check_options, vxlan};
 use crate::setup::Thing;
 use crate::{Error, Result};
 
+/// What an engine takes off the MTU that it is told, for VXLAN, whatever the family of the hosts' addresses.
+const WRAPPING: u32 = 50;
+/// And for ESP around it.
+const ENCRYPTION: u32 = 26;
+
 /// Driver `overlay`.
 pub(super) struct Swarm;
 
@@ -42,9 +47,15 @@ impl Carrier for Swarm {
         Vec::new()
     }
 
+    fn encryption(&self, network: &Network) -> u32 {
+        if network.options.contains_key("encrypted") { ENCRYPTION } else { 0 }
+    }
+
+    /// The engine is told the MTU of the uplink, and makes that of containers by itself.
     fn engine_network(&self, network: &Network) -> EngineNetwork {
         let mut options = network.options.clone();
-        options.insert("com.docker.network.driver.mtu".into(), network.mtu.to_string());
+        let mtu = network.mtu + WRAPPING + self.encryption(network);
+        options.insert("com.docker.network.driver.mtu".into(), mtu.to_string());
         EngineNetwork {
             driver: "overlay".into(),
             attachable: true,
@@ -74,7 +85,11 @@ mod tests {
         assert!(Swarm.check(&network).is_ok());
         let told = Swarm.engine_network(&network);
         assert!(told.driver == "overlay" && told.attachable && !told.internal);
-        assert_eq!(told.options["com.docker.network.driver.mtu"], "1450");
+        assert_eq!(told.options["com.docker.network.driver.mtu"], "1500");
+        let options = [("encrypted".to_owned(), String::new())].into();
+        let network = Network { mtu: 1424, options, ..network };
+        assert_eq!(Swarm.engine_network(&network).options["com.docker.network.driver.mtu"], "1500");
+        assert_eq!(super::super::overhead(&network), 76);
     }
 
     #[test]

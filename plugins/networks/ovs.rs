@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 use super::claim::Claims;
-use super::driver::{Carrier, Frame, Wire};
+use super::driver::{Carrier, Frame, Purpose, Wire};
 use super::engine::EngineNetwork;
 use super::script::{self, BRIDGES, Script, TUNNELS};
 use super::survey::Survey;
@@ -96,7 +96,7 @@ impl Carrier for Switch {
     }
 
     fn wire(&self, uplink: &str, _vlan: Option<u16>) -> Option<Wire> {
-        Some(Wire { port: uplink.to_owned(), switch: Some(switch_on(uplink)) })
+        Some(Wire { port: uplink.to_owned(), purpose: Purpose::Switch(switch_on(uplink)) })
     }
 
     fn is_bridged(&self) -> bool {

@@ -28,6 +28,8 @@ pub struct Survey {
     /// Of all tables, both families; default routes too.
     pub routes: Vec<Route>,
     pub entries: Vec<Entry>,
+    /// None of a host that does not tell.
+    pub neighbours: Option<Neighbours>,
     /// Whether it passes packets on between networks at all.
     pub forwards: bool,
     /// Whether what only crosses a bridge goes through the packet filter.
@@ -77,6 +79,18 @@ pub struct Entry {
     pub device: String,
     /// The other end of the tunnel.
     pub dst: Option<String>,
+}
+
+/// The kernel's table of IPv4 neighbours, which all networks of a host share, containers' too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbours {
+    /// How many it holds.
+    #[serde(rename = "thresh3")]
+    pub limit: u32,
+    pub entries: u32,
+    /// How often somebody did not get in, since the host's start.
+    #[serde(rename = "table_fulls")]
+    pub overflows: u64,
 }
 
 /// What the engine of a host has taken.
@@ -146,6 +160,7 @@ fn read(text: &str) -> std::result::Result<Survey, String> {
         devices: must::<RawDevice>(&parts, "devices")?.into_iter().filter_map(device).collect(),
         routes: routes.iter().filter_map(route).collect(),
         entries: may::<Entry>(&parts, "entries"),
+        neighbours: parts.get("neighbours").and_then(|part| neighbours(&part.text)),
         forwards: flag("forwards"),
         filters_bridges: flag("filters"),
         rules: parts.get("rules").filter(|part| part.good).map(|part| part.text.clone()).unwrap_or_default(),
@@ -271,6 +286,12 @@ pub(super) fn devices(text: &str) -> Vec<Device> {
 /// The forwarding entries that `bridge -j fdb` printed.
 pub(super) fn entries(text: &str) -> Vec<Entry> {
     list(text.trim()).unwrap_or_default()
+}
+
+/// The table that `ip -s -j ntable` printed among what it says of devices.
+pub(super) fn neighbours(text: &str) -> Option<Neighbours> {
+    let tables: Vec<Value> = list(text.trim()).ok()?;
+    tables.into_iter().find_map(|table| serde_json::from_value(table).ok())
 }
 
 /// None where it leads nowhere, or only to the host itself.

@@ -10,6 +10,7 @@ part devices ip -j -d address show
 part routes ip -j route show table all
 part routes6 ip -j -6 route show table all
 part entries bridge -j fdb show
+part neighbours ip -s -j ntable show name arp_cache
 part forwards cat /proc/sys/net/ipv4/ip_forward
 part filters cat /proc/sys/net/bridge/bridge-nf-call-iptables
 part rules iptables -w 5 -S

@@ -74,6 +74,10 @@ impl Run for Chknet {
         let made = network::made(cx, |name| wanted.iter().any(|wanted| wanted.defined.network.name == name))?;
         for wanted in &wanted {
             let plan = self.plan(wanted, made.get(&wanted.defined.network.name), &told);
+            if is_too_much(cx, &plan) {
+                outcome = outcome.and(Outcome::SomeFailed);
+                continue;
+            }
             let (answers, asked) = ask(cx, wanted, &plan, manner).await?;
             let judged = proof::judge(&plan, &answers);
             show(cx, format, &plan, &judged, &answers);
@@ -185,6 +189,19 @@ async fn ask(
     };
     let ended = cx.each(nodes, manner, question).await;
     Ok((answers.into_inner().unwrap_or_else(PoisonError::into_inner), ended))
+}
+
+/// Whether the probes would fill tables of neighbours, which everything else on the hosts needs too; then nobody is asked.
+fn is_too_much(cx: &Context, plan: &Plan) -> bool {
+    let (network, crowded) = (&plan.network.name, proof::crowded(plan));
+    for one in &crowded {
+        let failure = Failure::refused(format!(
+            "{network}: nobody was asked: the table of neighbours of {} holds {}, and the probes would put {} into it",
+            one.hosts, one.limit, one.needed
+        ));
+        cx.ui.failure(&failure.hint(&one.mend).hint("or ask less: --samples 1, or fewer hosts or guests"));
+    }
+    !crowded.is_empty()
 }
 
 fn show(cx: &Context, format: Format, plan: &Plan, judged: &Judged, answers: &BTreeMap<String, Answers>) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ipnetwork::IpNetwork;
 use netboot::interfaces;
 use plugins::Error;
-use plugins::networks::{self, Driver, Network, Wire, overlap};
+use plugins::networks::{self, Driver, Network, Purpose, Wire, overlap};
 use tables::definitions::Attributes;
 
 use super::{Defined, Source};
@@ -53,23 +53,32 @@ fn sketch(name: String, attributes: &Attributes) -> Sketch {
     let bridged = driver.is_some_and(Driver::is_bridged);
     let tunnelled = bridged && (get("uplink").is_none() || get("vni").is_some());
     let vni = get("vni").and_then(|text| text.parse().ok()).unwrap_or_else(|| networks::derived_vni(&name));
+    // Virtual functions of the uplink, say, which are ports of their own.
+    let apart = get("options").is_some_and(|options| options.contains("plugin="));
     let vlan = get("vlanid").and_then(|text| text.parse().ok());
     Sketch {
         subnet: get("net").zip(get("mask")).and_then(|(net, mask)| interfaces::parse(net, mask)),
         bridge: bridged.then(|| networks::bridge_name(&name)),
         vni: tunnelled.then_some(vni),
-        wire: driver.filter(|_| !tunnelled).and_then(|driver| driver.wire(get("uplink")?, vlan)),
+        wire: driver.filter(|_| !tunnelled && !apart).and_then(|driver| driver.wire(get("uplink")?, vlan)),
         name,
     }
 }
 
-/// Why two networks cannot be on these wires: a port is in one bridge only, and a switch has one port of the wire.
+/// Why two networks cannot be on these wires: a port serves one purpose only, and a switch has one port of the wire.
 fn tangle(ours: &Wire, theirs: &Wire, name: &str) -> Option<String> {
-    let (port, shares) = (&ours.port, ours.switch.is_some() && ours.switch == theirs.switch);
+    let port = &ours.port;
+    let shares = ours.purpose == theirs.purpose && ours.purpose != Purpose::Bridge;
+    let below = [&ours.purpose, &theirs.purpose].iter().any(|purpose| matches!(purpose, Purpose::Below(_)));
     match (ours.port == theirs.port, shares) {
+        (true, false) if below => Some(format!(
+            "{port} is that of network '{name}' too, and a port is in a bridge, or below macvlan, or below ipvlan"
+        )),
         (true, false) => Some(format!("{port} is that of network '{name}' too, and a port is in one bridge only")),
-        (false, true) => Some(format!("the switch on {port} would be the one on {}, of network '{name}'", theirs.port)),
-        (true, true) | (false, false) => None,
+        (false, true) if !below => {
+            Some(format!("the switch on {port} would be the one on {}, of network '{name}'", theirs.port))
+        }
+        (true | false, true) | (false, false) => None,
     }
 }
 
@@ -77,6 +86,7 @@ fn tangle(ours: &Wire, theirs: &Wire, name: &str) -> Option<String> {
 fn conflict(network: &Network, others: &[Sketch]) -> Option<(&'static str, String)> {
     let bridge = networks::bridge_name(&network.name);
     let uplink = network.uplink.as_deref().filter(|_| !network.is_tunnelled());
+    let uplink = uplink.filter(|_| !network.options.contains_key("plugin"));
     let wire = uplink.and_then(|uplink| network.driver.wire(uplink, network.vlan));
     for other in others {
         let name = &other.name;
@@ -159,12 +169,17 @@ mod tests {
         check("bridge", None, "driver=bridge uplink=eth1 vni=9", None);
         check("bridge", None, "driver=ovs uplink=eth1 vlanid=20", Some("uplink"));
         check("ovs", Some(21), "driver=ovs uplink=eth1 vlanid=20", None);
-        check("bridge", None, "driver=macvlan uplink=eth1", None);
+        check("bridge", None, "driver=macvlan uplink=eth1", Some("uplink"));
+        check("bridge", None, "driver=macvlan uplink=eth1 vlanid=20", None);
+        check("macvlan", None, "driver=macvlan uplink=eth1", None);
+        check("macvlan", None, "driver=macvlan uplink=eth2", None);
+        check("bridge", None, "driver=macvlan uplink=eth1 options=plugin=sriov", None);
+        check("macvlan", None, "driver=ipvlan uplink=eth1", Some("uplink"));
     }
 
     #[test]
     fn switches_of_different_uplinks_have_different_names() {
-        let wire = |port: &str, switch: &str| Wire { port: port.into(), switch: Some(switch.into()) };
+        let wire = |port: &str, switch: &str| Wire { port: port.into(), purpose: Purpose::Switch(switch.into()) };
         assert_eq!(tangle(&wire("eth1", "ovs-a"), &wire("eth2", "ovs-b"), "red"), None);
         assert!(tangle(&wire("eth1", "ovs-a"), &wire("eth2", "ovs-a"), "red").is_some());
     }

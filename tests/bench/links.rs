@@ -12,7 +12,7 @@ use crate::report::{Report, Target};
 use crate::{Result, XCRANE, word};
 
 const HOSTS: u8 = 8;
-const RUNS: usize = 5;
+const RUNS: usize = 3;
 /// A person waits that long without wondering.
 const LIMIT: Duration = Duration::from_secs(5);
 

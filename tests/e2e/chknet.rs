@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ::lab::{Lab, Wait, wait_for};
+use ::lab::{Lab, Wait, Wire, wait_for};
 use serde_json::Value;
 
 use crate::lab;
@@ -131,6 +131,33 @@ fn packet_filters_strangers_and_dead_hosts_are_named() {
     assert_eq!(run.stderr.matches("h2: Error: ").count(), 1, "{run}");
     assert!(run.stdout.contains("blue: hosts h[1,3] -> h[1,3]: 2 of 2 pass\n"), "{run}");
     h2.heal();
+}
+
+#[test]
+fn a_hop_that_carries_less_is_named() {
+    let lab = lab().systemd_hosts(3).define_hosts();
+    lab.run("mknet blue driver=bridge uplink=eth1 net=10.80.0.0 mask=255.255.0.0 hosts=h[1-3]").success();
+    let line =
+        "mkdef c[1-3] groups=guests mgt=docker vmhost='|h($1)|' image=busybox:lab vmnics=blue ip='|10.80.0.($1+0)|'";
+    lab.run(line).success();
+    lab.shell("mkvm guests && rpower guests on").success();
+    check_well(&lab);
+    lab.host("h3").mtu(Wire::Second, 1400);
+    let cause = "packets of 1500 bytes get lost between h3 and every other host through eth1: what h3 is plugged into carries less";
+    check(
+        &lab,
+        "chknet blue",
+        1,
+        &[
+            "blue: hosts h[1-3] -> h[1-3]: 6 of 6 pass\n",
+            "broken: c[1-2] -> c3: passes only small packets\n",
+            "broken: c3 -> c[1-2]: passes only small packets\n",
+            &format!("cause: {cause}\n"),
+        ],
+    );
+    check(&lab, "chknet blue --mtu 1400", 0, &["packets of 1400 bytes\n"]);
+    lab.host("h3").mtu(Wire::Second, 1500);
+    check_well(&lab);
 }
 
 #[test]

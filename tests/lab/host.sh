@@ -20,8 +20,29 @@ NET=10.77.0
 
 watch() {
     cd /
-    unshare --pid --fork --kill-child --net --mount bash "$LAB/host.sh" keep || :
+    share_neighbours
+    unshare --pid --fork --kill-child --net --mount bash "$LAB/host.sh" keep 9>&- || :
     sweep
+    unshare_neighbours
+}
+
+# All networks of a machine share one table of neighbours: a lab of a few dozen containers has more than the thousand that fit,
+# and then packets of every lab are lost. So it is larger as long as any lab lives; each holds a lock, and the last one puts back
+# what was. Where the machine does not let us, labs are as small as its table.
+LIMIT=/proc/sys/net/ipv4/neigh/default/gc_thresh3
+NEIGHBOURS=65536
+BEFORE=/run/lock/xcrane-lab.neighbours
+
+share_neighbours() {
+    [ -w $LIMIT ] && exec 9>>$BEFORE.lock && flock --shared 9 || return 0
+    [ "$(<$LIMIT)" -lt $NEIGHBOURS ] || return 0
+    (set -C && cat $LIMIT >$BEFORE) 2>/dev/null || : # what an earlier one has kept is older
+    echo $NEIGHBOURS >$LIMIT || :
+}
+
+unshare_neighbours() {
+    [ -s $BEFORE ] && flock --exclusive --nonblock 9 || return 0
+    cat $BEFORE >$LIMIT && rm -f $BEFORE
 }
 
 # A bridge whose MTU was set once does not follow its narrowest port.

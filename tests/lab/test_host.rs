@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::error::ok;
 use crate::host::Host;
 use crate::old_engine::OldEngine;
+use crate::reach::Station;
 use crate::run::Run;
 use crate::stranger::Wire;
 
@@ -26,6 +27,11 @@ impl TestHost<'_> {
     /// Asks its engine by Docker's own client, such as `inspect c1`.
     pub fn docker(&self, line: &str) -> Run {
         ok(self.0.docker(line))
+    }
+
+    /// The containers that run on it, to send packets from.
+    pub fn stations(&self) -> Vec<Station> {
+        ok(self.0.stations())
     }
 
     /// The socket of its engine as a path on this machine, for what wants a local engine.

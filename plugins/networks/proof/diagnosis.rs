@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::alone::Alone;
 use super::faults::{Fault, Scope, all};
 use super::probe::{Answers, Passed};
 use super::{Link, Plan, Station};
@@ -46,8 +47,12 @@ pub fn judge(plan: &Plan, answers: &BTreeMap<String, Answers>) -> Judged {
             (from.container.is_none()).then_some((from.host.as_str(), to.host.as_str()))
         })
         .collect();
+    let alone = Alone::of(plan, &passed);
     let verdict = |(link, passed): (&Link, Passed)| {
-        let cause = is_broken(&passed).then(|| cause(plan, &faults, &broken_hosts, *link, &passed));
+        let cause = is_broken(&passed).then(|| {
+            let told = told(plan, &faults, *link, &passed).or_else(|| alone.cause(plan, *link));
+            told.unwrap_or_else(|| unexplained(plan, &broken_hosts, *link, &passed))
+        });
         Verdict { link: *link, passed, cause }
     };
     let links: Vec<Verdict> = plan.links.iter().zip(passed).map(verdict).collect();
@@ -71,15 +76,13 @@ fn is_broken(passed: &Passed) -> bool {
     matches!(passed, Passed::Small(_) | Passed::Lost(_))
 }
 
-fn cause(plan: &Plan, faults: &[Fault], broken_hosts: &[(&str, &str)], link: Link, passed: &Passed) -> Cause {
+/// What the hosts tell that explains it.
+fn told(plan: &Plan, faults: &[Fault], link: Link, passed: &Passed) -> Option<Cause> {
     let small = matches!(passed, Passed::Small(_));
     let touching = faults.iter().filter(|fault| touches(&fault.scope, plan, link) && (small || !fault.large_only));
     // A certain fault before a suspicion, and of large packets one that is about them.
     let likely = touching.min_by_key(|fault| (fault.suspicion, small != fault.large_only));
-    match likely {
-        Some(fault) => Cause { says: fault.says.clone(), mend: fault.mend.clone() },
-        None => unexplained(plan, broken_hosts, link, passed),
-    }
+    likely.map(|fault| Cause { says: fault.says.clone(), mend: fault.mend.clone() })
 }
 
 fn touches(scope: &Scope, plan: &Plan, link: Link) -> bool {
@@ -92,6 +95,7 @@ fn touches(scope: &Scope, plan: &Plan, link: Link) -> bool {
         Scope::Outward(host) => of_containers && crosses && ends_on(host),
         Scope::Uplink(host) => crosses && ends_on(host),
         Scope::Between(one, other) => of_containers && crosses && ends_on(one) && ends_on(other),
+        Scope::Whole(host) => ends_on(host),
         Scope::Station(place) => link.from == *place || link.to == *place,
     }
 }
@@ -100,9 +104,11 @@ fn touches(scope: &Scope, plan: &Plan, link: Link) -> bool {
 fn unexplained(plan: &Plan, broken_hosts: &[(&str, &str)], link: Link, passed: &Passed) -> Cause {
     let (from, to) = (&plan.stations[link.from], &plan.stations[link.to]);
     let between = broken_hosts.iter().any(|&pair| pair == (&*from.host, &*to.host) || pair == (&*to.host, &*from.host));
+    // In one order, so that both directions have one cause.
+    let (one, other) = if from.host <= to.host { (&from.host, &to.host) } else { (&to.host, &from.host) };
     match (passed, from.container.is_some()) {
         (_, true) if between && from.host != to.host => Cause {
-            says: format!("the hosts {} and {} do not reach each other", from.host, to.host),
+            says: format!("the hosts {one} and {other} do not reach each other"),
             mend: "mend that first".into(),
         },
         (Passed::Small(said), false) => Cause {
@@ -130,7 +136,7 @@ fn unexplained(plan: &Plan, broken_hosts: &[(&str, &str)], link: Link, passed: &
             mend: "chknet --mtu N tries another size".into(),
         },
         (_, true) => Cause {
-            says: format!("nothing that {} and {} tell of themselves", from.host, to.host),
+            says: format!("nothing that {one} and {other} tell of themselves"),
             mend: "look at routes and packet filters within the containers, and for UDP port 4789 between the hosts"
                 .into(),
         },
@@ -158,7 +164,7 @@ mod tests {
     use super::super::Samples;
     use super::super::tests::planned;
     use super::*;
-    use crate::networks::survey::{Device, Entry, Survey};
+    use crate::networks::survey::{Device, Entry, Neighbours, Survey};
 
     /// Three hosts with a container each, of which everything is as it should be.
     fn healthy() -> (Plan, BTreeMap<String, Answers>) {
@@ -298,6 +304,28 @@ mod tests {
             between(),
             &format!("iptables on h1 drops packets of br-blue by '-P FORWARD DROP', {why}"),
         );
+    }
+
+    #[test]
+    fn a_full_table_of_neighbours_explains_what_nothing_else_does() {
+        let lost = Passed::Lost("ping: sendmsg: No buffer space available".into());
+        let overflow = |plan: &mut Plan, answers: &mut BTreeMap<String, Answers>| {
+            let table = |overflows| Some(Neighbours { limit: 1024, entries: 1000, overflows });
+            plan.surveys.get_mut("h2").unwrap().neighbours = table(7);
+            answers.get_mut("h2").unwrap().neighbours = table(8);
+            plan.surveys.get_mut("h1").unwrap().neighbours = table(7);
+            answers.get_mut("h1").unwrap().neighbours = table(7);
+        };
+        let says =
+            "the table of neighbours of h2 overflowed: it holds 1024, and all its networks and containers share it";
+        check(overflow, &lost, of_containers("h1", "h2"), says);
+        check(overflow, &lost, |from, _| from.host == "h2" && from.container.is_none(), says);
+        check(overflow, &lost, of_containers("h1", "h3"), "nothing that h1 and h3 tell of themselves");
+        let down = |plan: &mut Plan, answers: &mut BTreeMap<String, Answers>| {
+            overflow(plan, answers);
+            device(plan, "h2", "br-blue").up = false;
+        };
+        check(down, &lost, of_containers("h1", "h2"), "bridge br-blue on h2 is down");
     }
 
     #[test]

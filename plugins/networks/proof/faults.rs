@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::probe::Answers;
-use super::{Plan, Station, outward, overhead};
+use super::{Plan, Station, neighbours, outward, overhead};
 use crate::networks::driver::Frame;
 use crate::networks::firewall::{Fate, fate};
 use crate::networks::survey::{Device, Entry, Survey};
@@ -35,6 +35,8 @@ pub(super) enum Scope {
     /// Those of containers between two hosts.
     Between(String, String),
     Station(usize),
+    /// All of a host.
+    Whole(String),
 }
 
 /// Everything that is wrong, in the order in which causes are looked for.
@@ -51,6 +53,8 @@ pub(super) fn all(plan: &Plan, answers: &BTreeMap<String, Answers>) -> Vec<Fault
     faults.extend(views.iter().flat_map(View::widths));
     faults.extend(views.iter().flat_map(|view| view.duplicates(answers)));
     faults.extend(equals(plan));
+    // Last, for it explains whatever nothing else does.
+    faults.extend(views.iter().filter_map(View::overflow));
     faults
 }
 
@@ -303,6 +307,18 @@ impl View<'_> {
         faults
     }
 
+    /// Neighbours that the kernel had no room for while it was asked.
+    fn overflow(&self) -> Option<Fault> {
+        let (before, after) = (self.survey.neighbours.as_ref()?, self.answers.neighbours.as_ref()?);
+        let host = &self.member.host;
+        let says = format!(
+            "the table of neighbours of {host} overflowed: it holds {}, and all its networks and containers share it",
+            after.limit
+        );
+        let mend = neighbours::mend(host, after.limit, neighbours::needed_by_all(self.plan, host));
+        (after.overflows > before.overflows).then(|| Fault { mend, ..self.fault(Scope::Whole, says) })
+    }
+
     /// Others who answer for the address of a station.
     fn duplicates(&self, answers: &BTreeMap<String, Answers>) -> Vec<Fault> {
         let mut faults = Vec::new();
@@ -335,7 +351,7 @@ fn is_bridged(network: &Network) -> bool {
 }
 
 /// The port by which packets leave the bridge.
-fn outlet(network: &Network) -> Option<String> {
+pub(super) fn outlet(network: &Network) -> Option<String> {
     match network.carrier().frame(network) {
         Frame::Bridge { outlet } => Some(outlet),
         Frame::Uplink | Frame::Engine => None,

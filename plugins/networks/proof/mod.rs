@@ -1,10 +1,12 @@
 //! Whether a network works: everybody asks everybody, and what is found is explained.
 //!
 //! Reading order: who asks whom (here), `probe` (one program a host, and what it says), `diagnosis` (the cause of what
-//! does not work).
+//! does not work); `neighbours` tells beforehand whether the hosts can hold what is asked of them.
 
+mod alone;
 mod diagnosis;
 mod faults;
+mod neighbours;
 mod probe;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +14,7 @@ use std::net::IpAddr;
 
 pub use self::diagnosis::{Cause, Judged, Verdict, judge};
 pub use self::faults::Fault;
+pub use self::neighbours::{Crowded, crowded};
 pub use self::probe::{Answers, Passed, ask};
 use super::outward::outward;
 use super::survey::{Attached, Survey};

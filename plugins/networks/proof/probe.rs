@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Plan, Station};
 use crate::host::quote;
-use crate::networks::survey::{Device, Entry, devices, entries};
+use crate::networks::survey::{Device, Entry, Neighbours, devices, entries, neighbours};
 use crate::{Error, Host, Result};
 
 const STATION: &str = include_str!("station.sh");
@@ -40,6 +40,8 @@ pub struct Answers {
     pub(super) claims: HashMap<IpAddr, Vec<String>>,
     /// Forwarding entries after all probes, so that strangers can be found.
     pub(super) entries: Vec<Entry>,
+    /// The table of neighbours after all probes.
+    pub(super) neighbours: Option<Neighbours>,
     /// Stations without their address.
     pub(super) absent: Vec<IpAddr>,
     /// Programs that the host does not have.
@@ -99,6 +101,7 @@ fn script(plan: &Plan, host: &str) -> (String, u32) {
         }
     }
     text.push_str("wait\n) </dev/null\nprintf 'entries '\nbridge -j fdb show 2>/dev/null | tr -d '\\n'\necho\n");
+    text.push_str("printf 'neighbours '\nip -s -j ntable show name arp_cache 2>/dev/null | tr -d '\\n'\necho\n");
     (text, rounds.max(1))
 }
 
@@ -123,6 +126,7 @@ fn read(text: &str) -> Answers {
         match kind {
             "lacks" if !answers.lacks.iter().any(|known| known == rest) => answers.lacks.push(rest.to_owned()),
             "entries" => answers.entries = entries(rest),
+            "neighbours" => answers.neighbours = neighbours(rest),
             "probe" | "device" | "claims" | "absent" => {
                 // A station that makes no sense is left unasked.
                 read_station(&mut answers, kind, rest);
@@ -200,7 +204,8 @@ mod tests {
              probe 10.80.0.1 10.80.0.4 lost \nprobe 10.80.0.1 10.80.0.5 odd\nprobe x 10.80.0.5 full\n\
              device 10.80.0.1 [{\"ifindex\":5,\"ifname\":\"eth0\",\"link_index\":6,\"mtu\":1450}]\n\
              claims 10.80.0.1 ARPING 10.80.0.1 from 0.0.0.0 eth0 Unicast reply from 10.80.0.1 [02:AA:00:00:00:01]  0.6ms\n\
-             absent 10.80.0.9\nlacks arping\nlacks arping\nentries [{\"mac\":\"02:aa:00:00:00:01\",\"ifname\":\"eth1\"}]\n",
+             absent 10.80.0.9\nlacks arping\nlacks arping\nentries [{\"mac\":\"02:aa:00:00:00:01\",\"ifname\":\"eth1\"}]\n\
+             neighbours [{\"name\":\"arp_cache\",\"thresh3\":1024,\"entries\":2,\"table_fulls\":19319},{\"name\":\"arp_cache\",\"dev\":\"lo\"}]\n",
         );
         let ip = |last: u8| IpAddr::from([10, 80, 0, last]);
         assert_eq!(answers.probes.len(), 3);
@@ -210,6 +215,7 @@ mod tests {
         assert_eq!(answers.claims[&ip(1)], ["02:aa:00:00:00:01"]);
         assert_eq!((answers.absent, answers.lacks), (vec![ip(9)], vec!["arping".to_owned()]));
         assert_eq!(answers.entries[0].device, "eth1");
+        assert_eq!(answers.neighbours, Some(Neighbours { limit: 1024, entries: 2, overflows: 19_319 }));
     }
 
     proptest! {
