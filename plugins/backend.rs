@@ -10,7 +10,7 @@ use crate::docker::{self, Docker};
 use crate::networks::EngineNetworks;
 use crate::networks::survey::{self, Attached, EngineSurvey, Survey};
 use crate::ssh::{Connections, Ssh};
-use crate::{Console, Error, Exec, Files, Guests, Host, Hosts, Power, Progress, Reach, Result, Settings};
+use crate::{Console, Error, Exec, Files, Guests, Host, Hosts, Images, Power, Progress, Reach, Result, Settings};
 
 /// A driver, and at a glance what it can do.
 pub trait Backend: Send + Sync {
@@ -26,6 +26,9 @@ pub trait Backend: Send + Sync {
         None
     }
     fn hosts(&self) -> Option<&dyn Hosts> {
+        None
+    }
+    fn images(&self) -> Option<&dyn Images> {
         None
     }
     fn exec(&self) -> Option<&dyn Exec> {
@@ -99,6 +102,11 @@ impl Backends {
     /// The driver that makes networks for the guests of `host`, chosen in the same way.
     pub fn networks_on(&self, host: &Node) -> Result<&dyn EngineNetworks> {
         self.on_host(host, "networks for guests", |driver| driver.networks())
+    }
+
+    /// The driver that brings images to `host`, chosen in the same way.
+    pub fn images_on(&self, host: &Node) -> Result<&dyn Images> {
+        self.on_host(host, "images of guests", |driver| driver.images())
     }
 
     /// What a host and its engine say of their networks.

@@ -48,6 +48,9 @@ pub enum Error {
     /// A host and a registry do not come together, for a reason that an admin can mend.
     #[error("{host}: cannot {doing}: {fault}")]
     Registry { host: String, doing: String, registry: String, fault: RegistryFault },
+    /// A host's disk takes no more.
+    #[error("{host}: cannot {doing}: no space is left on the disk of its images")]
+    Full { host: String, doing: String },
     #[error("cannot {doing} {path}")]
     File { doing: &'static str, path: String, source: std::io::Error },
 }
@@ -61,6 +64,8 @@ pub enum RegistryFault {
     Expired,
     #[error("its registry does not let in {user}")]
     Shut { user: String },
+    #[error("neither the host nor the registry has it")]
+    Unknown,
     #[error("its registry lets in nobody without an account, and there is none for it in the tables")]
     NoAccount,
 }
@@ -87,6 +92,7 @@ impl Error {
                 registry: registry.clone(),
                 fault: fault.clone(),
             },
+            Self::Full { host, doing } => Self::Full { host: host.clone(), doing: doing.clone() },
             Self::File { doing, path, source } => {
                 let source = std::io::Error::new(source.kind(), source.to_string());
                 Self::File { doing, path: path.clone(), source }

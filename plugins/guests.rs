@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tables::Node;
 
-use crate::Result;
+use crate::{Digest, Reference, Result};
 
 /// The columns that choose the driver, first set one wins.
 pub(crate) const COLUMNS: [&str; 2] = ["power", "mgt"];
@@ -20,6 +20,9 @@ pub trait Guests: Send + Sync {
 
     /// The guest's ports in networks that it shares with other nodes, its own first; asks no host.
     fn ports(&self, node: &Node) -> Result<Vec<Port>>;
+
+    /// What the guest is made from, as its definition has it; asks no host. None where no registry could know it.
+    fn image(&self, node: &Node) -> Result<Option<WantedImage>>;
 
     /// Makes the guest, stopped. An equal one is success, a different one [`crate::Error::Differs`] unless `force`.
     async fn create(&self, node: &Node, force: bool) -> Result<Created>;
@@ -52,6 +55,15 @@ pub struct Port {
     pub mac: Option<String>,
 }
 
+/// What a guest is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedImage {
+    /// As the definition names it, with its tag.
+    pub named: Reference,
+    /// What is taken whatever the tag means; None before the node is pinned.
+    pub digest: Option<Digest>,
+}
+
 /// How `create` ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {
@@ -74,7 +86,10 @@ pub struct Guest {
     pub name: String,
     /// The backend's own word, such as `running`.
     pub state: String,
+    /// As the guest was made from it.
     pub image: String,
+    /// The backend's own name for the content of that.
+    pub image_id: String,
     pub ip: Option<String>,
     /// The backend's own name for it.
     pub id: String,

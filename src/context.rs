@@ -9,7 +9,7 @@ use tables::{Audited, Node, Origin, Tables};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::{Failure, add_hints};
-use crate::progress::Bars;
+use crate::progress::{Bars, Events};
 use crate::reply::{Body, Reply};
 use crate::ui::{Format, Ui};
 use crate::{command_line, config, registry};
@@ -26,6 +26,7 @@ pub(crate) struct Context {
     pub(crate) verbose: bool,
     tables: OnceCell<Tables>,
     backends: OnceCell<Backends>,
+    progress_format: Cell<Format>,
     keyboard: Cell<Option<Signal>>,
 }
 
@@ -37,6 +38,7 @@ impl Context {
             verbose,
             tables: OnceCell::new(),
             backends: OnceCell::new(),
+            progress_format: Cell::default(),
             keyboard: Cell::new(None),
         }
     }
@@ -50,11 +52,24 @@ impl Context {
         Ok(self.tables.get().expect("set above"))
     }
 
+    /// Tells how far long work has come as `format` has it; to be said before the first work.
+    pub(crate) fn tell_progress(&self, format: Format) {
+        self.progress_format.set(format);
+    }
+
     /// The backends, with what table site says of limits and keys.
     pub(crate) fn backends(&self) -> Result<&Backends, Failure> {
         if self.backends.get().is_none() {
-            let bars = Bars::new(self.ui.clone());
-            let progress = Progress::new(move |event: Event| bars.show(event));
+            let progress = match self.progress_format.get() {
+                Format::Json => {
+                    let events = Events::new(self.ui.clone());
+                    Progress::new(move |event: Event| events.tell(event))
+                }
+                Format::Lines | Format::Folded => {
+                    let bars = Bars::new(self.ui.clone());
+                    Progress::new(move |event: Event| bars.show(event))
+                }
+            };
             let backends = Backends::new(&self.settings()?, &progress);
             self.backends.get_or_init(|| backends);
         }
@@ -94,6 +109,11 @@ impl Context {
         if let Err(failure) = self.tables().and_then(|tables| Ok(tables.audit(&audited)?)) {
             self.ui.warning(&format!("not written to auditlog: {}", failure.message));
         }
+    }
+
+    /// Who is asking.
+    pub(crate) fn who(&self) -> String {
+        login_name()
     }
 
     /// Who changes the tables and why, for the journal.

@@ -75,6 +75,9 @@ impl From<plugins::Error> for Failure {
                 failure.hint(format!("make it on the hosts that carry it: mknet {network}"))
             }
             plugins::Error::Registry { host, registry, fault, .. } => failure.hint(mended(&host, &registry, &fault)),
+            plugins::Error::Full { host, .. } => {
+                failure.hint(format!("see what takes it with: lsimage {host}; and free it with: rmimage IMAGE {host}"))
+            }
             plugins::Error::NotRunning { .. } => failure.hint("switch it on with: rpower NODERANGE on"),
             plugins::Error::Differs { .. } => failure.hint("make it anew with: mkvm --force NODERANGE"),
             plugins::Error::NoDriver { column, .. } => failure.hint(format!("set it with: chdef NODERANGE {column}=…")),
@@ -93,6 +96,7 @@ fn mended(host: &str, registry: &str, fault: &RegistryFault) -> String {
         RegistryFault::Shut { user } => {
             format!("set the password of {user} with: mkregistry NODE --auth {user} --password-stdin")
         }
+        RegistryFault::Unknown => format!("see what it has with: lsimage {registry}"),
         RegistryFault::NoAccount => {
             format!("tell the account with: tabedit passwd; a row with key registry and authdomain {registry}")
         }

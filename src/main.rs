@@ -3,6 +3,7 @@
 mod addresses;
 mod cli;
 mod column;
+mod columns;
 mod command_line;
 mod commands;
 mod completion;
@@ -14,6 +15,7 @@ mod docker_host;
 mod failure;
 mod fanout;
 mod hosts;
+mod images;
 mod look;
 mod names;
 mod network;

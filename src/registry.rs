@@ -74,6 +74,11 @@ impl Entry {
         }
     }
 
+    /// The directory of its own one.
+    pub(crate) fn storage(&self) -> &str {
+        if self.storage.is_empty() { STORAGE } else { &self.storage }
+    }
+
     fn address(&self, node: &Node) -> String {
         match self.address.as_str() {
             "" => node.get("ip").unwrap_or(node.name()).to_owned(),
@@ -99,11 +104,12 @@ impl Entry {
             address: self.address(node),
             known_as: known.chain(node.get("ip")).map(str::to_owned).collect(),
             port: self.port()?,
-            storage: if self.storage.is_empty() { STORAGE.to_owned() } else { self.storage.clone() },
+            storage: self.storage().to_owned(),
             accounts: self.users.iter().map(account).collect::<Result<_, _>>()?,
             upstream: Some(self.upstream.clone()).filter(|url| !url.is_empty()),
             certificate: None,
             authority: None,
+            former: None,
             has_neighbours: all.iter().any(|other| other.node == self.node && other.name != self.name),
         };
         config.check()?;

@@ -17,6 +17,8 @@ pub(crate) struct Reply {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Body {
     Answer(Answer),
+    /// How far long work has come; only scripts are told so.
+    Progress(Value),
     Warning(String),
     Error(String),
 }

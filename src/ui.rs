@@ -84,6 +84,7 @@ impl Ui {
                 drop(out);
                 answer.errors.iter().for_each(|line| self.stderr(&format!("{prefix}{line}")));
             }
+            Body::Progress(_) => {}
             Body::Warning(text) => self.said(&prefix, &format!("Warning: {text}")),
             Body::Error(text) => self.said(&prefix, &format!("Error: {text}")),
         });
@@ -310,6 +311,7 @@ impl Out {
                 lines.extend(errors);
                 (false, lines.join("\n"))
             }
+            Body::Progress(_) => return,
             Body::Warning(text) => (true, format!("Warning: {text}")),
             Body::Error(text) => (true, format!("Error: {text}")),
         };

@@ -39,6 +39,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_journal_limit.sql"),
     include_str!("migrations/0010_memberships.sql"),
     include_str!("migrations/0011_registry.sql"),
+    include_str!("migrations/0012_images.sql"),
 ];
 
 /// From this many keys on a table is read through instead of looked up key by key.
@@ -254,6 +255,11 @@ impl Store {
     /// Now, as xCAT writes it: local time, `11-21-2026 05:12:00`.
     pub(crate) fn local_time(&self) -> Result<String> {
         self.run(|db| db.query_row("SELECT strftime('%m-%d-%Y %H:%M:%S', 'now', 'localtime')", [], |row| row.get(0)))
+    }
+
+    /// Now in UTC, `2026-11-21T05:12:00Z`.
+    pub(crate) fn universal_time(&self) -> Result<String> {
+        self.run(|db| db.query_row("SELECT strftime('%Y-%m-%dT%H:%M:%SZ', 'now')", [], |row| row.get(0)))
     }
 
     /// The number that the last added row has in a column, and the highest of all, for which every row is read; 0 where

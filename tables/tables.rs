@@ -82,6 +82,36 @@ impl Tables {
         })
     }
 
+    /// The nodes that are guests, and the nodes that carry them or of whose engine anything is said.
+    pub fn guests_and_hosts(&self) -> Result<(Vec<String>, Vec<String>)> {
+        let store = self.store();
+        store.read(|| {
+            let names = store.node_names()?.to_vec();
+            let of_engine = table("dockerhost").columns.iter().filter(|column| !column.key);
+            let of_engine = of_engine.filter(|column| !matches!(column.name, "comments" | "disable"));
+            let columns: Vec<_> = [(table("vm"), "host")]
+                .into_iter()
+                .chain(of_engine.map(|column| (table("dockerhost"), column.name)))
+                .collect();
+            let cells = resolve::cells(&store, &texts(&names), &columns)?;
+            let mut guests = Vec::new();
+            let mut hosts = BTreeSet::new();
+            for (name, cells) in names.iter().zip(cells) {
+                let mut cells = cells.into_iter().map(|cell| cell.text);
+                match cells.next().flatten() {
+                    Some(host) => {
+                        guests.push(name.clone());
+                        hosts.insert(host);
+                    }
+                    None if cells.flatten().next().is_some() => drop(hosts.insert(name.clone())),
+                    None => {}
+                }
+            }
+            let known: BTreeSet<&String> = names.iter().collect();
+            Ok((guests, hosts.into_iter().filter(|host| known.contains(host)).collect()))
+        })
+    }
+
     /// At most so many names of nodes and groups that begin so, sorted.
     pub fn names_starting(&self, beginning: &str, most: usize) -> Result<Vec<String>> {
         let store = self.store();

@@ -4,11 +4,11 @@
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use tables::Node;
 
 use super::fields::{self, FIELDS, Nic, Part};
-use crate::{Error, Result};
+use crate::{Digest, Error, Reference, Result};
 
 /// Hexadecimal digits of a [`fingerprint`].
 const FINGERPRINT: usize = 12;
@@ -18,6 +18,8 @@ const FINGERPRINT: usize = 12;
 pub(super) struct Definition {
     pub(super) node: String,
     pub(super) image: Image,
+    /// The image as the definition names it, before any digest decides; None for an archive.
+    pub(super) named: Option<Reference>,
     /// In the order of the tables; a later part wins over an earlier one.
     pub(super) parts: Vec<Part>,
     /// The MAC address of a container that names no network.
@@ -32,7 +34,7 @@ pub(super) struct Definition {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Image {
     /// A name that the engine knows or pulls, with its tag or digest.
-    Reference(String),
+    Reference(Reference),
     /// An archive on this machine, to be loaded onto the host.
     Archive(PathBuf),
 }
@@ -62,9 +64,9 @@ pub(super) fn define(node: &Node) -> Result<Definition> {
     }
     let addresses = fields::addresses(node).map_err(|(attribute, why)| wrong(attribute, &why))?;
     parts.extend(addresses.parts.iter().cloned());
-    let image = pinned(parse_image(image)?, node.get("dockerimagedigest"))?;
+    let (image, named) = pinned(parse_image(image)?, node)?;
     let fields::Addresses { network, nics, mac, .. } = addresses;
-    Ok(Definition { node: node.name().into(), image, parts, mac, network, nics })
+    Ok(Definition { node: node.name().into(), image, named, parts, mac, network, nics })
 }
 
 impl Definition {
@@ -175,45 +177,31 @@ fn parse_image(text: &str) -> Result<Image> {
     if archive || path.len() != text.len() {
         return Err(wrong("provmethod", &format!("'{text}' is a path that does not start with '/'; {takes}")));
     }
-    let (name, suffix) = split_reference(text);
-    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-/:[]".contains(&byte);
-    // The part before the first slash may be a registry, whose name may have capitals.
-    let path_start = name.find('/').filter(|&at| name[..at].contains(['.', ':'])).map_or(0, |at| at + 1);
-    let good = !name.is_empty() && name[path_start..].bytes().all(legal) && !name.ends_with('/');
-    if !good || !text.bytes().all(|byte| byte.is_ascii_graphic()) || suffix == Some("") {
-        return Err(wrong("provmethod", &format!("'{text}' is not the name of an image; {takes}")));
-    }
-    let reference = if suffix.is_some() { text.to_owned() } else { format!("{text}:latest") };
-    Ok(Image::Reference(reference))
+    let reference: Reference = text.parse().map_err(|why| wrong("provmethod", &format!("{why}; {takes}")))?;
+    Ok(Image::Reference(reference.complete()))
 }
 
-/// The name without tag and digest, and the tag or digest: the colon of a registry's port is neither.
-pub(super) fn split_reference(text: &str) -> (&str, Option<&str>) {
-    if let Some((name, digest)) = text.split_once('@') {
-        return (split_reference(name).0, Some(digest));
-    }
-    let last = text.rfind('/').map_or(0, |at| at + 1);
-    match text[last..].find(':') {
-        Some(at) => (&text[..last + at], Some(&text[last + at + 1..])),
-        None => (text, None),
-    }
-}
-
-/// `dockerimagedigest` decides over the tag.
-fn pinned(image: Image, digest: Option<&str>) -> Result<Image> {
-    let Some(digest) = digest else { return Ok(image) };
-    let hex = digest.strip_prefix("sha256:").unwrap_or_default();
-    if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(wrong(
-            "dockerimagedigest",
-            &format!("'{digest}' is not a digest; it takes sha256: and 64 hexadecimal digits"),
-        ));
-    }
+/// `dockerimagedigest` decides over the tag, and so does what the node was pinned to while it had this image.
+fn pinned(image: Image, node: &Node) -> Result<(Image, Option<Reference>)> {
+    let digest = |attribute: &'static str| {
+        let digest = node.get(attribute).map(str::parse::<Digest>);
+        digest.transpose().map_err(|why| wrong(attribute, &why))
+    };
+    let decided = digest("dockerimagedigest")?;
     match image {
-        Image::Reference(reference) => Ok(Image::Reference(format!("{}@{digest}", split_reference(&reference).0))),
-        Image::Archive(_) => {
+        Image::Reference(reference) => {
+            let is_of_this = node.get("pinnedimage") == Some(&*reference.to_string()) && reference.digest().is_none();
+            let pin = if is_of_this { digest("pinneddigest")? } else { None };
+            let image = match decided.or(pin) {
+                Some(digest) => reference.pinned(&digest),
+                None => reference.clone(),
+            };
+            Ok((Image::Reference(image), Some(reference)))
+        }
+        Image::Archive(_) if decided.is_some() => {
             Err(wrong("dockerimagedigest", "pins an image of a registry, but provmethod names an archive"))
         }
+        archive @ Image::Archive(_) => Ok((archive, None)),
     }
 }
 
@@ -255,16 +243,17 @@ mod tests {
 
     #[test]
     fn images() {
-        let reference = |text: &str| Some(Image::Reference(text.into()));
+        let reference = |text: &str| Some(Image::Reference(text.parse().expect("a good name")));
         let check = |text: &str, expected: Option<Image>| assert_eq!(parse_image(text).ok(), expected, "{text}");
         check("busybox", reference("busybox:latest"));
         check("busybox:1.36", reference("busybox:1.36"));
         check("reg.site:5000/hpc/app", reference("reg.site:5000/hpc/app:latest"));
         check("Reg.Site:5000/hpc/app:V2", reference("Reg.Site:5000/hpc/app:V2"));
-        check("app@sha256:00", reference("app@sha256:00"));
+        let pinned = format!("app@sha256:{}", "0".repeat(64));
+        check(&pinned, reference(&pinned));
         check("/srv/app.tar", Some(Image::Archive("/srv/app.tar".into())));
         check("file:///srv/app.img", Some(Image::Archive("/srv/app.img".into())));
-        for bad in ["", "App", "a b", "app:", "app.tar", "file:app", "app/", "é"] {
+        for bad in ["", "App", "a b", "app:", "app.tar", "file:app", "app/", "é", "app@sha256:00"] {
             check(bad, None);
         }
     }
@@ -273,12 +262,31 @@ mod tests {
     fn a_digest_replaces_the_tag() {
         let digest = format!("sha256:{}", "0".repeat(64));
         let defined = define(&node(&[("provmethod", "r:5000/a:1"), ("dockerimagedigest", &digest)])).expect("good");
-        assert_eq!(defined.image, Image::Reference(format!("r:5000/a@{digest}")));
+        assert_eq!(defined.image, Image::Reference(format!("r:5000/a@{digest}").parse().expect("a good name")));
         assert_eq!(refused(&[("dockerimagedigest", "sha256:0")]).as_deref(), Some("dockerimagedigest"));
         assert_eq!(
             refused(&[("provmethod", "/a.tar"), ("dockerimagedigest", &digest)]).as_deref(),
             Some("dockerimagedigest")
         );
+    }
+
+    #[test]
+    fn a_pin_holds_as_long_as_the_image() {
+        let digest = |digit: &str| format!("sha256:{}", digit.repeat(64));
+        let check = |image: &str, pinned: &str, further: &[(&str, &str)], expected: &str| {
+            let pin = digest("1");
+            let given = [("provmethod", image), ("pinnedimage", pinned), ("pinneddigest", &*pin)];
+            let given: Vec<_> = given.iter().chain(further).copied().collect();
+            let Image::Reference(found) = define(&node(&given)).expect("good").image else { panic!("{image}") };
+            assert_eq!(found.to_string(), expected, "{image}");
+        };
+        check("r:5000/a:1", "r:5000/a:1", &[], &format!("r:5000/a@{}", digest("1")));
+        check("r:5000/a", "r:5000/a:latest", &[], &format!("r:5000/a@{}", digest("1")));
+        check("r:5000/a:2", "r:5000/a:1", &[], "r:5000/a:2");
+        let decided = digest("2");
+        check("r:5000/a:1", "r:5000/a:1", &[("dockerimagedigest", &*decided)], &format!("r:5000/a@{decided}"));
+        let named = format!("a@{decided}");
+        check(&named, &named, &[], &named);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::listing::list;
 use super::places::{can_join, join, places};
 use super::power::Container;
 use super::{Docker, endpoint, images, networks};
-use crate::{Changed, Created, Error, Guest, GuestState, Guests, Port, Result};
+use crate::{Changed, Created, Error, Guest, GuestState, Guests, Port, Result, WantedImage};
 
 /// Between two looks at a container that is being made or removed by someone else.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -51,11 +51,17 @@ impl Guests for Docker {
             .collect())
     }
 
+    fn image(&self, node: &Node) -> Result<Option<WantedImage>> {
+        let definition = define(node)?;
+        let Image::Reference(image) = definition.image else { return Ok(None) };
+        Ok(definition.named.map(|named| WantedImage { named, digest: image.digest().cloned() }))
+    }
+
     async fn create(&self, node: &Node, force: bool) -> Result<Created> {
         let definition = define(node)?;
         let engine = self.engine(node).await?;
         let image = match &definition.image {
-            Image::Reference(reference) => reference.clone(),
+            Image::Reference(reference) => reference.to_string(),
             archive @ Image::Archive(_) => images::bring(&engine, archive, &self.progress).await?,
         };
         networks::check(&engine, &definition).await?;
@@ -103,7 +109,7 @@ impl Guests for Docker {
         let engine = self.engine(node).await?;
         let found = inspect(&engine, node.name()).await?;
         let image = match &definition.image {
-            Image::Reference(reference) => reference.clone(),
+            Image::Reference(reference) => reference.to_string(),
             archive @ Image::Archive(_) => images::bring(&engine, archive, &self.progress).await?,
         };
         let differences = compare(&engine, &definition, &image, found.clone()).await?;
@@ -146,6 +152,7 @@ impl Guests for Docker {
                 name: container.name().to_owned(),
                 state: container.state.clone(),
                 image: container.image.clone(),
+                image_id: container.image_id.clone(),
                 ip: container.ip(),
                 id: container.id.clone(),
                 command: container.command.clone(),
@@ -282,6 +289,9 @@ pub(super) async fn log(engine: &Engine, name: &str, lines: Option<usize>) -> Re
 
 /// How the container differs from its definition; what its image puts into its environment is not shown with it.
 async fn compare(engine: &Engine, definition: &Definition, image: &str, mut found: Value) -> Result<Vec<Difference>> {
+    if is_made_from(engine, definition, &found).await? {
+        found["Config"]["Image"] = image.into();
+    }
     let different = differences(definition, image, &found);
     if !different.iter().any(|one| one.attribute.as_deref() == Some("dockerenv")) {
         return Ok(different);
@@ -291,6 +301,16 @@ async fn compare(engine: &Engine, definition: &Definition, image: &str, mut foun
         items.retain(|item| !of_image.contains(item));
     }
     Ok(differences(definition, image, &found))
+}
+
+/// Whether a container that was made from a tag, before its node was pinned, has the content that the pin means.
+async fn is_made_from(engine: &Engine, definition: &Definition, found: &Value) -> Result<bool> {
+    let (Image::Reference(wanted), Some(named)) = (&definition.image, &definition.named) else { return Ok(false) };
+    if wanted == named || found["Config"]["Image"] != named.to_string() {
+        return Ok(false);
+    }
+    let image = images::of_id(engine, found["Image"].as_str().unwrap_or_default()).await?;
+    Ok(image.is_some_and(|image| image.digest(wanted) == wanted.digest()))
 }
 
 fn differs(engine: &Engine, differences: Vec<Difference>) -> Error {
@@ -375,7 +395,7 @@ async fn drift(engine: &Engine, node: &Node, raw: Value) -> Result<String> {
     };
     // An archive's name on the host is known only after loading it; the container's own image is taken for equal.
     let image = match &definition.image {
-        Image::Reference(reference) => reference.clone(),
+        Image::Reference(reference) => reference.to_string(),
         Image::Archive(_) => raw["Config"]["Image"].as_str().unwrap_or_default().to_owned(),
     };
     let differences = compare(engine, &definition, &image, raw).await?;

@@ -24,6 +24,8 @@ pub(super) struct Listed {
     pub(super) state: String,
     pub(super) status: String,
     pub(super) image: String,
+    #[serde(rename = "ImageID", default)]
+    pub(super) image_id: String,
     pub(super) command: String,
     pub(super) created: i64,
     #[serde(default)]

@@ -92,6 +92,10 @@ impl Backend for Docker {
         Some(self)
     }
 
+    fn images(&self) -> Option<&dyn crate::Images> {
+        Some(self)
+    }
+
     fn networks(&self) -> Option<&dyn EngineNetworks> {
         Some(self)
     }

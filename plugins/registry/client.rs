@@ -1,100 +1,238 @@
-//! Asking a registry as its clients do: over TLS that our authority vouches for, with an account.
+//! Asking a registry as its clients do: over TLS that our authority vouches for, with an account. The API is that of the
+//! CNCF distribution, version 2.
+//!
+//! What a registry says is input from outside: every answer has a limit in time and in bytes, and a manifest is taken only
+//! if its bytes have the digest that it was asked for by.
 
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper::{Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tower_service::Service;
 
 use super::Config;
-use crate::{Error, Result};
+use crate::{Error, Result, chain};
 
-/// Names asked for at once; the server gives no more.
-const PAGE: usize = 100;
+/// No answer that is read into memory is longer; registries take no longer manifests either.
+const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
 
-#[derive(Deserialize)]
-struct Catalog {
-    repositories: Vec<String>,
+/// What is sent with a request.
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// One registry, asked over connections that are kept.
+pub struct Client {
+    http: legacy::Client<Dialer, Body>,
+    /// As it stands in names of images.
+    place: String,
+    /// For messages.
+    what: String,
+    user: Option<String>,
+    authorization: Option<HeaderValue>,
+    limit: Duration,
 }
 
-/// The names of all that a registry holds, within `limit`.
-pub async fn repositories(config: &Config, limit: Duration) -> Result<Vec<String>> {
-    let what = format!("registry {} at {}", config.name, config.place());
-    let asked = tokio::time::timeout(limit, pages(config, &what)).await;
-    asked.map_err(|_| Error::TimedOut { what, after: limit })?
+/// An answer whose body is still to come.
+pub(super) type Begun = Response<hyper::body::Incoming>;
+
+/// An answer as a whole.
+pub(super) struct Whole {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
 }
 
-async fn pages(config: &Config, what: &str) -> Result<Vec<String>> {
-    let mut names: Vec<String> = Vec::new();
-    loop {
-        let after = names.last().map(|last| format!("&last={last}")).unwrap_or_default();
-        let body = get(config, what, &format!("/v2/_catalog?n={PAGE}{after}")).await?;
-        let page: Catalog = serde_json::from_slice(&body)
-            .map_err(|error| Error::Garbled { what: what.to_owned(), why: error.to_string() })?;
-        let is_last = page.repositories.len() < PAGE;
-        names.extend(page.repositories);
-        if is_last {
-            return Ok(names);
+impl Client {
+    /// Connects when something is asked; each answer has to be there within `limit`.
+    pub fn new(config: &Config, limit: Duration) -> Result<Self> {
+        let what = format!("registry {} at {}", config.name, config.place());
+        let bad = |why: String| Error::Refused { what: what.clone(), why };
+        let dialer = Dialer {
+            address: (config.address.clone(), config.port),
+            name: ServerName::try_from(config.address.clone()).map_err(|error| bad(error.to_string()))?,
+            tls: TlsConnector::from(Arc::new(trust(config).map_err(bad)?)),
+        };
+        let account = config.accounts.first();
+        let authorization = account.map(|account| {
+            let words = BASE64_STANDARD.encode(format!("{}:{}", account.user, account.password.reveal()));
+            let mut value = HeaderValue::try_from(format!("Basic {words}")).expect("base64 is what a header may hold");
+            value.set_sensitive(true);
+            value
+        });
+        Ok(Self {
+            http: legacy::Client::builder(TokioExecutor::new()).build(dialer),
+            place: config.place(),
+            user: account.map(|account| account.user.clone()),
+            authorization,
+            what,
+            limit,
+        })
+    }
+
+    /// As it stands in names of images.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Asks for something short and reads it whole.
+    pub(super) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Result<Whole> {
+        self.tell(method, path, headers, Bytes::new()).await
+    }
+
+    /// The same with something short to say.
+    pub(super) async fn tell(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        said: Bytes,
+    ) -> Result<Whole> {
+        let body = Full::new(said).map_err(|never| match never {}).boxed_unsync();
+        let read = async {
+            let (parts, body) = self.begin(method, path, headers, body).await?.into_parts();
+            let body = Limited::new(body, LONGEST_ANSWER).collect().await;
+            let body = body.map_err(|source| Error::Unreachable { what: self.what.clone(), source })?;
+            Ok(Whole { status: parts.status, headers: parts.headers, body: body.to_bytes() })
+        };
+        let answer = tokio::time::timeout(self.limit, read).await;
+        answer.map_err(|_| Error::TimedOut { what: self.what.clone(), after: self.limit })?
+    }
+
+    /// Sends a request; the caller limits how long that may take. Whoever is not let in hears so here.
+    pub(super) async fn begin(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Body,
+    ) -> Result<Begun> {
+        let garbled = |why: String| Error::Garbled { what: self.what.clone(), why };
+        let mut request = Request::builder().method(method).uri(format!("https://{}{path}", self.place));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(authorization) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        let request = request.body(body).map_err(|error| garbled(error.to_string()))?;
+        let answer = self.http.request(request).await;
+        let answer = answer.map_err(|error| {
+            let why = chain(&error);
+            let why = why.strip_prefix("client error (Connect): ").map(str::to_owned).unwrap_or(why);
+            Error::Unreachable { what: self.what.clone(), source: why.into() }
+        })?;
+        match answer.status() {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                let user = self.user.as_deref().unwrap_or("without an account");
+                Err(Error::Denied { what: self.what.clone(), why: format!("it does not let us in ({user})") })
+            }
+            _ => Ok(answer),
         }
     }
-}
 
-async fn get(config: &Config, what: &str, path: &str) -> Result<Bytes> {
-    let unreachable =
-        |source: Box<dyn std::error::Error + Send + Sync>| Error::Unreachable { what: what.to_owned(), source };
-    let (connector, name) = trust(config, what)?;
-    let socket =
-        TcpStream::connect((config.address.as_str(), config.port)).await.map_err(|error| unreachable(error.into()))?;
-    let stream = connector.connect(name, socket).await.map_err(|error| unreachable(error.into()))?;
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(error.into()))?;
-    let mut request = Request::get(path).header(header::HOST, config.place());
-    if let Some(account) = config.accounts.first() {
-        let words = BASE64_STANDARD.encode(format!("{}:{}", account.user, account.password.reveal()));
-        request = request.header(header::AUTHORIZATION, format!("Basic {words}"));
+    /// What is written in an answer.
+    pub(super) fn parse<T: DeserializeOwned>(&self, answer: &Whole) -> Result<T> {
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| Error::Garbled { what: self.what.clone(), why: error.to_string() })
     }
-    let request = request.body(Empty::<Bytes>::new());
-    let request = request.map_err(|error| Error::Garbled { what: what.to_owned(), why: error.to_string() })?;
-    let answer = async move {
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        Ok::<_, hyper::Error>((status, response.into_body().collect().await?.to_bytes()))
-    };
-    // The connection does the work; that it ends before the answer is the answer's error to tell.
-    let (answer, _) = tokio::join!(answer, connection);
-    let (status, body) = answer.map_err(|error| unreachable(error.into()))?;
-    match status {
-        StatusCode::OK => Ok(body),
-        StatusCode::UNAUTHORIZED => {
-            let user = config.accounts.first().map_or("without an account", |account| &account.user);
-            Err(Error::Denied { what: what.to_owned(), why: format!("it does not let us in ({user})") })
-        }
-        status => Err(Error::Refused { what: what.to_owned(), why: format!("it answers {status}") }),
+
+    /// An answer that is none of those expected.
+    pub(super) fn refused(&self, status: StatusCode, doing: &str) -> Error {
+        Error::Refused { what: self.what.clone(), why: format!("it answers {status} when asked to {doing}") }
+    }
+
+    pub(super) fn garbled(&self, why: impl Into<String>) -> Error {
+        Error::Garbled { what: self.what.clone(), why: why.into() }
     }
 }
 
-fn trust(config: &Config, what: &str) -> Result<(TlsConnector, ServerName<'static>)> {
-    let bad = |why: String| Error::Refused { what: what.to_owned(), why };
-    let Some(authority) = &config.authority else {
-        return Err(bad("there is no authority that vouches for it".into()));
-    };
-    let authority = CertificateDer::from_pem_slice(authority.as_bytes()).map_err(|error| bad(error.to_string()))?;
+/// Our authority and no other.
+fn trust(config: &Config) -> std::result::Result<ClientConfig, String> {
+    let authority = config.authority.as_ref().ok_or("there is no authority that vouches for it")?;
+    let authority = CertificateDer::from_pem_slice(authority.as_bytes()).map_err(|error| error.to_string())?;
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(authority).map_err(|error| bad(error.to_string()))?;
+    roots.add(authority).map_err(|error| error.to_string())?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let tls = builder.map_err(|error| bad(error.to_string()))?.with_root_certificates(roots).with_no_client_auth();
-    let name = ServerName::try_from(config.address.clone()).map_err(|error| bad(error.to_string()))?;
-    Ok((TlsConnector::from(Arc::new(tls)), name))
+    Ok(builder.map_err(|error| error.to_string())?.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Opens connections to one registry; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Dialer {
+    address: (String, u16),
+    name: ServerName<'static>,
+    tls: TlsConnector,
+}
+
+/// The HTTP client asks for a connection; the address in the request is ours to ignore.
+impl Service<Uri> for Dialer {
+    type Response = Wire;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Wire>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let Self { address, name, tls } = self.clone();
+        Box::pin(async move {
+            let socket = TcpStream::connect((address.0.as_str(), address.1)).await?;
+            socket.set_nodelay(true)?;
+            Ok(Wire(TokioIo::new(tls.connect(name, socket).await?)))
+        })
+    }
+}
+
+/// One open connection.
+pub(super) struct Wire(TokioIo<TlsStream<TcpStream>>);
+
+impl Connection for Wire {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl hyper::rt::Read for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: hyper::rt::ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl hyper::rt::Write for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
 }

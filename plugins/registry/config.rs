@@ -32,6 +32,8 @@ pub struct Config {
     pub certificate: Option<Issued>,
     /// The certificate of the site's own authority; None before there is one.
     pub authority: Option<String>,
+    /// Where its images were, if they are to be elsewhere from now on.
+    pub former: Option<String>,
     /// Other registries are on the same node.
     pub has_neighbours: bool,
 }
@@ -74,6 +76,12 @@ impl Config {
     /// The directory that is the registry's own.
     pub fn data(&self) -> String {
         format!("{}/{}", self.storage.trim_end_matches('/'), self.name)
+    }
+
+    /// The directory that was its own.
+    pub(super) fn former_data(&self) -> Option<String> {
+        let former = self.former.as_ref()?;
+        Some(format!("{}/{}", former.trim_end_matches('/'), self.name)).filter(|former| *former != self.data())
     }
 
     /// What its certificate has to be for: every name that a client may use.
@@ -167,6 +175,7 @@ pub(super) fn example() -> Config {
         upstream: None,
         certificate: None,
         authority: None,
+        former: None,
         has_neighbours: false,
     }
 }

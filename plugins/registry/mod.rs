@@ -9,6 +9,7 @@
 mod certificate;
 mod client;
 mod config;
+mod content;
 mod files;
 mod state;
 
@@ -17,8 +18,9 @@ use serde_json::json;
 use crate::setup::{Fact, Family, File, FileState, Follow, Observed, PackageState, Thing, Unit};
 use crate::{Error, Result};
 
-pub use client::repositories;
+pub use client::Client;
 pub use config::{Account, Config, Login, PORT, STORAGE, Summary};
+pub use content::{Layer, Manifest, repositories};
 pub use state::{State, collect, state};
 
 /// The server's package, which also brings the user that it runs as.
@@ -40,6 +42,7 @@ exit 1"#;
 const IS_FREE: &str = r#"! ss -Hltn "sport = :$2" | grep -q . || listens "$1" "$2""#;
 /// A directory that holds something else must not become the server's.
 const IS_OURS: &str = r#"[ ! -e "$1" ] || [ -d "$1/docker" ] || [ -z "$(ls -A "$1")" ]"#;
+const IS_LEFT: &str = r#"[ ! -e "$1/docker" ]"#;
 /// Only what a registry writes goes; whatever else is there stays, and so does the directory then.
 const FORGET: &str = r#"rm -rf "$1/docker" "$1/scheduler-state.json"
 [ ! -d "$1" ] || rmdir "$1"
@@ -52,12 +55,18 @@ PATH=$PATH:/usr/sbin:/sbin
 
 /// What must be known of the node before it can be said what must be true of it.
 pub fn questions(config: &Config) -> Vec<Thing> {
-    vec![
+    let former = config.former_data().map(|data| shell(&is_left(&data), IS_LEFT, "", &[&data]));
+    let things = vec![
         Thing::NoFile(RECORD.into()),
         Thing::Packages(vec![PACKAGE.into()]),
         shell(&port_is_free(config), &with_listens(IS_FREE), "", &[&files::service(config), &config.port.to_string()]),
         shell(&storage_is_ours(config), IS_OURS, "", &[&config.data()]),
-    ]
+    ];
+    things.into_iter().chain(former).collect()
+}
+
+fn is_left(data: &str) -> String {
+    format!("no images are in {data}")
 }
 
 fn port_is_free(config: &Config) -> String {
@@ -110,6 +119,13 @@ fn check(config: &Config, observed: &Observed) -> Result<()> {
     }
     if is_false(&storage_is_ours(config)) {
         return no(format!("{} holds something that is not of a registry", config.data()));
+    }
+    if let Some(former) = config.former_data().filter(|former| is_false(&is_left(former))) {
+        let (data, service) = (config.data(), files::service(config));
+        return no(format!(
+            "its images are in {former}; move them first, on its node: systemctl stop {service} && mkdir -p {} && mv {former} {data}",
+            config.storage
+        ));
     }
     Ok(())
 }

@@ -10,6 +10,8 @@ use crate::addresses;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::Manner;
+use crate::images::ledger::Ledger;
+use crate::images::pins;
 use crate::outcome::Outcome;
 use crate::reply::Answer;
 use crate::ui::Format;
@@ -56,11 +58,18 @@ impl Run for Chvm {
         let changes = self.changes()?;
         let backends = cx.backends()?;
         let nodes = redefine(cx, &self.noderange, &changes, self.shape.format(), self.reason.clone())?;
+        let nodes = if self.recreate { pins::settle(cx, nodes).await? } else { nodes };
+        let ledger = Ledger::default();
         let ask = async |node: Node| {
             let changed = backends.guests(&node)?.change(&node, self.recreate).await.map_err(refusal)?;
+            if changed == Changed::Recreated {
+                ledger.note(backends, &node, word(changed));
+            }
             Ok(if cx.verbose || self.shape.format() == Format::Json { Answer::line(word(changed)) } else { Answer::silent() })
         };
-        Ok(cx.each(nodes, Manner::from(&self.shape), ask).await.into())
+        let ended = cx.each(nodes, Manner::from(&self.shape), ask).await;
+        cx.enter(ledger)?;
+        Ok(ended.into())
     }
 }
 

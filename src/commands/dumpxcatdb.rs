@@ -32,7 +32,7 @@ impl Run for Dumpxcatdb {
         let refused = |error: std::io::Error| Failure::refused(format!("cannot write in {}: {error}", self.path.display()));
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path).map_err(refused)?;
         for table in schema::ALL {
-            if matches!(table.name, "auditlog" | "eventlog") && !self.all {
+            if table.is_log() && !self.all {
                 continue;
             }
             let rows = cx.tables()?.rows(table, Select::Stored)?;

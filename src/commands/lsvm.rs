@@ -3,25 +3,31 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use plugins::{Backends, Guest};
-use serde_json::{Value, json};
+use plugins::Backends;
+use serde_json::json;
 use tables::Node;
 
 use super::{Run, Shape};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::columns::columns;
 use crate::fanout::Manner;
+use crate::images::pins::Pins;
 use crate::outcome::Outcome;
 use crate::reply::Answer;
 
+/// Says that a tag means something newer than its node runs.
+const MOVED: &str = "moved";
+
 /// List the guests of hosts, or the details of guests
 #[derive(Debug, Args)]
-#[command(after_help = "A node that carries guests (some node's vmhost names it) lists them: name, state, address, image.
-Any other node shows its own details.
+#[command(after_help = "A node that carries guests (some node's vmhost names it) lists them: name, state, address, image, and the word
+'moved' where the image's tag means something newer in our registry. Any other node shows its own details.
 
 Examples:
   lsvm h1                    what runs and stands on host h1
   lsvm c7                    the details of c7
+  lsvm hosts | awk '$6 == \"moved\" { print $2 }'    who could be updated
   lsvm hosts --json | jq .   for scripts")]
 pub(crate) struct Lsvm {
     /// Hosts, guests, or both
@@ -35,60 +41,49 @@ impl Run for Lsvm {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
         let hosts: BTreeSet<String> = cx.tables()?.guest_hosts()?;
-        let backends = cx.backends()?;
+        let (backends, pins) = (cx.backends()?, Pins::read(cx)?);
         let aligned = cx.ui.is_terminal();
         let ask = async |node: Node| {
             if hosts.contains(node.name()) || node.get("dockerendpoint").is_some() {
-                return carried(backends, &node, aligned).await;
+                return carried(backends, &pins, &node, aligned).await;
             }
-            let guest = backends.guests(&node)?.inspect(&node).await?;
-            let lines = guest.lines.into_iter().map(|(label, value)| format!("{label}: {value}")).collect();
-            Ok(Answer { lines, data: Some(guest.raw), ..Answer::default() })
+            details(backends, &pins, &node).await
         };
         Ok(cx.each(nodes, Manner::from(&self.shape), ask).await.into())
     }
 }
 
-async fn carried(backends: &Backends, host: &Node, aligned: bool) -> Result<Answer, Failure> {
-    let guests = backends.guests_on(host)?.list(host).await?;
-    let data: Vec<Value> = guests.iter().map(|guest| json!(guest)).collect();
-    Ok(Answer { lines: columns(&guests, aligned), data: Some(data.into()), ..Answer::default() })
-}
-
-/// One line a guest; in columns when a person reads it, single spaces for awk otherwise.
-fn columns(guests: &[Guest], aligned: bool) -> Vec<String> {
-    let rows: Vec<[&str; 4]> = guests
-        .iter()
-        .map(|guest| [&*guest.name, &*guest.state, guest.ip.as_deref().unwrap_or("-"), &*guest.image])
-        .collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2)].map(|width| if aligned { width } else { 0 });
-    rows.iter()
-        .map(|[name, state, ip, image]| {
-            format!("{name:0$} {state:1$} {ip:2$} {image}", widths[0], widths[1], widths[2])
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_line_up_for_people_only() {
-        let guest = |name: &str, state: &str| Guest {
-            name: name.into(),
-            state: state.into(),
-            image: "i".into(),
-            ip: None,
-            id: "1".into(),
-            command: String::new(),
-            created: 0,
-            status: String::new(),
-            managed: true,
-        };
-        let guests = [guest("c1", "running"), guest("c10", "off")];
-        assert_eq!(columns(&guests, true), ["c1  running - i", "c10 off     - i"]);
-        assert_eq!(columns(&guests, false), ["c1 running - i", "c10 off - i"]);
+async fn details(backends: &Backends, pins: &Pins, node: &Node) -> Result<Answer, Failure> {
+    let mut guest = backends.guests(node)?.inspect(node).await?;
+    let mut lines: Vec<String> = guest.lines.into_iter().map(|(label, value)| format!("{label}: {value}")).collect();
+    if let Some(pin) = pins.of(node.name()) {
+        let standing = pins.standing(pin).await;
+        lines.push(format!("Pinned: {} to {} since {}", pin.image, pin.digest, pin.since));
+        lines.push(format!("Tag: {}", standing.told()));
+        guest.raw["Pin"] = json!({ "image": pin.image, "digest": pin.digest, "since": pin.since,
+            "moved": standing.is_moved(), "means": standing.meaning() });
     }
+    Ok(Answer { lines, data: Some(guest.raw), ..Answer::default() })
+}
+
+async fn carried(backends: &Backends, pins: &Pins, host: &Node, aligned: bool) -> Result<Answer, Failure> {
+    let guests = backends.guests_on(host)?.list(host).await?;
+    let (mut data, mut rows) = (Vec::new(), Vec::new());
+    for guest in &guests {
+        let mut told = json!(guest);
+        let mut row = vec![guest.name.clone(), guest.state.clone(), guest.ip.clone().unwrap_or_else(|| "-".into())];
+        // What runs something else than its pin shows that, and not the tag.
+        let pin = pins.of(&guest.name).filter(|pin| guest.image == pin.image.pinned(&pin.digest).to_string());
+        row.push(pin.map_or_else(|| guest.image.clone(), |pin| pin.image.to_string()));
+        if let Some(pin) = pin {
+            let standing = pins.standing(pin).await;
+            row.extend(standing.is_moved().unwrap_or(false).then(|| MOVED.to_owned()));
+            told["tag"] = json!(pin.image);
+            told["digest"] = json!(pin.digest);
+            told["moved"] = json!(standing.is_moved());
+        }
+        rows.push(row);
+        data.push(told);
+    }
+    Ok(Answer { lines: columns(&rows, aligned), data: Some(data.into()), ..Answer::default() })
 }

@@ -91,7 +91,10 @@ impl Run for Mkregistry {
         let new = self.new_passwords(cx, &entry, &passwords).await?;
         passwords.extend(new.iter().cloned());
         let certificates = if self.plan { Certificates::Find } else { Certificates::Make };
-        let config = cx.certified(entry.config(&node, &passwords, &all)?, certificates)?;
+        let known = all.iter().find(|known| known.name == entry.name);
+        let former = known.map(|known| known.storage().to_owned()).filter(|storage| storage != entry.storage());
+        let config = Config { former, ..entry.config(&node, &passwords, &all)? };
+        let config = cx.certified(config, certificates)?;
         let manner = Manner::from(&self.shape);
         let look = async |node: Node| self.look(cx, &config, node).await;
         let plans = cx.look_at(vec![node.clone()], manner, look).await?;

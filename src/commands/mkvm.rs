@@ -9,6 +9,8 @@ use crate::addresses;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::Manner;
+use crate::images::ledger::Ledger;
+use crate::images::pins;
 use crate::outcome::Outcome;
 use crate::reply::Answer;
 use crate::ui::Format;
@@ -18,6 +20,8 @@ use crate::ui::Format;
 #[command(after_help = "Silent on success, as xCAT's; -V tells of each node what was done.
 An equal guest is success; a different one is an error that shows the difference.
 A guest with vmnics=net1,net2 is in both: ip is in the first, nicips.eth1 in the second; dockergateway chooses the router.
+A node is pinned to what its image means when it is made, and is made anew from the same although the tag has moved on;
+lsvm tells. Another image in its definition voids the pin, and updatevm moves it.
 A port without a MAC address gets one into table mac: 02:42 and its IPv4 address, else one made from its name.
 No address may be that of another node, of a host or of a router, or outside the network object of its network's name.
 
@@ -54,11 +58,18 @@ impl Mkvm {
         cx.check(self.shape.format(), &nodes, |node| Ok(backends.guests(node)?.check(node)?))?;
         let settle = |edit: &mut Edit<'_>| addresses::settle(cx, edit, nodes, self.shape.format());
         let nodes = cx.tables()?.try_edit(&cx.origin(None), settle)?;
+        let nodes = pins::settle(cx, nodes).await?;
+        let ledger = Ledger::default();
         let ask = async |node: Node| {
             let created = backends.guests(&node)?.create(&node, self.force).await?;
+            if created != Created::Unchanged {
+                ledger.note(backends, &node, word(created));
+            }
             Ok(if tell { Answer::line(word(created)) } else { Answer::silent() })
         };
-        Ok(cx.each(nodes, Manner::from(&self.shape), ask).await.into())
+        let ended = cx.each(nodes, Manner::from(&self.shape), ask).await;
+        cx.enter(ledger)?;
+        Ok(ended.into())
     }
 }
 

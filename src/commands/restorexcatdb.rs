@@ -43,7 +43,7 @@ impl Run for Restorexcatdb {
         let mut restored: Vec<Restored> = Vec::new();
         for file in files(&self.path)? {
             let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            if matches!(name.as_str(), "auditlog" | "eventlog") && !self.all {
+            if schema::LOGS.contains(&name.as_str()) && !self.all {
                 continue;
             }
             match schema::find(&name) {

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use plugins::authority::Authority;
+use plugins::registry::Config;
 use plugins::{registry, setup};
 use tables::{Node, Select};
 
@@ -10,6 +11,7 @@ use crate::context::Context;
 use crate::docker_host::{self, Certificates};
 use crate::failure::Failure;
 use crate::fanout::Manner;
+use crate::images::uses::folded;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::registry::{Entry, PASSWD_KEY, entries, find, passwd, passwords, table};
@@ -19,6 +21,8 @@ use crate::registry::{Entry, PASSWD_KEY, entries, find, passwd, passwords, table
 #[command(after_help = "The service, its settings, accounts and certificate go, and the server's package with the last registry of
 the node if mkregistry has installed it. The images stay where they are, for a registry of the same
 name to serve them again, unless --purge is given. With --plan the exit code is 2 if anything would be done.
+
+Refused while nodes are defined with its images, unless -f is given.
 
 Hosts go on trusting it until: chdef -m HOSTS dockertrust=HOST:PORT && mkhost HOSTS
 
@@ -32,6 +36,9 @@ pub(crate) struct Rmregistry {
     /// Show what would be done and do nothing
     #[arg(long)]
     plan: bool,
+    /// Also while nodes are defined with its images
+    #[arg(short, long)]
+    force: bool,
     /// Also its images
     #[arg(long)]
     purge: bool,
@@ -54,6 +61,7 @@ impl Run for Rmregistry {
         // Whom it let in is of no interest any more.
         let config = Entry { users: Vec::new(), ..entry.clone() }.config(&node, &passwords(cx.tables()?)?, &all)?;
         let config = cx.certified(config, Certificates::Find)?;
+        self.refuse_use(cx, &config)?;
         let backends = cx.backends()?;
         let look = async |node: Node| {
             let host = backends.host(&node).await?;
@@ -79,6 +87,18 @@ impl Run for Rmregistry {
 }
 
 impl Rmregistry {
+    /// Nodes whose images are in it could not be made anew without it.
+    fn refuse_use(&self, cx: &Context, config: &Config) -> Result<(), Failure> {
+        let place = config.place();
+        let users = cx.defined_images()?.into_iter().filter(|node| node.image.registry() == Some(&*place));
+        let users: Vec<String> = users.map(|node| node.node).collect();
+        if self.force || users.is_empty() {
+            return Ok(());
+        }
+        let why = format!("registry {} is in use by {}, whose images are of {place}", self.name, folded(users));
+        Err(Failure::refused(why).hint("-f removes it all the same"))
+    }
+
     /// Its row goes, and the users whom no other registry lets in.
     fn forget(&self, cx: &Context, entry: &Entry, all: &[Entry]) -> Result<(), Failure> {
         let elsewhere = |user: &String| all.iter().any(|other| other.name != entry.name && other.users.contains(user));

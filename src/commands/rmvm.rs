@@ -7,6 +7,7 @@ use super::{Run, Shape};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::Manner;
+use crate::images::ledger::Ledger;
 use crate::outcome::Outcome;
 use crate::reply::Answer;
 use crate::status::Statuses;
@@ -54,11 +55,14 @@ impl Rmvm {
     pub(super) async fn remove_of(&self, cx: &Context, nodes: Vec<Node>, success: Answer) -> Result<Outcome, Failure> {
         let backends = cx.backends()?;
         cx.check(self.shape.format(), &nodes, |node| Ok(backends.guests(node).map(drop)?))?;
-        let statuses = Statuses::default();
+        let (statuses, ledger) = (Statuses::default(), Ledger::default());
         let ask = async |node: Node| {
             let removed = backends.guests(&node)?.remove(&node, self.force, self.purge).await;
             let warnings = match removed {
-                Ok(()) => Vec::new(),
+                Ok(()) => {
+                    ledger.note(backends, &node, "removed");
+                    Vec::new()
+                }
                 // Gone is what it was to be; the wrong host in a definition must not pass unnoticed, though.
                 Err(plugins::Error::Absent { host }) => vec![format!("nothing to remove: no such guest on {host}")],
                 Err(error) => return Err(error.into()),
@@ -68,6 +72,7 @@ impl Rmvm {
         };
         let ended = cx.each(nodes, Manner::from(&self.shape), ask).await;
         cx.record(statuses)?;
+        cx.enter(ledger)?;
         Ok(ended.into())
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Tabdump {
     /// Write to a file
     #[arg(short = 'f', value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Only the newest N rows (auditlog, eventlog)
+    /// Only the newest N rows (auditlog, eventlog, imageledger)
     #[arg(short = 'n', value_name = "N")]
     newest: Option<usize>,
     /// Only rows that fulfil this; == != < <= > >= =~ !~, the last two as SQL's LIKE
@@ -58,9 +58,9 @@ impl Run for Tabdump {
 
 impl Tabdump {
     fn dump(&self, cx: &Context, table: &'static Table) -> Result<String, Failure> {
-        let is_log = matches!(table.name, "auditlog" | "eventlog");
+        let is_log = table.is_log();
         if self.newest.is_some() && !is_log {
-            return Err(Failure::usage("-n goes with auditlog and eventlog only"));
+            return Err(Failure::usage("-n goes with auditlog, eventlog and imageledger only"));
         }
         let wanted = criteria(table, &self.wanted)?;
         // A condition is a question about what counts; a plain dump shows what is there.

@@ -28,7 +28,7 @@ pub(crate) struct Tabedit {
 impl Run for Tabedit {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let table = tabdump::find(&self.table)?;
-        if matches!(table.name, "auditlog" | "eventlog") {
+        if table.is_log() {
             return Err(Failure::refused(format!("table {} is not for editing", table.name)).hint("prune it with tabprune"));
         }
         let before = cx.tables()?.rows(table, Select::Stored)?;

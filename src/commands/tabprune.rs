@@ -6,23 +6,23 @@ use clap::{ArgGroup, Args};
 use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 use tables::Row;
 use tables::prune::Old;
-use tables::schema::Table;
 
 use super::{Run, tabdump};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 
-/// Remove old rows from auditlog or eventlog, or old entries from the journal
+/// Remove old rows from a log, or old entries from the journal
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true), after_help = "Examples:
   tabprune auditlog -n 1000  remove the oldest thousand
   tabprune eventlog -d 30    remove what is older than thirty days
+  tabprune imageledger -d 365 the same of what nodes ran
   tabprune eventlog -a -V    print what is removed, as CSV
   tabprune journal -d 365    forget changes older than a year: deflog, defundo and lsdef --at reach back no further
   chdef -t site journaldays=365   the same, from now on and by itself; by default everything is kept")]
 pub(crate) struct Tabprune {
-    /// auditlog, eventlog or journal
+    /// auditlog, eventlog, imageledger or journal
     table: String,
     /// Remove all rows
     #[arg(short = 'a', group = "what")]
@@ -51,11 +51,11 @@ impl Run for Tabprune {
             return Ok(Outcome::Done);
         }
         let table = tabdump::find(&self.table)?;
-        if !matches!(table.name, "auditlog" | "eventlog") {
-            let why = format!("table {} is no log; tabprune is for auditlog, eventlog and journal", table.name);
+        if !table.is_log() {
+            let why = format!("table {} is no log; tabprune is for auditlog, eventlog, imageledger and journal", table.name);
             return Err(Failure::refused(why));
         }
-        let removed = cx.tables()?.prune_log(table, |rows| self.chosen(rows, table))?;
+        let removed = cx.tables()?.prune_log(table, |rows| self.chosen(rows))?;
         if cx.verbose {
             cx.ui.write(tabdump::to_csv(table, &removed).as_bytes());
         }
@@ -78,7 +78,7 @@ impl Tabprune {
         }
     }
 
-    fn chosen(&self, mut rows: Vec<Row>, table: &Table) -> Vec<Row> {
+    fn chosen(&self, mut rows: Vec<Row>) -> Vec<Row> {
         rows.sort_by_key(recid);
         let oldest = match (self.oldest, self.percent) {
             (Some(count), _) => count,
@@ -90,10 +90,9 @@ impl Tabprune {
             rows.retain(|row| recid(row) < before);
         }
         if let Some(days) = self.days {
-            let column = if table.name == "auditlog" { "audittime" } else { "eventtime" };
             let limit = SignedDuration::from_hours(24 * i64::from(days));
             let now = Timestamp::now();
-            rows.retain(|row| row.get(column).and_then(logged_at).is_some_and(|at| now.duration_since(at) > limit));
+            rows.retain(|row| row.cell(1).and_then(logged_at).is_some_and(|at| now.duration_since(at) > limit));
         }
         rows
     }
@@ -103,8 +102,11 @@ fn recid(row: &Row) -> u64 {
     row.key()[0].parse().unwrap_or(0)
 }
 
-/// xCAT writes the local time: `11-21-2026 04:48:27`, in old dumps `2026-11-21 04:48:27`.
+/// xCAT writes the local time: `11-21-2026 04:48:27`, in old dumps `2026-11-21 04:48:27`; logs of ours are in UTC.
 fn logged_at(text: &str) -> Option<Timestamp> {
+    if let Ok(time) = text.parse() {
+        return Some(time);
+    }
     let read = |format| civil::DateTime::strptime(format, text).ok();
     let time = read("%m-%d-%Y %H:%M:%S").or_else(|| read("%Y-%m-%d %H:%M:%S"))?;
     Some(time.to_zoned(TimeZone::system()).ok()?.timestamp())
@@ -115,9 +117,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_spellings_of_a_time_are_read() {
+    fn all_spellings_of_a_time_are_read() {
         assert!(logged_at("11-21-2026 04:48:27").is_some());
         assert_eq!(logged_at("11-21-2026 04:48:27"), logged_at("2026-11-21 04:48:27"));
+        assert_eq!(logged_at("2026-11-21T04:48:27Z").map(Timestamp::as_second), Some(1_795_236_507));
         assert_eq!(logged_at("yesterday"), None);
     }
 }

@@ -126,12 +126,20 @@ pub(super) const TYPES: &[Type] = &[
         ..rows("osdistroupdate", "osdistroupdate", "osupdatename", "An update of a distribution.")
     },
     Type {
-        sources: &[&[from("osimage"), from("linuximage").when("imagetype", "linux")]],
+        sources: &[&[
+            from("osimage"),
+            from("linuximage").when("imagetype", "linux"),
+            from("containerimage").when("imagetype", "container"),
+        ]],
         ..rows("osimage", "osimage", "imagename", "An operating system image to install or boot nodes with.")
     },
     Type { sources: &[&[from("pdu")]], ..rows("pdu", "pdu", "node", "A power distribution unit of a rack.") },
     Type { sources: &[&[from("policy")]], ..rows("policy", "policy", "priority", "A rule of who may do what.") },
     Type { sources: &[&[from("rack")]], ..rows("rack", "rack", "rackname", "A rack of the site.") },
+    Type {
+        sources: &[&[from("registry")]],
+        ..rows("registry", "registry", "name", "A registry of container images; mkregistry makes it.")
+    },
     Type {
         sources: &[&[from("routes")]],
         ..rows("route", "routes", "routename", "A static route for nodes to set up.")
@@ -172,6 +180,7 @@ const SHARED: &[Source] = &[
     from("mp").renamed(&[("id", "slotid"), ("nodetype", "hwtype")]),
     from("nics"),
     from("nodehm"),
+    from("nodeimage").prefix("pinned"),
     from("nodepos").renamed(&[("u", "unit")]),
     from("noderes").renamed(&[("proxydhcp", "supportproxydhcp")]).without(&[
         "discoverynics",

@@ -4,6 +4,7 @@ mod auditlog;
 mod bootparams;
 mod boottarget;
 mod chain;
+mod containerimage;
 mod docker;
 mod dockerhost;
 mod eventlog;
@@ -13,6 +14,7 @@ mod firmware;
 mod hosts;
 mod hwinv;
 mod hypervisor;
+mod imageledger;
 mod ipmi;
 mod iscsi;
 mod kit;
@@ -28,6 +30,7 @@ mod networks;
 mod nics;
 mod nodegroup;
 mod nodehm;
+mod nodeimage;
 mod nodelist;
 mod nodepos;
 mod noderes;
@@ -66,6 +69,7 @@ pub const ALL: &[&Table] = &[
     &bootparams::TABLE,
     &boottarget::TABLE,
     &chain::TABLE,
+    &containerimage::TABLE,
     &docker::TABLE,
     &dockerhost::TABLE,
     &eventlog::TABLE,
@@ -75,6 +79,7 @@ pub const ALL: &[&Table] = &[
     &hosts::TABLE,
     &hwinv::TABLE,
     &hypervisor::TABLE,
+    &imageledger::TABLE,
     &ipmi::TABLE,
     &iscsi::TABLE,
     &kit::TABLE,
@@ -90,6 +95,7 @@ pub const ALL: &[&Table] = &[
     &nics::TABLE,
     &nodegroup::TABLE,
     &nodehm::TABLE,
+    &nodeimage::TABLE,
     &nodelist::TABLE,
     &nodepos::TABLE,
     &noderes::TABLE,
@@ -186,11 +192,20 @@ impl Table {
         self.columns.iter().position(|column| column.name == name)
     }
 
+    /// Whether it only tells what happened: rows are added by the program and pruned by age, the first column counts
+    /// them and the second is their time.
+    pub fn is_log(&self) -> bool {
+        LOGS.contains(&self.name)
+    }
+
     /// The key columns, in order.
     pub fn keys(&self) -> impl Iterator<Item = &'static Column> {
         self.columns.iter().filter(|column| column.key)
     }
 }
+
+/// The tables that are logs.
+pub const LOGS: [&str; 3] = ["auditlog", "eventlog", "imageledger"];
 
 /// The table of that name.
 pub fn find(name: &str) -> Option<&'static Table> {

@@ -8,8 +8,8 @@ use plugins::authority::{Authority, Purpose, Subject};
 
 use crate::{defined_hosts, lab};
 
-const LIMIT: Duration = Duration::from_secs(60);
-const PLACE: &str = "10.77.0.1:5000";
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const PLACE: &str = "10.77.0.1:5000";
 
 /// A bare host whose package source has what a registry needs.
 fn bare() -> Lab {
@@ -20,13 +20,13 @@ fn bare() -> Lab {
 }
 
 /// A registry on h1 that lets in ada with password sesame.
-fn registry(lab: &Lab) {
+pub(crate) fn registry(lab: &Lab) {
     let run = lab.run_with_stdin("mkregistry h1 --auth ada --password-stdin", "sesame\n");
     assert_eq!(run.code, 0, "{run}");
 }
 
 /// Makes a host trust it, and has it push its image under these tags.
-fn push(lab: &Lab, host: &str, tags: &[&str]) {
+pub(crate) fn push(lab: &Lab, host: &str, tags: &[&str]) {
     lab.run(&format!("chdef -p {host} dockertrust={PLACE}")).success();
     lab.run(&format!("mkhost {host} -y")).success();
     let host = lab.host(host);
@@ -41,7 +41,7 @@ fn push(lab: &Lab, host: &str, tags: &[&str]) {
 }
 
 /// Waits until it serves; what lsregistry said.
-fn served(lab: &Lab) -> String {
+pub(crate) fn served(lab: &Lab) -> String {
     wait_for("the registry", LIMIT, || match lab.run("lsregistry --check") {
         run if run.code == 0 => Wait::Ready(run.stdout),
         run => Wait::NotYet(run.to_string()),
@@ -119,7 +119,7 @@ fn hosts_that_trust_it_run_what_is_in_it() {
     lab.run(&format!("mkdef c2 groups=web mgt=docker vmhost=h1 image={PLACE}/busybox:1")).success();
     assert_snapshot!(lab.run("mkvm c2"), @"
     ------- stderr -------
-    c2: Error: h1: cannot pull image 10.77.0.1:5000/busybox:1: the host does not trust its registry, because /etc/docker/certs.d/10.77.0.1:5000/ca.crt is not there or is of another authority
+    c2: Error: h1: cannot pull image 10.77.0.1:5000/busybox@sha256:$ID: the host does not trust its registry, because /etc/docker/certs.d/10.77.0.1:5000/ca.crt is not there or is of another authority
     Hint: let the host trust it: chdef -p h1 dockertrust=10.77.0.1:5000 && mkhost h1
     [exit status: 1]
     ");
@@ -154,7 +154,7 @@ fn hosts_that_trust_it_run_what_is_in_it() {
 }
 
 /// Gives the registry a certificate that is good for nothing any more.
-fn expire(lab: &Lab) {
+pub(crate) fn expire(lab: &Lab) {
     let authority = Authority::open(&lab.state().join("ca")).ok().flatten().expect("mkregistry has made it");
     let subject = Subject { names: vec!["10.77.0.1".into()], purpose: Purpose::Server };
     let expired = authority.issue(&subject, Duration::ZERO).expect("it can issue anything");
@@ -289,4 +289,24 @@ fn a_password_is_not_seen_and_ctrl_c_leaves_the_terminal_as_it_was() {
     assert!(terminal.settings().contains(" echo "), "{}", terminal.settings());
     assert_eq!(terminal.wait(LIMIT).code, 130);
     assert_eq!(lab.run("lsregistry").success(), "");
+}
+
+#[test]
+fn images_are_not_left_behind_in_the_former_storage() {
+    let lab = defined_hosts(lab().systemd_hosts(2), 2);
+    registry(&lab);
+    assert!(lab.run("mkregistry h1 --storage /srv/registry").success().contains("start xcrane-registry@h1.service"));
+    push(&lab, "h2", &["1"]);
+    assert_snapshot!(lab.run("mkregistry h1 --storage /srv/images"), @"
+    ------- stderr -------
+    h1: Error: cannot make registry h1: its images are in /srv/registry/h1; move them first, on its node: systemctl stop xcrane-registry@h1.service && mkdir -p /srv/images && mv /srv/registry/h1 /srv/images/h1
+    Error: nothing was done: it cannot be done on h1
+    [exit status: 1]
+    ");
+    assert!(lab.run("lsregistry").success().contains("in /srv/registry/h1"));
+    lab.host("h1").shell(
+        "systemctl stop xcrane-registry@h1.service && mkdir -p /srv/images && mv /srv/registry/h1 /srv/images/h1",
+    );
+    lab.run("mkregistry h1 --storage /srv/images").success();
+    assert!(served(&lab).contains("1 repositories"));
 }

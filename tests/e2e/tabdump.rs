@@ -84,7 +84,7 @@ fn conditions_choose_rows_and_hide_disabled_ones() {
     [exit status: 2]
     $ tabdump -n 2 nodelist
     ------- stderr -------
-    Error: -n goes with auditlog and eventlog only
+    Error: -n goes with auditlog, eventlog and imageledger only
     [exit status: 2]
     "#);
 }

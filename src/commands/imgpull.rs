@@ -1,0 +1,111 @@
+//! `imgpull`: bring an image onto hosts.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use clap::Args;
+use plugins::{Digest, Pull, Pulled, Reference};
+use serde_json::json;
+use tables::Node;
+
+use super::{Run, Shape};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::fanout::Manner;
+use crate::images::hosts::image;
+use crate::images::objects::{Recorded, Source, record};
+use crate::outcome::Outcome;
+use crate::reply::Answer;
+use crate::size::size;
+
+/// Bring an image onto hosts
+#[derive(Debug, Args)]
+#[command(after_help = "Each host fetches it once, all at the same time, as the first user of our registry or as table passwd has it for
+another (key registry, authdomain HOST:PORT). A host that has the same already says 'unchanged'; nothing is fetched then.
+The image becomes an object: lsdef -t osimage. With --json there is a line for each piece of progress, too.
+
+Examples:
+  imgpull hosts 10.0.0.1:5000/apps/solver:2.1
+  imgpull h[1-8] 10.0.0.1:5000/apps/solver:2.1 --json | jq -c .")]
+pub(crate) struct Imgpull {
+    /// The hosts
+    #[arg(value_name = "HOSTS")]
+    noderange: String,
+    /// The image, as provmethod of nodes names it
+    #[arg(value_name = "IMAGE")]
+    image: String,
+    /// Why, for the journal
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+impl Run for Imgpull {
+    fn is_audited(&self) -> bool {
+        true
+    }
+
+    async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
+        let format = self.shape.format();
+        let image = image(&self.image)?;
+        cx.tell_progress(format);
+        let backends = cx.backends()?;
+        let hosts = cx.image_hosts(&self.noderange, format)?;
+        let found: Mutex<BTreeMap<String, Pulled>> = Mutex::default();
+        let ask = async |host: Node| {
+            let pulled = backends.images_on(&host)?.pull(&host, &Pull { image: image.clone() }).await?;
+            let answer = told(&image, &pulled);
+            found.lock().unwrap_or_else(PoisonError::into_inner).insert(host.name().to_owned(), pulled);
+            Ok(answer)
+        };
+        let ended = cx.each(hosts, Manner::from(&self.shape), ask).await;
+        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.record(cx, &image, &found).await?;
+        Ok(ended.into())
+    }
+}
+
+impl Imgpull {
+    /// Makes the image known as what most hosts have; where somebody moves the tag meanwhile, some have another.
+    async fn record(&self, cx: &Context, image: &Reference, found: &BTreeMap<String, Pulled>) -> Result<(), Failure> {
+        let mut contents: BTreeMap<Option<&Digest>, Vec<String>> = BTreeMap::new();
+        for (host, pulled) in found {
+            contents.entry(pulled.image.digest(image)).or_default().push(host.clone());
+        }
+        if contents.len() > 1 {
+            cx.ui.warning("hosts have different content: the tag was moved meanwhile; run the command again");
+        }
+        let Some((digest, _)) = contents.into_iter().max_by_key(|(_, hosts)| hosts.len()) else { return Ok(()) };
+        let recorded = Recorded {
+            image: image.clone(),
+            digest: digest.cloned(),
+            size: size_in_registry(cx, image, digest).await?,
+            source: Source::Pull,
+            parent: None,
+            message: None,
+        };
+        cx.tables()?.edit(&cx.origin(self.reason.clone()), |edit| record(cx, edit, &recorded))?;
+        Ok(())
+    }
+}
+
+/// What our registry says; of others nothing is asked.
+async fn size_in_registry(cx: &Context, image: &Reference, digest: Option<&Digest>) -> Result<Option<u64>, Failure> {
+    let registries = cx.registries()?;
+    let (Some(registry), Some(digest)) = (registries.of(image), digest) else { return Ok(None) };
+    // The hosts have it; that the registry went down since is no reason to say that they do not.
+    let manifest = registry.client.manifest(image.repository(), digest.as_str()).await.ok().flatten();
+    Ok(manifest.map(|manifest| manifest.size))
+}
+
+fn told(image: &Reference, pulled: &Pulled) -> Answer {
+    let verb = if pulled.changed { "pulled" } else { "unchanged" };
+    let digest = pulled.image.digest(image);
+    let line = match digest {
+        Some(digest) => format!("{verb} {digest} {}", size(pulled.image.size)),
+        None => format!("{verb} {}", size(pulled.image.size)),
+    };
+    let data = json!({ "image": image, "changed": pulled.changed, "digest": digest, "size": pulled.image.size });
+    Answer { data: Some(data), ..Answer::line(line) }
+}

@@ -1,0 +1,33 @@
+//! The hosts that image commands are about.
+
+use plugins::Reference;
+use tables::Node;
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::ui::Format;
+
+/// The image that a person named, with its tag.
+pub(crate) fn image(text: &str) -> Result<Reference, Failure> {
+    let parsed: Result<Reference, String> = text.parse();
+    parsed.map(|image| image.complete()).map_err(|why| {
+        let failure = Failure::refused(why);
+        if text.starts_with('/') { failure.hint("a file is loaded with: imgload HOSTS FILE") } else { failure }
+    })
+}
+
+impl Context {
+    /// The hosts of a range; a container among them refuses the command.
+    pub(crate) fn image_hosts(&self, range: &str, format: Format) -> Result<Vec<Node>, Failure> {
+        let nodes = self.nodes(range)?;
+        let backends = self.backends()?;
+        self.check(format, &nodes, |node| {
+            if node.get("mgt") == Some("docker") {
+                let host = node.get("vmhost").unwrap_or("that of attribute vmhost");
+                return Err(Failure::refused(format!("it is a container; images are on its host, {host}")));
+            }
+            Ok(backends.images_on(node).map(drop)?)
+        })?;
+        Ok(nodes)
+    }
+}

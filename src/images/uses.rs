@@ -1,0 +1,210 @@
+//! Who uses an image: nodes whose definition names it or that are pinned to it, and what runs or stands on hosts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plugins::{Digest, Guest, HostImage, Reference};
+use tables::Node;
+use tables::noderange::fold;
+
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// A node as its definition has it.
+pub(crate) struct Defined {
+    pub(crate) node: String,
+    host: String,
+    pub(crate) image: Reference,
+    digest: Option<Digest>,
+}
+
+/// A host as it is.
+pub(crate) struct Held {
+    pub(crate) images: Vec<HostImage>,
+    guests: Vec<Guest>,
+}
+
+impl Held {
+    /// The containers that were made from an image, by whatever name.
+    pub(crate) fn made_from(&self, image: &HostImage) -> Vec<String> {
+        let guests = self.guests.iter().filter(|guest| guest.image_id == image.id);
+        guests.map(|guest| guest.name.clone()).collect()
+    }
+}
+
+/// The content of an image, as far as it is known, under the name it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Content {
+    pub(crate) image: Reference,
+    pub(crate) digest: Option<Digest>,
+}
+
+impl Content {
+    /// Whether a name with this content is the same: the tag, or the digest in the same repository.
+    fn is(&self, image: &Reference, digest: Option<&Digest>) -> bool {
+        let same_tag = image.digest().is_none() && image.complete() == self.image;
+        let digest = digest.or(image.digest());
+        same_tag || (digest.is_some() && digest == self.digest.as_ref() && image.is_same_name(&self.image))
+    }
+
+    /// The nodes that are defined with it, or pinned to it.
+    pub(crate) fn defined(&self, all: &[Defined]) -> Vec<String> {
+        self.users(all).map(|node| node.node.clone()).collect()
+    }
+
+    /// The same of one host's nodes.
+    pub(crate) fn defined_on(&self, all: &[Defined], host: &str) -> Vec<String> {
+        self.users(all).filter(|node| node.host == host).map(|node| node.node.clone()).collect()
+    }
+
+    fn users<'a>(&'a self, all: &'a [Defined]) -> impl Iterator<Item = &'a Defined> {
+        all.iter().filter(|node| self.is(&node.image, node.digest.as_ref()))
+    }
+
+    /// The containers of a host that were made from it, running or not.
+    pub(crate) fn running(&self, held: &Held) -> Vec<String> {
+        let made_from = |guest: &&Guest| {
+            let named: Option<Reference> = guest.image.parse().ok();
+            let content = held.images.iter().find(|image| image.id == guest.image_id);
+            let digest = content.and_then(|content| content.digest(&self.image));
+            named.is_some_and(|named| self.is(&named, None)) || (digest.is_some() && digest == self.digest.as_ref())
+        };
+        held.guests.iter().filter(made_from).map(|guest| guest.name.clone()).collect()
+    }
+
+    /// The image of a host that this is, by tag or by content.
+    pub(crate) fn on<'a>(&self, held: &'a Held) -> Option<&'a HostImage> {
+        held.images.iter().find(|image| {
+            let by_tag = image.tags.iter().any(|tag| *tag == self.image);
+            by_tag || image.digest(&self.image).is_some_and(|digest| Some(digest) == self.digest.as_ref())
+        })
+    }
+}
+
+/// A range, or `-` for nobody.
+pub(crate) fn folded(names: impl IntoIterator<Item = String>) -> String {
+    let names: Vec<String> = names.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+    if names.is_empty() { "-".into() } else { fold(&names) }
+}
+
+impl Context {
+    /// What every node is defined with.
+    pub(crate) fn defined_images(&self) -> Result<Vec<Defined>, Failure> {
+        let backends = self.backends()?;
+        let (names, _) = self.tables()?.guests_and_hosts()?;
+        let nodes = self.tables()?.resolve(&names)?;
+        let defined = nodes.iter().filter_map(|node| {
+            // A definition that is wrong is mkvm's to refuse.
+            let wanted = backends.guests(node).ok()?.image(node).ok()??;
+            let host = node.host().map(|host| host.name().to_owned()).unwrap_or_default();
+            Some(Defined { node: node.name().to_owned(), host, image: wanted.named, digest: wanted.digest })
+        });
+        Ok(defined.collect())
+    }
+
+    /// Every host that carries guests, or whose engine was defined.
+    pub(crate) fn all_hosts(&self) -> Result<Vec<Node>, Failure> {
+        let (_, names) = self.tables()?.guests_and_hosts()?;
+        Ok(self.tables()?.resolve(&names)?)
+    }
+
+    /// What a host has and carries.
+    pub(crate) async fn held(&self, host: &Node) -> Result<Held, Failure> {
+        let backends = self.backends()?;
+        let (images, guests) = tokio::join!(backends.images_on(host)?.list(host), backends.guests_on(host)?.list(host));
+        Ok(Held { images: images?, guests: guests? })
+    }
+
+    /// The same of many; of hosts that do not answer why.
+    pub(crate) async fn held_by(&self, hosts: &[Node]) -> (BTreeMap<String, Held>, BTreeMap<String, Failure>) {
+        let ask = |host| async move { (Node::name(host).to_owned(), self.held(host).await) };
+        let answers = futures_util::future::join_all(hosts.iter().map(ask)).await;
+        let (mut held, mut silent) = (BTreeMap::new(), BTreeMap::new());
+        for (name, answer) in answers {
+            match answer {
+                Ok(found) => drop(held.insert(name, found)),
+                Err(failure) => drop(silent.insert(name, failure)),
+            }
+        }
+        (held, silent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(digit: &str) -> Digest {
+        format!("sha256:{}", digit.repeat(64)).parse().expect("a digest")
+    }
+
+    fn name(text: &str) -> Reference {
+        text.parse().expect("a name")
+    }
+
+    fn image(id: &str, tags: &[&str], digests: &[(&str, &str)]) -> HostImage {
+        HostImage {
+            id: id.into(),
+            tags: tags.iter().map(|tag| name(tag)).collect(),
+            digests: digests.iter().map(|(of, digit)| name(of).pinned(&digest(digit))).collect(),
+            size: 1,
+            created: 0,
+        }
+    }
+
+    fn guest(name: &str, image: &str, image_id: &str) -> Guest {
+        Guest {
+            name: name.into(),
+            state: "running".into(),
+            image: image.into(),
+            image_id: image_id.into(),
+            ip: None,
+            id: String::new(),
+            command: String::new(),
+            created: 0,
+            status: String::new(),
+            managed: true,
+        }
+    }
+
+    #[test]
+    fn content_is_known_by_tag_and_by_digest_in_its_repository() {
+        let content = Content { image: name("r:5000/a:1"), digest: Some(digest("1")) };
+        let check = |image: &str, pin: Option<&str>, expected: bool| {
+            let node = Defined { node: "n1".into(), host: "h1".into(), image: name(image), digest: pin.map(digest) };
+            assert_eq!(!content.defined(&[node]).is_empty(), expected, "{image} {pin:?}");
+        };
+        check("r:5000/a:1", None, true);
+        check("r:5000/a:1", Some("2"), true);
+        check("r:5000/a:2", Some("1"), true);
+        check("r:5000/a:2", Some("2"), false);
+        check("r:5000/a:2", None, false);
+        check("r:5000/b:1", Some("1"), false);
+        check(&format!("r:5000/a@{}", digest("1")), None, true);
+    }
+
+    #[test]
+    fn a_container_holds_what_it_was_made_from_by_whatever_name() {
+        let held = Held {
+            images: vec![image("i1", &["busybox:lab"], &[("r:5000/a", "1")]), image("i2", &["r:5000/a:1"], &[])],
+            guests: vec![
+                guest("c1", "busybox:lab", "i1"),
+                guest("c2", &format!("r:5000/a@{}", digest("1")), "i1"),
+                guest("c3", "r:5000/a:1", "i2"),
+                guest("c4", "sha256:0", "i9"),
+            ],
+        };
+        let running =
+            |image: &str, digit: Option<&str>| Content { image: name(image), digest: digit.map(digest) }.running(&held);
+        assert_eq!(running("r:5000/a:2", Some("1")), ["c1", "c2"]);
+        assert_eq!(running("r:5000/a:1", Some("2")), ["c3"]);
+        assert_eq!(running("busybox:lab", None), ["c1"]);
+        assert_eq!(running("r:5000/b:1", Some("1")), [""; 0]);
+        assert_eq!(held.made_from(&held.images[0]), ["c1", "c2"]);
+    }
+
+    #[test]
+    fn nobody_is_a_dash() {
+        assert_eq!(folded([]), "-");
+        assert_eq!(folded(["c2", "c1", "c2"].map(str::to_owned)), "c[1-2]");
+    }
+}

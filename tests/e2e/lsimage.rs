@@ -1,0 +1,75 @@
+//! `lsimage`: of hosts, of a registry, and all that are known.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::imgpull::{meaning, push_changed, with_registry};
+use crate::mkregistry::PLACE;
+
+/// Digests by number, in the order of their first appearance.
+fn numbered(text: &str) -> String {
+    let mut known: Vec<String> = Vec::new();
+    let mut told = text.to_owned();
+    for word in text.split_whitespace().filter(|word| word.len() == 71 && word.starts_with("sha256:")) {
+        if !known.iter().any(|digest| digest == word) {
+            known.push(word.to_owned());
+            told = told.replace(word, &format!("digest{}", known.len()));
+        }
+    }
+    told
+}
+
+#[test]
+fn images_and_who_uses_them() {
+    let lab = with_registry(2, &["1", "2"]);
+    lab.run(&format!("mkdef c[1-2] groups=web mgt=docker vmhost=h2 image={PLACE}/busybox:1")).success();
+    lab.run(&format!("mkdef c3 groups=web mgt=docker vmhost=h2 image={PLACE}/busybox:2")).success();
+    lab.run(&format!("imgpull h2 {PLACE}/busybox:1")).success();
+    lab.run("mkvm c1").success();
+    push_changed(&lab, "1", "new");
+    let run = lab.run(&format!("lsimage {PLACE}"));
+    assert_eq!(run.code, 0, "{run}");
+    assert_snapshot!(numbered(&run.stdout), @"
+    10.77.0.1:5000: 10.77.0.1:5000/busybox:1 digest1 1.0M c[1-2] -
+    10.77.0.1:5000: 10.77.0.1:5000/busybox:2 digest2 1.0M c[1,3] c1
+    ");
+    let found: Value = serde_json::from_str(&lab.run(&format!("lsimage {PLACE} --json")).success()).unwrap();
+    assert_eq!(found["answer"][0]["digest"], meaning(&lab, "1"));
+    assert!(found["answer"][0]["size"].as_u64().unwrap() > 100_000);
+    let run = lab.run("lsimage h2");
+    assert_snapshot!(numbered(&run.stdout), @"");
+    assert_snapshot!(numbered(&lab.run("lsimage").stdout), @"10.77.0.1:5000/busybox:1 digest1 1.0M pull h2 c[1-2] c1 moved");
+    assert_snapshot!(lab.shell("lsimage --json | jq -c '[.answer.hosts, .answer.registry]'"), @r#"[["h2"],"moved"]"#);
+    assert_snapshot!(lab.shell("lsimage h1 | awk '{ print NF }' | sort -u"), @"");
+    let mut terminal = lab.spawn_pty(&format!("lsimage {PLACE}"), 24, 120);
+    let screen = terminal.expect("busybox:2", crate::mkregistry::LIMIT);
+    assert!(screen.contains("sha256:") && !screen.contains(&meaning(&lab, "1")), "{screen}");
+
+    lab.run("chdef -t site connecttimeout=2").success();
+    lab.host("h2").power_off();
+    let run = lab.run("lsimage");
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stdout.contains("busybox:1") && run.stderr.starts_with("h2: Error: "), "{run}");
+    lab.host("h1").shell("systemctl stop xcrane-registry@h1");
+    let run = lab.run("lsimage");
+    assert!(run.stdout.trim_end().ends_with(" unknown"), "{run}");
+    assert_snapshot!(crate::session(&lab, "
+        lsimage 10.9.9.9:5000
+        lsimage nope
+        lsimage 10.77.0.1:5000
+    "), @"
+    $ lsimage 10.9.9.9:5000
+    ------- stderr -------
+    Error: '10.9.9.9:5000' is none of our registries
+    Hint: lsregistry tells which there are; of others only their hosts are asked
+    [exit status: 1]
+    $ lsimage nope
+    ------- stderr -------
+    Error: Invalid nodes and/or groups in noderange: nope
+    [exit status: 1]
+    $ lsimage 10.77.0.1:5000
+    ------- stderr -------
+    Error: cannot reach registry h1 at 10.77.0.1:5000: Connection refused (os error 111)
+    [exit status: 1]
+    ");
+}
