@@ -1,9 +1,14 @@
 //! Images on hosts: what guests are made from, and where it comes from.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::Serialize;
 use tables::Node;
 
+use crate::archive::Archive;
 use crate::{Digest, Reference, Result};
 
 /// Brings images onto hosts, tells which are there, and removes them.
@@ -24,6 +29,24 @@ pub trait Images: Send + Sync {
     /// Takes a name away from `host`, and with its last name the image. One in use by a guest stays: that is
     /// [`crate::Error::Refused`].
     async fn remove(&self, host: &Node, image: &Reference) -> Result<Removed>;
+
+    /// Gives an image that `host` has one more name.
+    async fn tag(&self, host: &Node, image: &Reference, name: &Reference) -> Result<()>;
+
+    /// Brings the registry of its name in step with `host`.
+    async fn push(&self, host: &Node, image: &Reference) -> Result<Pushed>;
+
+    /// Makes an image of a guest as it is, on the guest's host.
+    async fn commit(&self, node: &Node, commit: &Commit) -> Result<Committed>;
+
+    /// Brings the images of an archive onto `host`, of which what it has is not sent.
+    async fn load(&self, host: &Node, archive: &Arc<Archive>) -> Result<Loaded>;
+
+    /// Writes an image that `host` has as an archive; the bytes of it.
+    async fn save(&self, host: &Node, image: &Reference, file: std::fs::File) -> Result<u64>;
+
+    /// Makes an image on `host` as a file of instructions says.
+    async fn build(&self, host: &Node, build: &Build) -> Result<Built>;
 }
 
 /// What to pull.
@@ -71,4 +94,65 @@ impl HostImage {
     pub fn digest(&self, image: &Reference) -> Option<&Digest> {
         self.digests.iter().find(|known| known.is_same_name(image))?.digest()
     }
+}
+
+/// How a push ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pushed {
+    /// What the host says that the manifest is by now.
+    pub digest: Digest,
+}
+
+/// The image that a guest becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    pub image: Reference,
+    pub message: Option<String>,
+    pub author: String,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// An image that was made of a guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Committed {
+    pub id: String,
+    /// The digest of what the guest was made from; None if that came from no registry.
+    pub parent: Option<Digest>,
+    /// Directories of the guest that are no part of it, such as volumes.
+    pub outside: Vec<String>,
+    /// Variables of the guest that its image did not have and this one has.
+    pub variables: Vec<String>,
+    /// The guest was suspended before, and still is.
+    pub was_suspended: bool,
+}
+
+/// How a load ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Loaded {
+    /// False if the host had all of it already.
+    pub changed: bool,
+    /// Bytes sent.
+    pub sent: u64,
+    /// Bytes of layers that the host had.
+    pub spared: u64,
+}
+
+/// What to build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    pub image: Reference,
+    /// The directory that instructions may copy from.
+    pub context: PathBuf,
+    /// The instructions; None for `Dockerfile` in the context.
+    pub dockerfile: Option<PathBuf>,
+    pub arguments: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// An image that was built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Built {
+    pub id: String,
+    /// Bytes of the context.
+    pub sent: u64,
 }

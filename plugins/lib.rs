@@ -2,6 +2,7 @@
 //!
 //! Nothing here prints and nothing here reads a table: a [`tables::Node`] arrives fully resolved, a typed answer leaves.
 
+pub mod archive;
 pub mod authority;
 mod backend;
 mod console;
@@ -36,7 +37,7 @@ pub use files::Files;
 pub use guests::{Changed, Created, Guest, GuestState, Guests, Port, WantedImage};
 pub use host::{Host, Ran};
 pub use hosts::{Carried, HostState, Hosts};
-pub use images::{HostImage, Images, Pull, Pulled, Removed};
+pub use images::{Build, Built, Commit, Committed, HostImage, Images, Loaded, Pull, Pulled, Pushed, Removed};
 pub use mac::derived_mac;
 pub use power::{Power, PowerAction, PowerReading, PowerState, Powered};
 pub use progress::{Event, Progress};

@@ -57,19 +57,24 @@ impl Context {
         self.progress_format.set(format);
     }
 
+    /// Whom long work tells how far it has come.
+    pub(crate) fn progress(&self) -> Progress {
+        match self.progress_format.get() {
+            Format::Json => {
+                let events = Events::new(self.ui.clone());
+                Progress::new(move |event: Event| events.tell(event))
+            }
+            Format::Lines | Format::Folded => {
+                let bars = Bars::new(self.ui.clone());
+                Progress::new(move |event: Event| bars.show(event))
+            }
+        }
+    }
+
     /// The backends, with what table site says of limits and keys.
     pub(crate) fn backends(&self) -> Result<&Backends, Failure> {
         if self.backends.get().is_none() {
-            let progress = match self.progress_format.get() {
-                Format::Json => {
-                    let events = Events::new(self.ui.clone());
-                    Progress::new(move |event: Event| events.tell(event))
-                }
-                Format::Lines | Format::Folded => {
-                    let bars = Bars::new(self.ui.clone());
-                    Progress::new(move |event: Event| bars.show(event))
-                }
-            };
+            let progress = self.progress();
             let backends = Backends::new(&self.settings()?, &progress);
             self.backends.get_or_init(|| backends);
         }

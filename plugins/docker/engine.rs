@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bollard::{ClientVersion, Docker};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use http_body_util::{BodyExt, Either, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::header::{self, HeaderValue};
@@ -184,10 +184,39 @@ impl Engine {
         upgraded.map(Ok).map_err(|error| self.unreachable(Box::new(error)))
     }
 
+    /// Sends bytes as they come; the answer begins when the engine has read enough of them, so that whoever sends sees to
+    /// the limit, with [`Self::alive`].
+    pub(super) async fn send(
+        &self,
+        path: &str,
+        kind: &'static str,
+        body: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    ) -> Asked<Incoming> {
+        let frames: Pin<Box<dyn Stream<Item = std::io::Result<Frame<Bytes>>> + Send>> =
+            Box::pin(body.map(|piece| piece.map(Frame::data)));
+        let request = Request::post(format!("http://engine/v{}{path}", self.api))
+            .header(header::CONTENT_TYPE, kind)
+            .body(Either::Right(StreamBody::new(frames)));
+        let request = request.map_err(|error| Error::Garbled { what: "request".into(), why: error.to_string() })?;
+        let response = self.client.request(request).await.map_err(|error| self.unreachable(innermost(error)))?;
+        Ok(self.judged(response).await?.map(Response::into_body))
+    }
+
+    /// Waits for work that goes on for up to `limit`, as long as the engine answers anything.
+    pub(super) async fn alive<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Result<T> {
+        self.check_alive()?;
+        self.watched(limit, work).await
+    }
+
     async fn begin(&self, request: Request<Body>) -> Asked<Response<Incoming>> {
         self.check_alive()?;
         let response = self.watched(self.request_limit, self.client.request(request)).await?;
         let response = response.map_err(|error| self.unreachable(innermost(error)))?;
+        self.judged(response).await
+    }
+
+    /// An answer whose body is still to come, or the engine's no.
+    async fn judged(&self, response: Response<Incoming>) -> Asked<Response<Incoming>> {
         let status = response.status();
         if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(Ok(response));

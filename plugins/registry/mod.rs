@@ -11,6 +11,7 @@ mod client;
 mod config;
 mod content;
 mod files;
+mod save;
 mod state;
 
 use serde_json::json;

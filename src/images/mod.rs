@@ -4,6 +4,7 @@ pub(crate) mod hosts;
 pub(crate) mod ledger;
 pub(crate) mod objects;
 pub(crate) mod pins;
+pub(crate) mod push;
 pub(crate) mod registries;
 pub(crate) mod removal;
 pub(crate) mod uses;

@@ -15,12 +15,24 @@ pub(crate) const TYPE: &str = "container";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     Pull,
+    /// Of this host.
+    Push(String),
+    /// Of this node.
+    Capture(String),
+    /// Of this file.
+    Load(String),
+    /// On this host.
+    Build(String),
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pull => out.write_str("pull"),
+            Self::Push(host) => write!(out, "push {host}"),
+            Self::Capture(node) => write!(out, "capture {node}"),
+            Self::Load(file) => write!(out, "load {file}"),
+            Self::Build(host) => write!(out, "build {host}"),
         }
     }
 }
@@ -47,7 +59,8 @@ pub(crate) fn record(cx: &Context, edit: &mut Edit<'_>, recorded: &Recorded) -> 
     let digest = recorded.digest.as_ref().map(ToString::to_string).unwrap_or_default();
     edit.set(osimage(), &[&name], &[("imagetype", TYPE), ("disable", "")])?;
     let known = edit.row(containerimage(), &[&name])?;
-    if known.is_some_and(|row| !digest.is_empty() && row.get("digest") == Some(&*digest)) {
+    // What was loaded or built has no digest before it is pushed; one that is known is worth more than none.
+    if known.is_some_and(|row| digest.is_empty() || row.get("digest") == Some(&*digest)) {
         return Ok(());
     }
     let text = |value: &Option<String>| value.clone().unwrap_or_default();

@@ -79,6 +79,18 @@ impl Report {
         ])
     }
 
+    /// Writes a comparison of bytes, of which the rival needs at least so many times as many.
+    pub(crate) fn bytes(&mut self, what: &str, ours: u64, name: &str, rival: u64, wanted: f64) -> Result<()> {
+        let ratio = rival as f64 / ours as f64;
+        let met = if ratio >= wanted { "yes" } else { "NO" };
+        self.missed += usize::from(met == "NO");
+        self.lines += 1;
+        let shown = |bytes: u64| megabytes(bytes / 1024);
+        let cells =
+            [what, &shown(ours), &shown(rival), name, &times(ratio), &Target::ratio(wanted).text(), met, "-", "-"];
+        write(&cells.map(str::to_owned))
+    }
+
     /// Writes how it ended and what may have disturbed it.
     pub(crate) fn close(&self, took: Duration) -> Result<()> {
         let processors = std::thread::available_parallelism()?;

@@ -2,6 +2,7 @@
 
 mod engine;
 mod hosts;
+mod images;
 mod links;
 mod networks;
 mod race;
@@ -38,6 +39,9 @@ fn main() -> Result<ExitCode> {
     }
     if wanted("networks") {
         networks::run(&mut report, work.path())?;
+    }
+    if wanted("images") {
+        images::run(&mut report, work.path())?;
     }
     report.close(started.elapsed())?;
     Ok(ExitCode::SUCCESS)

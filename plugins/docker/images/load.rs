@@ -61,7 +61,7 @@ pub(super) async fn load(engine: &Engine, path: &Path, progress: &Progress) -> R
 }
 
 /// The answer to a load tells its result in `stream` where a pull tells it in `status`.
-fn loaded(step: bollard::models::BuildInfo) -> CreateImageInfo {
+pub(super) fn loaded(step: bollard::models::BuildInfo) -> CreateImageInfo {
     let said = step.stream.filter(|text| text.contains("Loaded image"));
     CreateImageInfo { status: said.or(step.status), error_detail: step.error_detail, ..CreateImageInfo::default() }
 }

@@ -1,9 +1,14 @@
 //! Images on a host: what is there, and getting one there once per host however many nodes want it.
 
+mod build;
+mod commit;
 mod list;
 mod load;
+mod parcels;
 mod pull;
+mod push;
 mod remove;
+mod save;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +24,11 @@ use super::definition::Image;
 use super::engine::Engine;
 pub(super) use list::of_id;
 
-use crate::{Error, HostImage, Progress, Pull, Pulled, Reference, Removed, Result};
+use crate::archive::Archive;
+use crate::{
+    Build, Built, Commit, Committed, Error, HostImage, Loaded, Progress, Pull, Pulled, Pushed, Reference, Removed,
+    Result,
+};
 
 /// The engine's name of an image, or why it could not be had.
 type Brought = OnceCell<std::result::Result<String, Arc<Error>>>;
@@ -60,6 +69,30 @@ impl crate::Images for Docker {
 
     async fn remove(&self, host: &Node, image: &Reference) -> Result<Removed> {
         remove::remove(&*self.engines.of(host).await?, image).await
+    }
+
+    async fn tag(&self, host: &Node, image: &Reference, name: &Reference) -> Result<()> {
+        push::tag(&*self.engines.of(host).await?, image, name).await
+    }
+
+    async fn push(&self, host: &Node, image: &Reference) -> Result<Pushed> {
+        push::push(&*self.engines.of(host).await?, image, &self.progress).await
+    }
+
+    async fn commit(&self, node: &Node, commit: &Commit) -> Result<Committed> {
+        commit::commit(&*self.engine(node).await?, node.name(), commit, &self.progress).await
+    }
+
+    async fn load(&self, host: &Node, archive: &Arc<Archive>) -> Result<Loaded> {
+        parcels::load(&*self.engines.of(host).await?, archive, &self.progress).await
+    }
+
+    async fn save(&self, host: &Node, image: &Reference, file: std::fs::File) -> Result<u64> {
+        save::save(&*self.engines.of(host).await?, image, file, &self.progress).await
+    }
+
+    async fn build(&self, host: &Node, build: &Build) -> Result<Built> {
+        build::build(&*self.engines.of(host).await?, build, &self.progress).await
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn pull(engine: &Engine, reference: &Reference, progress: &Prog
     })
 }
 
-fn credentials(account: &Account) -> DockerCredentials {
+pub(super) fn credentials(account: &Account) -> DockerCredentials {
     DockerCredentials {
         username: Some(account.user.clone()),
         password: Some(account.password.reveal().to_owned()),
@@ -42,7 +42,7 @@ fn credentials(account: &Account) -> DockerCredentials {
 }
 
 /// What is wrong between the host and the registry, if that is what the engine's words mean.
-fn fault(message: &str, registry: &str, account: Option<&Account>) -> Option<RegistryFault> {
+pub(super) fn fault(message: &str, registry: &str, account: Option<&Account>) -> Option<RegistryFault> {
     let lower = message.to_ascii_lowercase();
     if lower.contains("certificate has expired") {
         return Some(RegistryFault::Expired);
@@ -98,7 +98,7 @@ pub(super) async fn follow(
                 return Err(Failure::DockerStreamError { error: detail.message.unwrap_or_default() });
             }
             let bytes = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0);
-            if let (Some(layer), Some(detail), Some("Downloading")) =
+            if let (Some(layer), Some(detail), Some("Downloading" | "Pushing")) =
                 (step.id, step.progress_detail, step.status.as_deref())
             {
                 layers.insert(layer, (bytes(detail.current), bytes(detail.total)));

@@ -1,0 +1,239 @@
+//! The members of an archive, one after the other. The reader of tar is ours: the tar crate keeps a member's long name in
+//! memory whatever its length.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use tar::{EntryType, Header};
+
+use super::bad;
+use super::source::Input;
+
+/// A long name and other records of one member.
+const EXTENSION: u64 = 1 << 20;
+/// Members of an archive; an image has a few for each of its layers.
+pub(super) const MOST: usize = 100_000;
+/// Directories within directories.
+const DEEPEST: usize = 8;
+const BLOCK: u64 = 512;
+
+/// One member; its content is read from [`Members`].
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) size: u64,
+    pub(super) kind: Kind,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    /// A symbolic one, whose target is seen from its directory.
+    Symlink(String),
+    /// A hard one, whose target is seen from the top.
+    Link(String),
+    Other,
+}
+
+/// Goes through the members; reading gives the content of the last one.
+pub(super) enum Members {
+    Tar(Tar),
+    Files(Files),
+}
+
+impl Members {
+    /// The next member; what was not read of the last one is passed over.
+    pub(super) fn next(&mut self) -> io::Result<Option<Member>> {
+        match self {
+            Self::Tar(tar) => tar.next(),
+            Self::Files(files) => files.next(),
+        }
+    }
+}
+
+impl Read for Members {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tar(tar) => tar.read(buffer),
+            Self::Files(files) => files.current.as_mut().map_or(Ok(0), |file| file.read(buffer)),
+        }
+    }
+}
+
+/// Members of a tar.
+pub(super) struct Tar {
+    input: Box<dyn Input>,
+    /// Bytes of the last member that were not read yet.
+    unread: u64,
+    padding: u64,
+}
+
+/// What comes before a member whose header is too small for it.
+#[derive(Default)]
+struct Extension {
+    name: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+    size: Option<u64>,
+}
+
+impl Tar {
+    pub(super) fn new(input: Box<dyn Input>) -> Self {
+        Self { input, unread: 0, padding: 0 }
+    }
+
+    fn next(&mut self) -> io::Result<Option<Member>> {
+        self.pass()?;
+        let mut extension = Extension::default();
+        loop {
+            let Some(header) = self.header()? else {
+                // What was packed has a checksum at its end.
+                io::copy(&mut self.input, &mut io::sink())?;
+                return Ok(None);
+            };
+            let size = header.entry_size().map_err(damaged)?;
+            match header.entry_type() {
+                EntryType::GNULongName => extension.name = Some(self.record(size)?),
+                EntryType::GNULongLink => extension.link = Some(self.record(size)?),
+                EntryType::XHeader => self.pax(size, &mut extension)?,
+                EntryType::XGlobalHeader => self.record(size).map(drop)?,
+                kind => return self.member(&header, kind, extension).map(Some),
+            }
+        }
+    }
+
+    /// Goes to the end of the last member.
+    fn pass(&mut self) -> io::Result<()> {
+        let rest = self.unread.checked_add(self.padding).ok_or(io::ErrorKind::UnexpectedEof)?;
+        (self.unread, self.padding) = (0, 0);
+        self.input.skip(rest)
+    }
+
+    /// None at the end.
+    fn header(&mut self) -> io::Result<Option<Header>> {
+        let mut header = Header::new_old();
+        let block = header.as_mut_bytes();
+        let mut filled = 0;
+        while filled < block.len() {
+            match self.input.read(&mut block[filled..])? {
+                0 if filled == 0 => return Ok(None),
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => filled += count,
+            }
+        }
+        if block.iter().all(|&byte| byte == 0) {
+            return Ok(None);
+        }
+        let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
+        // The field of the checksum counts as eight spaces.
+        let counted = sum(&block[..148]) + 8 * u32::from(b' ') + sum(&block[156..]);
+        match header.cksum() {
+            Ok(told) if told == counted => Ok(Some(header)),
+            _ => Err(bad("it is neither an archive of images nor a directory with an OCI layout, or it is damaged")),
+        }
+    }
+
+    fn member(&mut self, header: &Header, kind: EntryType, extension: Extension) -> io::Result<Member> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned();
+        let size = extension.size.map_or_else(|| header.entry_size().map_err(damaged), Ok)?;
+        self.unread = size;
+        self.padding = size.next_multiple_of(BLOCK) - size;
+        let target = || extension.link.as_deref().or(header.link_name_bytes().as_deref()).map(text).unwrap_or_default();
+        let kind = match kind {
+            EntryType::Regular | EntryType::Continuous => Kind::File,
+            EntryType::Symlink => Kind::Symlink(target()),
+            EntryType::Link => Kind::Link(target()),
+            _ => Kind::Other,
+        };
+        Ok(Member { name: text(&extension.name.unwrap_or_else(|| header.path_bytes().into_owned())), size, kind })
+    }
+
+    /// The content of a member that tells about the next.
+    fn record(&mut self, size: u64) -> io::Result<Vec<u8>> {
+        if size > EXTENSION {
+            return Err(bad(format!("the name of a member has {size} bytes")));
+        }
+        let mut content = Vec::new();
+        (&mut self.input).take(size).read_to_end(&mut content)?;
+        if content.len() as u64 != size {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.input.skip(size.next_multiple_of(BLOCK) - size)?;
+        Ok(content)
+    }
+
+    /// Records of POSIX: `LENGTH KEY=VALUE\n`.
+    fn pax(&mut self, size: u64, extension: &mut Extension) -> io::Result<()> {
+        let content = self.record(size)?;
+        for record in tar::PaxExtensions::new(&content) {
+            let record = record.map_err(damaged)?;
+            match record.key_bytes() {
+                b"path" => extension.name = Some(record.value_bytes().to_vec()),
+                b"linkpath" => extension.link = Some(record.value_bytes().to_vec()),
+                b"size" => {
+                    let size = record.value().ok().and_then(|text| text.parse().ok());
+                    extension.size = Some(size.filter(|&size: &u64| size < 1 << 62).ok_or_else(|| bad("a bad size"))?);
+                }
+                _ => (),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Read for Tar {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(usize::try_from(self.unread).unwrap_or(usize::MAX));
+        let count = self.input.read(&mut buffer[..most])?;
+        if count == 0 && most > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.unread -= count as u64;
+        Ok(count)
+    }
+}
+
+fn damaged(error: io::Error) -> io::Error {
+    bad(format!("it is damaged: {error}"))
+}
+
+/// Files below a directory. No link is followed: it may lead anywhere.
+pub(super) struct Files {
+    waiting: VecDeque<(String, PathBuf)>,
+    current: Option<File>,
+}
+
+impl Files {
+    pub(super) fn under(directory: &Path) -> io::Result<Self> {
+        let mut waiting = Vec::new();
+        collect(directory, "", 0, &mut waiting)?;
+        waiting.sort();
+        Ok(Self { waiting: waiting.into(), current: None })
+    }
+
+    fn next(&mut self) -> io::Result<Option<Member>> {
+        let Some((name, path)) = self.waiting.pop_front() else { return Ok(None) };
+        let file = File::open(path)?;
+        let size = file.metadata()?.len();
+        self.current = Some(file);
+        Ok(Some(Member { name, size, kind: Kind::File }))
+    }
+}
+
+fn collect(directory: &Path, prefix: &str, depth: usize, found: &mut Vec<(String, PathBuf)>) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        let kind = entry.file_type()?;
+        if kind.is_file() {
+            found.push((name, entry.path()));
+        } else if kind.is_dir() && depth < DEEPEST {
+            collect(&entry.path(), &format!("{name}/"), depth + 1, found)?;
+        }
+        if found.len() > MOST {
+            return Err(bad(format!("it holds more than {MOST} files")));
+        }
+    }
+    Ok(())
+}
