@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tables::Node;
 
-use crate::{Digest, Reference, Result};
+use crate::{Digest, Reference, Result, Vitals};
 
 /// The columns that choose the driver, first set one wins.
 pub(crate) const COLUMNS: [&str; 2] = ["power", "mgt"];
@@ -40,6 +40,12 @@ pub trait Guests: Send + Sync {
 
     /// The last lines a guest has written, oldest first; all of them when `lines` is None.
     async fn log(&self, node: &Node, lines: Option<usize>) -> Result<String>;
+
+    /// In what a guest differs from its definition, in the words of the tables; nothing for an equal one.
+    async fn differences(&self, node: &Node) -> Result<Vec<String>>;
+
+    /// How a guest fares at this moment.
+    async fn vitals(&self, node: &Node) -> Result<Vitals>;
 
     /// One guest, in ordered `label: value` pairs for people and whole for scripts.
     async fn inspect(&self, node: &Node) -> Result<GuestState>;

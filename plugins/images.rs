@@ -26,6 +26,9 @@ pub trait Images: Send + Sync {
     /// Brings `host` in step with the registry: what it has already is asked for, too, but nothing of it is fetched.
     async fn pull(&self, host: &Node, pull: &Pull) -> Result<Pulled>;
 
+    /// The digest that a name has in its registry at this moment, as `host` is told; nothing is fetched.
+    async fn meaning(&self, host: &Node, image: &Reference) -> Result<Digest>;
+
     /// Takes a name away from `host`, and with its last name the image. One in use by a guest stays: that is
     /// [`crate::Error::Refused`].
     async fn remove(&self, host: &Node, image: &Reference) -> Result<Removed>;

@@ -27,6 +27,7 @@ mod secret;
 mod settings;
 pub mod setup;
 pub mod ssh;
+mod vitals;
 
 pub use backend::{Backend, Backends};
 pub use console::{Console, Control, Session, Size};
@@ -45,3 +46,4 @@ pub use reach::{Reach, Reached};
 pub use reference::{Digest, Reference};
 pub use secret::Secret;
 pub use settings::Settings;
+pub use vitals::{Health, Life, Vitals};

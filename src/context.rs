@@ -43,6 +43,19 @@ impl Context {
         }
     }
 
+    /// The same world with connections and tables opened anew, for a command that has waited for hours.
+    pub(crate) fn renewed(&self) -> Self {
+        Self {
+            ui: self.ui.clone(),
+            command_line: self.command_line.clone(),
+            verbose: self.verbose,
+            tables: OnceCell::new(),
+            backends: OnceCell::new(),
+            progress_format: self.progress_format.clone(),
+            keyboard: Cell::new(self.keyboard.take()),
+        }
+    }
+
     /// The tables of this home.
     pub(crate) fn tables(&self) -> Result<&Tables, Failure> {
         if self.tables.get().is_none() {

@@ -31,6 +31,7 @@ mod status;
 mod synclist;
 mod template;
 mod ui;
+mod update;
 
 use std::process::ExitCode;
 

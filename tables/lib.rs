@@ -30,6 +30,7 @@ pub mod suggest;
 mod tables;
 pub mod templates;
 mod undo;
+mod updates;
 pub mod urls;
 mod world;
 
@@ -44,3 +45,4 @@ pub use node::Node;
 pub use resolve::Explained;
 pub use row::{Row, Select};
 pub use tables::Tables;
+pub use updates::{Stage, Update};

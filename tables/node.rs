@@ -53,6 +53,17 @@ impl Node {
         Self { name: name.into(), definition: Arc::new(definition), host }
     }
 
+    /// The same node with other values of these attributes; an empty one unsets. The tables do not know of it.
+    #[must_use]
+    pub fn with(&self, changed: &[(&'static str, &str)]) -> Self {
+        let kept =
+            self.definition.attributes.iter().filter(|(name, _)| changed.iter().all(|(other, _)| *other != &**name));
+        let set = changed.iter().filter(|(_, value)| !value.is_empty());
+        let set = set.map(|(name, value)| (Cow::Borrowed(*name), (*value).to_owned()));
+        let definition = Definition::new(kept.cloned().chain(set).collect(), self.definition.faults.clone());
+        Self { definition: Arc::new(definition), ..self.clone() }
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -109,6 +120,16 @@ mod tests {
         let node = Node::new("n1", attributes, None);
         let got = node.require(wanted).map_or_else(|error| error.to_string(), str::to_owned);
         assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn with_changes_a_copy() {
+        let attributes = [("ip", "10.0.0.1"), ("mgt", "docker"), ("image", "a")];
+        let attributes = attributes.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let node = Node::new("n1", attributes, None);
+        let other = node.with(&[("image", "b"), ("ip", ""), ("arch", "x86_64")]);
+        assert_eq!(other.attributes().collect::<Vec<_>>(), [("arch", "x86_64"), ("image", "b"), ("mgt", "docker")]);
+        assert_eq!((node.get("image"), other.get("image"), other.name()), (Some("a"), Some("b"), "n1"));
     }
 
     #[test]

@@ -17,8 +17,9 @@ use super::fields::{HOSTS_FILE, Part, fraction_text, is_made, size_text};
 use super::listing::list;
 use super::places::{can_join, join, places};
 use super::power::Container;
+use super::vitals::vitals;
 use super::{Docker, endpoint, images, networks};
-use crate::{Changed, Created, Error, Guest, GuestState, Guests, Port, Result, WantedImage};
+use crate::{Changed, Created, Error, Guest, GuestState, Guests, Port, Result, Vitals, WantedImage};
 
 /// Between two looks at a container that is being made or removed by someone else.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -168,6 +169,18 @@ impl Guests for Docker {
     async fn log(&self, node: &Node, lines: Option<usize>) -> Result<String> {
         let engine = self.engine(node).await?;
         log(&engine, node.name(), lines).await
+    }
+
+    async fn differences(&self, node: &Node) -> Result<Vec<String>> {
+        let definition = define(node)?;
+        let engine = self.engine(node).await?;
+        let raw = inspect(&engine, node.name()).await?;
+        texts(&engine, &definition, raw).await
+    }
+
+    async fn vitals(&self, node: &Node) -> Result<Vitals> {
+        let engine = self.engine(node).await?;
+        Ok(vitals(&inspect(&engine, node.name()).await?))
     }
 
     async fn inspect(&self, node: &Node) -> Result<GuestState> {
@@ -393,14 +406,18 @@ async fn drift(engine: &Engine, node: &Node, raw: Value) -> Result<String> {
         Ok(definition) => definition,
         Err(error) => return Ok(format!("unknown: {error}")),
     };
+    let texts = texts(engine, &definition, raw).await?;
+    Ok(if texts.is_empty() { "equal".into() } else { format!("differs: {}", texts.join("; ")) })
+}
+
+async fn texts(engine: &Engine, definition: &Definition, raw: Value) -> Result<Vec<String>> {
     // An archive's name on the host is known only after loading it; the container's own image is taken for equal.
     let image = match &definition.image {
         Image::Reference(reference) => reference.to_string(),
         Image::Archive(_) => raw["Config"]["Image"].as_str().unwrap_or_default().to_owned(),
     };
-    let differences = compare(engine, &definition, &image, raw).await?;
-    let texts: Vec<String> = differences.into_iter().map(|difference| difference.text).collect();
-    Ok(if texts.is_empty() { "equal".into() } else { format!("differs: {}", texts.join("; ")) })
+    let differences = compare(engine, definition, &image, raw).await?;
+    Ok(differences.into_iter().map(|difference| difference.text).collect())
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ mod reach;
 mod stream;
 mod survey;
 mod version;
+mod vitals;
 mod wire;
 
 use std::sync::Arc;

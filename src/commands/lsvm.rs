@@ -8,13 +8,14 @@ use serde_json::json;
 use tables::Node;
 
 use super::{Run, Shape};
+use crate::columns::columns;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::columns::columns;
 use crate::fanout::Manner;
 use crate::images::pins::Pins;
 use crate::outcome::Outcome;
 use crate::reply::Answer;
+use crate::update;
 
 /// Says that a tag means something newer than its node runs.
 const MOVED: &str = "moved";
@@ -27,12 +28,16 @@ const MOVED: &str = "moved";
 Examples:
   lsvm h1                    what runs and stands on host h1
   lsvm c7                    the details of c7
+  lsvm --ledger rack1        which images they were given when, and why
   lsvm hosts | awk '$6 == \"moved\" { print $2 }'    who could be updated
   lsvm hosts --json | jq .   for scripts")]
 pub(crate) struct Lsvm {
     /// Hosts, guests, or both
     #[arg(value_name = "NODERANGE")]
     noderange: String,
+    /// Show what the nodes, or those on the hosts, were given when, and why
+    #[arg(long)]
+    ledger: bool,
     #[command(flatten)]
     shape: Shape,
 }
@@ -40,6 +45,10 @@ pub(crate) struct Lsvm {
 impl Run for Lsvm {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
+        if self.ledger {
+            update::ledger::show(cx, &nodes, self.shape.format())?;
+            return Ok(Outcome::Done);
+        }
         let hosts: BTreeSet<String> = cx.tables()?.guest_hosts()?;
         let (backends, pins) = (cx.backends()?, Pins::read(cx)?);
         let aligned = cx.ui.is_terminal();
@@ -62,6 +71,9 @@ async fn details(backends: &Backends, pins: &Pins, node: &Node) -> Result<Answer
         lines.push(format!("Tag: {}", standing.told()));
         guest.raw["Pin"] = json!({ "image": pin.image, "digest": pin.digest, "since": pin.since,
             "moved": standing.is_moved(), "means": standing.meaning() });
+    }
+    if let (Some(image), Some(state)) = (node.get("updateimage"), node.get("updatestate")) {
+        lines.push(format!("Update: to {image}, {state}, not finished; complete it with updatevm"));
     }
     Ok(Answer { lines, data: Some(guest.raw), ..Answer::default() })
 }

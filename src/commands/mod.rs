@@ -112,6 +112,7 @@ commands! {
     mkvm::Mkvm,
     chvm::Chvm,
     lsvm::Lsvm,
+    updatevm::Updatevm,
     rmvm::Rmvm,
     mkhost::Mkhost,
     lshost::Lshost,

@@ -8,6 +8,7 @@ use tables::noderange::fold;
 
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::update;
 
 /// A node as its definition has it.
 pub(crate) struct Defined {
@@ -92,13 +93,24 @@ impl Context {
         let backends = self.backends()?;
         let (names, _) = self.tables()?.guests_and_hosts()?;
         let nodes = self.tables()?.resolve(&names)?;
+        let updates = self.tables()?.updates()?;
         let defined = nodes.iter().filter_map(|node| {
             // A definition that is wrong is mkvm's to refuse.
             let wanted = backends.guests(node).ok()?.image(node).ok()??;
             let host = node.host().map(|host| host.name().to_owned()).unwrap_or_default();
             Some(Defined { node: node.name().to_owned(), host, image: wanted.named, digest: wanted.digest })
         });
-        Ok(defined.collect())
+        // A node whose update is not over goes on to the one or back to the other.
+        let begun = updates.iter().flat_map(|update| {
+            let host = nodes.iter().find(|node| node.name() == update.node).and_then(Node::host);
+            let host = host.map(|host| host.name().to_owned()).unwrap_or_default();
+            let both = [(&update.image, &update.digest), (&update.from_image, &update.from_digest)];
+            both.into_iter().filter_map(move |(image, digest)| {
+                let (image, digest) = (update::reference(image)?, digest.parse().ok());
+                Some(Defined { node: update.node.clone(), host: host.clone(), image, digest })
+            })
+        });
+        Ok(defined.chain(begun).collect())
     }
 
     /// Every host that carries guests, or whose engine was defined.

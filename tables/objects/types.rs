@@ -189,6 +189,7 @@ const SHARED: &[Source] = &[
         "next_osimage",
     ]),
     from("nodetype"),
+    from("nodeupdate").prefix("update"),
     from("pdu").without(&["nodetype"]).when("nodetype", "pdu"),
     from("pduoutlet"),
     from("postscripts"),

@@ -35,6 +35,7 @@ mod nodelist;
 mod nodepos;
 mod noderes;
 mod nodetype;
+mod nodeupdate;
 mod notification;
 mod openbmc;
 mod osdistro;
@@ -100,6 +101,7 @@ pub const ALL: &[&Table] = &[
     &nodepos::TABLE,
     &noderes::TABLE,
     &nodetype::TABLE,
+    &nodeupdate::TABLE,
     &notification::TABLE,
     &openbmc::TABLE,
     &osdistro::TABLE,

@@ -69,6 +69,7 @@ mod tabedit;
 mod tabgrep;
 mod tabprune;
 mod tabrestore;
+mod updatevm;
 mod ways_back;
 mod xcoll;
 mod xdcp;

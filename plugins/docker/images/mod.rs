@@ -4,6 +4,7 @@ mod build;
 mod commit;
 mod list;
 mod load;
+mod meaning;
 mod parcels;
 mod pull;
 mod push;
@@ -26,8 +27,8 @@ pub(super) use list::of_id;
 
 use crate::archive::Archive;
 use crate::{
-    Build, Built, Commit, Committed, Error, HostImage, Loaded, Progress, Pull, Pulled, Pushed, Reference, Removed,
-    Result,
+    Build, Built, Commit, Committed, Digest, Error, HostImage, Loaded, Progress, Pull, Pulled, Pushed, Reference,
+    Removed, Result,
 };
 
 /// The engine's name of an image, or why it could not be had.
@@ -65,6 +66,10 @@ impl crate::Images for Docker {
         let image = list::after_pull(&engine, &pull.image).await?;
         let changed = before.is_none_or(|before| before.id != image.id || before.digests != image.digests);
         Ok(Pulled { changed, image })
+    }
+
+    async fn meaning(&self, host: &Node, image: &Reference) -> Result<Digest> {
+        meaning::meaning(&*self.engines.of(host).await?, image).await
     }
 
     async fn remove(&self, host: &Node, image: &Reference) -> Result<Removed> {

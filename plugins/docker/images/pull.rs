@@ -17,20 +17,28 @@ pub(super) async fn pull(engine: &Engine, reference: &Reference, progress: &Prog
     let doing = format!("pull image {reference}");
     let options = CreateImageOptionsBuilder::default().from_image(&reference.name()).tag(reference.suffix()).build();
     let docker = engine.docker.clone().with_timeout(engine.transfer_limit);
-    let registry = reference.registry();
-    let login = engine.logins.iter().find(|login| Some(&*login.registry) == registry);
-    let account = login.map(|login| &login.account);
-    let steps = docker.create_image(Some(options), None, account.map(credentials));
+    let steps = docker.create_image(Some(options), None, account(engine, reference).map(credentials));
     let outcome = follow(engine, &doing, steps, progress).await?;
-    let Err(no) = outcome else { return Ok(()) };
+    outcome.map(drop).map_err(|no| failed(engine, reference, doing, &no))
+}
+
+/// Who we are to the registry of an image.
+pub(super) fn account<'e>(engine: &'e Engine, reference: &Reference) -> Option<&'e Account> {
+    let login = engine.logins.iter().find(|login| Some(&*login.registry) == reference.registry());
+    login.map(|login| &login.account)
+}
+
+/// Why the engine and the registry of an image did not come together.
+pub(super) fn failed(engine: &Engine, reference: &Reference, doing: String, no: &Refusal) -> Error {
     let host = engine.host.clone();
     if no.message.contains("no space left on device") {
-        return Err(Error::Full { host, doing });
+        return Error::Full { host, doing };
     }
-    Err(match registry.and_then(|registry| Some((registry, fault(&no.message, registry, account)?))) {
+    let found = |registry| Some((registry, fault(&no.message, registry, account(engine, reference))?));
+    match reference.registry().and_then(found) {
         Some((registry, fault)) => Error::Registry { host, doing, registry: registry.into(), fault },
         None => Error::Refused { what: format!("{host}: cannot {doing}"), why: explained(&no.message) },
-    })
+    }
 }
 
 pub(super) fn credentials(account: &Account) -> DockerCredentials {
