@@ -63,6 +63,8 @@ pub struct Pull {
 pub struct Pulled {
     /// False if the host had it already.
     pub changed: bool,
+    /// The registry that was asked for its content: a mirror, or the one in its name; None for the public one.
+    pub from: Option<String>,
     pub image: HostImage,
 }
 
@@ -95,7 +97,10 @@ pub struct HostImage {
 impl HostImage {
     /// The digest that its manifest has in the repository of `image`; None for one that no registry knows.
     pub fn digest(&self, image: &Reference) -> Option<&Digest> {
-        self.digests.iter().find(|known| known.is_same_name(image))?.digest()
+        let named = self.digests.iter().find(|known| known.is_same_name(image));
+        // What a mirror has brought while the registry in the name was gone.
+        let mirrored = || self.digests.iter().find(|known| known.repository() == image.repository());
+        named.or_else(mirrored)?.digest()
     }
 }
 

@@ -9,6 +9,8 @@ pub enum Event {
     Bytes { host: String, what: String, done: u64, total: u64 },
     /// `what` begins on `host`, as step `number` of `total`.
     Step { host: String, what: String, number: usize, total: usize },
+    /// Something went another way than was meant on `host`, and goes on.
+    Note { host: String, text: String },
     /// `what` on `host` is over; without words, all of its steps.
     Done { host: String, what: String },
 }
@@ -20,6 +22,7 @@ impl Event {
         match self {
             Self::Bytes { what, done, total, .. } => Self::Bytes { host, what, done, total },
             Self::Step { what, number, total, .. } => Self::Step { host, what, number, total },
+            Self::Note { text, .. } => Self::Note { host, text },
             Self::Done { what, .. } => Self::Done { host, what },
         }
     }

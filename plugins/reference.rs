@@ -141,6 +141,11 @@ impl Reference {
         Ok(Self { registry: Some(checked_registry(registry)?), ..self.clone() })
     }
 
+    /// The same below a folder of its registry.
+    pub(crate) fn in_folder(&self, folder: &str) -> Self {
+        Self { repository: format!("{folder}/{}", self.repository), ..self.clone() }
+    }
+
     /// The same with another tag and no digest.
     pub fn tagged(&self, tag: &str) -> Result<Self, String> {
         Ok(Self { tag: Some(checked_tag(tag)?), digest: None, ..self.clone() })

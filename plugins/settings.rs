@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::registry::Login;
+use crate::registry::{Login, Mirror};
 
 /// Limits and keys. Every wait of a driver is one of these or shorter.
 #[derive(Debug, Clone)]
@@ -26,4 +26,6 @@ pub struct Settings {
     pub tls_directory: PathBuf,
     /// Who we are to registries, for hosts that pull from them.
     pub logins: Vec<Login>,
+    /// Which registries mirror which.
+    pub mirrors: Vec<Mirror>,
 }

@@ -200,6 +200,7 @@ impl Context {
                 None => config::home()?.join("ca"),
             },
             logins: registry::logins(tables)?,
+            mirrors: registry::mirrors(tables)?,
         })
     }
 }

@@ -38,6 +38,9 @@ impl Bars {
                 let bar = bars.entry((host.clone(), String::new())).or_insert_with(|| self.ui.steps(&host));
                 bar.set_message(format!("{what} ({number}/{total})"));
             }
+            Event::Note { host, text } => {
+                self.ui.reply(Format::Lines, Reply { node: Some(host), body: Body::Warning(text) });
+            }
             Event::Done { host, what } => {
                 if let Some(bar) = bars.remove(&(host, what)) {
                     bar.finish_and_clear();
@@ -78,6 +81,9 @@ impl Events {
             }
             Event::Step { host, what, number, total } => {
                 self.say(host, json!({ "what": what, "step": number, "steps": total }));
+            }
+            Event::Note { host, text } => {
+                self.ui.reply(Format::Json, Reply { node: Some(host), body: Body::Warning(text) });
             }
             Event::Done { host, what } => {
                 let last = transfers.remove(&(host.clone(), what.clone())).and_then(|transfer| transfer.untold);

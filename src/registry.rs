@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use plugins::Secret;
 use plugins::authority::Authority;
-use plugins::registry::{Account, Config, Login, PORT, STORAGE};
+use plugins::registry::{Account, Config, Login, Mirror, PORT, STORAGE, Upstream};
 use tables::definitions::words;
 use tables::schema::{self, Table};
 use tables::{Node, Row, Select, Tables};
@@ -106,7 +106,9 @@ impl Entry {
             port: self.port()?,
             storage: self.storage().to_owned(),
             accounts: self.users.iter().map(account).collect::<Result<_, _>>()?,
-            upstream: Some(self.upstream.clone()).filter(|url| !url.is_empty()),
+            upstream: Some(self.upstream.clone())
+                .filter(|url| !url.is_empty())
+                .map(|url| Upstream { url, account: None }),
             certificate: None,
             authority: None,
             former: None,
@@ -163,6 +165,17 @@ pub(crate) fn logins(tables: &Tables) -> Result<Vec<Login>, Failure> {
     Ok(logins)
 }
 
+/// Which of our registries mirror which. What is not defined well mirrors nothing.
+pub(crate) fn mirrors(tables: &Tables) -> Result<Vec<Mirror>, Failure> {
+    let mirror = |entry: Entry| {
+        let node = tables.nodes(&entry.node).ok()?.into_iter().next()?;
+        let open = Entry { users: Vec::new(), ..entry };
+        let config = open.config(&node, &Passwords::new(), &[]).ok()?;
+        Some(Mirror { place: config.place(), of: config.upstream?.place()?.to_owned() })
+    };
+    Ok(entries(tables)?.into_iter().filter(|entry| !entry.upstream.is_empty()).filter_map(mirror).collect())
+}
+
 impl Context {
     /// Adds the certificates to a registry that shall be.
     pub(crate) fn certified(&self, config: Config, certificates: Certificates) -> Result<Config, Failure> {
@@ -178,6 +191,23 @@ impl Context {
             Certificates::Find => authority.find(&name, &subject)?,
         };
         Ok(Config { certificate, authority: Some(authority.certificate().to_owned()), ..config })
+    }
+
+    /// Adds to a mirror as whom it logs in to the registry behind it, as hosts do.
+    pub(crate) fn introduced(&self, mut config: Config) -> Result<Config, Failure> {
+        let logins = self.settings()?.logins;
+        if let Some(upstream) = &mut config.upstream {
+            let login = logins.into_iter().find(|login| Some(login.registry.as_str()) == upstream.place());
+            upstream.account = login.map(|login| login.account);
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What stands before the names of a registry's images.
+    pub(crate) fn registry_place(&self, entry: &Entry) -> Result<String, Failure> {
+        let open = Entry { users: Vec::new(), upstream: String::new(), ..entry.clone() };
+        Ok(open.config(&self.registry_node(entry)?, &Passwords::new(), &[])?.place())
     }
 
     /// The node of a registry.

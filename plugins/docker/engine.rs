@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::endpoint::Endpoint;
-use super::images::Images;
+use super::images::{Images, Nearby};
 use super::listing::Listings;
 use super::networks::Networks;
 use super::version::{ApiVersion, Versions, agree};
@@ -61,6 +61,7 @@ pub(super) struct Engine {
     lost: OnceLock<Arc<Error>>,
     /// Who we are to registries.
     pub(super) logins: Vec<Login>,
+    pub(super) nearby: Nearby,
 }
 
 /// The engine understood and said no.
@@ -93,6 +94,7 @@ impl Engine {
         endpoint: &Endpoint,
         connections: &ssh::Connections,
         endings: &TaskTracker,
+        nearby: Nearby,
     ) -> Result<Self> {
         let settings = connections.settings();
         let dialer = match endpoint {
@@ -126,6 +128,7 @@ impl Engine {
             transfer_limit: settings.transfer_limit,
             lost: OnceLock::new(),
             logins: settings.logins.clone(),
+            nearby,
         })
     }
 
@@ -253,7 +256,8 @@ impl Engine {
         }
     }
 
-    fn check_alive(&self) -> Result<()> {
+    /// Fails if the engine has stopped answering.
+    pub(super) fn check_alive(&self) -> Result<()> {
         self.lost.get().map_or(Ok(()), |error| Err(error.again()))
     }
 

@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::endpoint::{Endpoint, endpoint_of};
 use super::engine::Engine;
+use super::images::{Firsts, Nearby};
 use crate::ssh::Connections;
 use crate::{Error, Result};
 
@@ -19,11 +20,12 @@ pub(super) struct Engines {
     connections: Arc<Connections>,
     endings: TaskTracker,
     hosts: Mutex<HashMap<(String, Endpoint), Arc<Connected>>>,
+    firsts: Arc<Firsts>,
 }
 
 impl Engines {
     pub(super) fn new(connections: Arc<Connections>, endings: &TaskTracker) -> Self {
-        Self { connections, endings: endings.clone(), hosts: Mutex::default() }
+        Self { connections, endings: endings.clone(), hosts: Mutex::default(), firsts: Arc::default() }
     }
 
     /// Checks the endpoint of a host without connecting to it.
@@ -38,8 +40,9 @@ impl Engines {
             let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
             hosts.entry((host.name().to_owned(), endpoint.clone())).or_default().clone()
         };
+        let nearby = || Nearby::of(host, &self.connections.settings().mirrors, &self.firsts);
         let connect = async || {
-            let engine = Engine::open(host.name(), &endpoint, &self.connections, &self.endings).await;
+            let engine = Engine::open(host.name(), &endpoint, &self.connections, &self.endings, nearby()).await;
             engine.map(Arc::new).map_err(Arc::new)
         };
         cell.get_or_init(connect).await.clone().map_err(|error| error.again())

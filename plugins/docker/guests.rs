@@ -19,7 +19,7 @@ use super::places::{can_join, join, places};
 use super::power::Container;
 use super::vitals::vitals;
 use super::{Docker, endpoint, images, networks};
-use crate::{Changed, Created, Error, Guest, GuestState, Guests, Port, Result, Vitals, WantedImage};
+use crate::{Changed, Created, Error, Guest, GuestState, Guests, Port, Reference, Result, Vitals, WantedImage};
 
 /// Between two looks at a container that is being made or removed by someone else.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -231,8 +231,10 @@ impl Docker {
         let path = format!("/containers/create?name={}", definition.node);
         let mut answer = engine.ask(Method::POST, &path, Some(body)).await?;
         if answer.as_ref().is_err_and(|no| no.status == 404 && no.message.contains("image")) {
-            images::bring(engine, &definition.image, &self.progress).await?;
-            answer = engine.ask(Method::POST, &path, Some(body)).await?;
+            let mut body = body.clone();
+            // Where only a mirror could be asked it has another name than the one that was wanted.
+            body["Image"] = images::bring(engine, &definition.image, &self.progress).await?.into();
+            answer = engine.ask(Method::POST, &path, Some(&body)).await?;
         }
         engine.listings.outdate();
         match answer {
@@ -316,10 +318,12 @@ async fn compare(engine: &Engine, definition: &Definition, image: &str, mut foun
     Ok(differences(definition, image, &found))
 }
 
-/// Whether a container that was made from a tag, before its node was pinned, has the content that the pin means.
+/// Whether a container that was made from a tag, before its node was pinned or while only a mirror could be asked, has the
+/// content that the pin means.
 async fn is_made_from(engine: &Engine, definition: &Definition, found: &Value) -> Result<bool> {
     let (Image::Reference(wanted), Some(named)) = (&definition.image, &definition.named) else { return Ok(false) };
-    if wanted == named || found["Config"]["Image"] != named.to_string() {
+    let made_from = found["Config"]["Image"].as_str().and_then(|name| name.parse::<Reference>().ok());
+    if wanted == named || !made_from.is_some_and(|name| name.is_same_name(wanted)) {
         return Ok(false);
     }
     let image = images::of_id(engine, found["Image"].as_str().unwrap_or_default()).await?;

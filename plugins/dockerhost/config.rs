@@ -78,7 +78,7 @@ impl Config {
             shutdown_timeout: number(node, "dockershutdowntimeout", 1, 86_400)?,
             mirrors: words("dockermirrors"),
             insecure: words("dockerinsecure"),
-            trust: words("dockertrust").iter().map(|word| trust(word)).collect::<Result<_>>()?,
+            trust: trusted(&words("dockertrust"), words("dockerregistries"))?,
             data_root: path(node, "dockerdataroot")?,
             listen: listen(node)?,
             networks: Vec::new(),
@@ -177,6 +177,25 @@ fn path(node: &Node, attribute: &str) -> Result<Option<String>> {
         return Err(wrong(attribute, format!("'{text}' is not the path of a directory of its own")));
     }
     Ok(Some(text.to_owned()))
+}
+
+/// Registries that the host shall ask first are trusted as well, by the site's authority unless another one is named.
+fn trusted(trusted: &[String], asked: Vec<String>) -> Result<Vec<Trust>> {
+    let mut all: Vec<Trust> = trusted.iter().map(|word| trust(word)).collect::<Result<_>>()?;
+    for registry in asked {
+        if !is_place(&registry) {
+            return Err(wrong("dockerregistries", format!("'{registry}' is not a registry; it takes HOST:PORT")));
+        }
+        if !all.iter().any(|known| known.registry == registry) {
+            all.push(Trust { registry, authority: None });
+        }
+    }
+    Ok(all)
+}
+
+fn is_place(registry: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b".:-_[]".contains(&byte);
+    !registry.starts_with(['.', '-']) && registry.bytes().all(legal)
 }
 
 fn trust(word: &str) -> Result<Trust> {

@@ -407,6 +407,15 @@ fn its_key_is_taken_away_unseen() {
 }
 
 #[test]
+fn registries_that_are_asked_first_are_trusted_once() {
+    let attributes = [("dockertrust", "a:1=/ca.pem,b:1"), ("dockerregistries", "c:1,a:1")];
+    let attributes = attributes.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let trust = Config::of(&Node::new("h1", attributes, None)).expect("it can be").trust;
+    let trust: Vec<_> = trust.iter().map(|trust| (&*trust.registry, trust.authority.is_some())).collect();
+    assert_eq!(trust, [("a:1", true), ("b:1", false), ("c:1", false)]);
+}
+
+#[test]
 fn definitions_that_cannot_be() {
     let check = |attribute: &str, value: &str| {
         let node = Node::new("h1", BTreeMap::from([(attribute.into(), value.into())]), None);
@@ -425,6 +434,8 @@ fn definitions_that_cannot_be() {
     check("dockertrust", "../../x:1");
     check("dockertrust", "reg:5000/x");
     check("dockertrust", "reg:5000=ca.pem");
+    check("dockerregistries", "../../x:1");
+    check("dockerregistries", "reg:5000=/ca.pem");
     check("dockerdataroot", "/");
     check("dockerdataroot", "/a/../b");
     check("dockerpackages", "-o");

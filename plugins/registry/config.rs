@@ -1,8 +1,8 @@
 //! What table registry says of a registry, read and checked.
 
 use serde::Serialize;
-use tables::urls;
 
+use super::upstream::Upstream;
 use crate::authority::{self, Issued, Purpose, Subject};
 use crate::{Error, Result, Secret};
 
@@ -27,7 +27,8 @@ pub struct Config {
     pub storage: String,
     /// None lets in everyone.
     pub accounts: Vec<Account>,
-    pub upstream: Option<String>,
+    /// The registry whose images it fetches and keeps.
+    pub upstream: Option<Upstream>,
     /// None: to be made when the plan is carried out.
     pub certificate: Option<Issued>,
     /// The certificate of the site's own authority; None before there is one.
@@ -102,7 +103,7 @@ impl Config {
             place: self.place(),
             storage: self.data(),
             users: self.accounts.iter().map(|account| account.user.clone()).collect(),
-            upstream: self.upstream.clone(),
+            upstream: self.upstream.as_ref().map(|upstream| upstream.url.clone()),
         }
     }
 
@@ -119,12 +120,7 @@ impl Config {
         if !is_directory(&self.storage) {
             return Err(wrong("storage", &format!("'{}' is not the whole path of a directory", self.storage)));
         }
-        if self.upstream.as_deref().is_some_and(urls::has_account) {
-            return Err(wrong("upstream", "it takes no account ('@') in an address, because everybody can read it"));
-        }
-        if let Some(url) = self.upstream.as_deref().filter(|url| !is_url(url)) {
-            return Err(wrong("upstream", &format!("'{url}' is not of the form https://HOST[:PORT]")));
-        }
+        self.upstream.iter().try_for_each(|upstream| upstream.check(&self.place()))?;
         self.accounts.iter().try_for_each(check_account)
     }
 }
@@ -153,12 +149,7 @@ fn is_directory(text: &str) -> bool {
     text.starts_with('/') && text.bytes().all(legal) && !text.split('/').any(|part| part == "..")
 }
 
-fn is_url(text: &str) -> bool {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    host.is_some_and(|host| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@'))
-}
-
-fn wrong(attribute: &str, why: &str) -> Error {
+pub(super) fn wrong(attribute: &str, why: &str) -> Error {
     Error::Definition { attribute: attribute.into(), why: why.into() }
 }
 
@@ -218,12 +209,11 @@ mod tests {
         check(Config { storage: "srv".into(), ..example() }, "attribute 'storage'");
         check(Config { storage: "/srv/../etc".into(), ..example() }, "attribute 'storage'");
         check(Config { storage: "/srv/$(reboot)".into(), ..example() }, "attribute 'storage'");
-        check(Config { upstream: Some("hub".into()), ..example() }, "attribute 'upstream'");
-        check(Config { upstream: Some("https://hub".into()), ..example() }, "");
-        check(
-            Config { upstream: Some("https://a:b@hub".into()), ..example() },
-            "attribute 'upstream': it takes no account",
-        );
+        let upstream = |url: &str| Config { upstream: Some(Upstream { url: url.into(), account: None }), ..example() };
+        check(upstream("hub"), "attribute 'upstream': 'hub' is not");
+        check(upstream("https://hub"), "");
+        check(upstream("https://10.0.0.1:5000"), "attribute 'upstream': a registry cannot be its own mirror");
+        check(upstream("https://a:b@hub"), "attribute 'upstream': it takes no account");
         check(account("a:b", "x"), "attribute 'auth': 'a:b'");
         check(account("ada", ""), "attribute 'auth': the password of ada is empty");
         check(account("ada", &"x".repeat(73)), "attribute 'auth': the password of ada is longer");

@@ -2,12 +2,16 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Account, Config, SERVER, USER};
+use super::{Account, Config, SERVER, USER, Upstream};
 use crate::setup::{File, Thing};
 use crate::{Error, Result};
 
 /// Each of a client's requests is checked against it, so a pull by many hosts costs this many times: 15 ms.
 const BCRYPT_COST: u32 = 8;
+
+/// So many seconds nothing must have been written before what is in no image is removed; a client that pushes writes all
+/// the time, but for the moment between layers and manifest.
+const QUIET: u32 = 5;
 
 /// The directory of its settings.
 fn directory(config: &Config) -> String {
@@ -32,7 +36,7 @@ pub(super) fn certificate_path(config: &Config) -> String {
 
 /// Every path that may be ours for this registry.
 pub(super) fn paths(config: &Config) -> Vec<String> {
-    let settings = ["config.yml", "readonly.yml", "htpasswd", "cert.pem", "key.pem"];
+    let settings = ["config.yml", "readonly.yml", "htpasswd", "cert.pem", "key.pem", "mirror.yml", "upstream.pem", "serve"];
     let settings = settings.iter().map(|name| format!("{}/{name}", directory(config)));
     let units = [service(config), collection(config)].map(|unit| unit_file(&unit));
     settings.chain(units).collect()
@@ -40,7 +44,7 @@ pub(super) fn paths(config: &Config) -> Vec<String> {
 
 /// That one of them is not there.
 pub(super) fn absent(path: String) -> Thing {
-    match path.ends_with("/htpasswd") || path.ends_with("/key.pem") {
+    match ["/htpasswd", "/key.pem", "/mirror.yml"].iter().any(|name| path.ends_with(name)) {
         true => Thing::NoSecret(path),
         false => Thing::NoFile(path),
     }
@@ -54,8 +58,8 @@ pub(super) fn all(config: &Config) -> Result<Vec<File>> {
         None => ("", ""),
     };
     let mut files = vec![
-        File::public(format!("{directory}/config.yml"), settings(config, false)),
-        File::public(format!("{directory}/readonly.yml"), settings(config, true)),
+        File::public(format!("{directory}/config.yml"), settings(config, Role::Own)),
+        File::public(format!("{directory}/readonly.yml"), settings(config, Role::ReadOnly)),
         File::public(certificate_path(config), certificate.to_owned()),
         secret(format!("{directory}/key.pem"), key.to_owned()),
         File::public(unit_file(&service(config)), service_unit(config)),
@@ -63,6 +67,12 @@ pub(super) fn all(config: &Config) -> Result<Vec<File>> {
     ];
     if !config.accounts.is_empty() {
         files.push(secret(format!("{directory}/htpasswd"), accounts(config)?));
+    }
+    if let Some(upstream) = &config.upstream {
+        let (host, port) = upstream.socket().unwrap_or_default();
+        files.push(secret(format!("{directory}/mirror.yml"), settings(config, Role::Mirror(upstream))));
+        files.push(File { mode: 0o755, ..File::public(format!("{directory}/serve"), serve(config, host, port)) });
+        files.extend(config.authority.clone().map(|text| File::public(format!("{directory}/upstream.pem"), text)));
     }
     Ok(files)
 }
@@ -72,21 +82,37 @@ fn secret(path: String, text: impl Into<String>) -> File {
     File::secret(path, text, 0o640)
 }
 
-/// While it is being cleaned up nothing can be pushed, because what was pushed and is not in an image yet would go.
-fn settings(config: &Config, read_only: bool) -> String {
+/// As it stands in YAML.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// What the server is for as long as it runs.
+enum Role<'a> {
+    /// What it serves was pushed to it.
+    Own,
+    /// While it is being cleaned up nothing can be pushed, because what was pushed and is not in an image yet would go; and a
+    /// mirror whose upstream is gone serves what it has.
+    ReadOnly,
+    Mirror(&'a Upstream),
+}
+
+fn settings(config: &Config, role: Role<'_>) -> String {
     let directory = directory(config);
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let maintenance = if read_only { "  maintenance:\n    readonly:\n      enabled: true\n" } else { "" };
+    let (maintenance, proxy, level) = match role {
+        Role::Own => ("", String::new(), "info"),
+        Role::ReadOnly => ("  maintenance:\n    readonly:\n      enabled: true\n", String::new(), "info"),
+        // The URL may hold a password, and the server logs it among what it only informs of.
+        Role::Mirror(upstream) => ("", proxy(upstream), "warn"),
+    };
     let auth = match config.accounts.is_empty() {
         true => String::new(),
         false => format!("auth:\n  htpasswd:\n    realm: xcrane\n    path: {directory}/htpasswd\n"),
     };
-    let upstream = config.upstream.as_deref();
-    let proxy = upstream.map(|url| format!("proxy:\n  remoteurl: {}\n", quoted(url))).unwrap_or_default();
     format!(
         "# Written by mkregistry of xcrane.\n\
          version: 0.1\n\
-         log:\n  level: info\n  accesslog:\n    disabled: true\n\
+         log:\n  level: {level}\n  accesslog:\n    disabled: true\n\
          storage:\n  filesystem:\n    rootdirectory: {data}\n  delete:\n    enabled: true\n{maintenance}\
          http:\n  addr: :{port}\n  draintimeout: 60s\n  tls:\n    certificate: {directory}/cert.pem\n    key: {directory}/key.pem\n\
          health:\n  storagedriver:\n    enabled: true\n    interval: 10s\n    threshold: 3\n\
@@ -96,40 +122,76 @@ fn settings(config: &Config, read_only: bool) -> String {
     )
 }
 
+/// Where upstream asks for a token it is got with `username` and `password`.
+fn proxy(upstream: &Upstream) -> String {
+    let account = upstream.account.as_ref().map(|account| {
+        let (user, password) = (quoted(&account.user), quoted(account.password.reveal()));
+        format!("  username: {user}\n  password: {password}\n")
+    });
+    format!("proxy:\n  remoteurl: {}\n{}", quoted(&upstream.with_account()), account.unwrap_or_default())
+}
+
+/// A mirror's server does not start while its upstream is gone, so then it serves what it has, and starts anew when upstream
+/// is back. `exec`, for systemd must see the server itself.
+fn serve(config: &Config, host: &str, port: &str) -> String {
+    let directory = directory(config);
+    format!(
+        "#!/bin/bash\n\
+         # Written by mkregistry of xcrane.\n\
+         answers() {{ timeout 5 bash -c '</dev/tcp/{host}/{port}' 2>/dev/null; }}\n\
+         if [ \"$1\" = {directory}/mirror.yml ] && ! answers; then\n    \
+         echo 'upstream {host}:{port} does not answer: serving what is kept of it' >&2\n    \
+         (until answers; do sleep 15; done; kill $$) &\n    \
+         set -- {directory}/readonly.yml\n\
+         fi\n\
+         exec {SERVER} serve \"$1\"\n"
+    )
+}
+
 /// A server that cannot start is started again without end: its storage may come later than the node. The slice that
 /// systemd makes for units with an @ would outlive them.
 fn service_unit(config: &Config) -> String {
     let (directory, data) = (directory(config), config.data());
-    let secrets = match config.accounts.is_empty() {
-        true => format!("{directory}/key.pem"),
-        false => format!("{directory}/key.pem {directory}/htpasswd"),
+    let mut secrets = vec![format!("{directory}/key.pem")];
+    secrets.extend((!config.accounts.is_empty()).then(|| format!("{directory}/htpasswd")));
+    secrets.extend(config.upstream.iter().map(|_| format!("{directory}/mirror.yml")));
+    let secrets = secrets.join(" ");
+    let (settings, trust, start) = match &config.upstream {
+        Some(_) => {
+            ("mirror.yml", format!("Environment=SSL_CERT_FILE={directory}/upstream.pem\n"), format!("{directory}/serve"))
+        }
+        None => ("config.yml", String::new(), format!("{SERVER} serve")),
     };
     format!(
         "# Written by mkregistry of xcrane.\n\
          [Unit]\nDescription=Image registry {name}\nWants=network-online.target\nAfter=network-online.target\nStartLimitIntervalSec=0\n\n\
          [Service]\nSlice=system.slice\nUser={USER}\nGroup={USER}\n\
-         Environment=CONFIG={directory}/config.yml\nEnvironmentFile=-/run/xcrane/registry/{name}\n\
+         Environment=CONFIG={directory}/{settings}\nEnvironmentFile=-/run/xcrane/registry/{name}\n{trust}\
          ExecStartPre=+/bin/sh -c 'chgrp {USER} {secrets} && install -d -m 0750 {data} && \
          if [ $$(stat -c %%U {data}) != {USER} ]; then chown -R {USER}:{USER} {data}; fi'\n\
-         ExecStart={SERVER} serve ${{CONFIG}}\n\
+         ExecStart={start} ${{CONFIG}}\n\
          Restart=always\nRestartSec=2\nTimeoutStopSec=90\nNoNewPrivileges=yes\n\n\
          [Install]\nWantedBy=multi-user.target\n",
         name = config.name,
     )
 }
 
-/// However it ends, things can be pushed again then: also when it is killed, and after a boot there is no /run.
+/// A push leaves layers that are in no image yet until its last request, so it waits until none is under way. However it
+/// ends, things can be pushed again then: also when it is killed, and after a boot there is no /run.
 fn collection_unit(config: &Config) -> String {
-    let (directory, name, service) = (directory(config), &config.name, service(config));
+    let (directory, data, name, service) = (directory(config), config.data(), &config.name, service(config));
     format!(
         "# Written by mkregistry of xcrane.\n\
          [Unit]\nDescription=Removal of what is in no image of registry {name}\n\n\
          [Service]\nType=oneshot\nSlice=system.slice\nUser={USER}\nGroup={USER}\n\
+         ExecStartPre=/bin/sh -c 'for turn in $$(seq 900); do \
+         find {data}/docker/registry/v2 -type f \\( -path \"*/_uploads/*\" -o -path \"*/blobs/*\" \\) -newermt \"{QUIET} seconds ago\" 2>/dev/null | \
+         grep -q . || exit 0; sleep 1; done; echo images are pushed all the time >&2; exit 1'\n\
          ExecStartPre=+/bin/sh -c 'mkdir -p /run/xcrane/registry && \
          echo CONFIG={directory}/readonly.yml >/run/xcrane/registry/{name} && systemctl restart {service}'\n\
          ExecStart={SERVER} garbage-collect {directory}/config.yml\n\
-         ExecStopPost=+/bin/sh -c 'rm -f /run/xcrane/registry/{name}; rmdir -p /run/xcrane/registry 2>/dev/null; \
-         systemctl restart {service}'\n"
+         ExecStopPost=+/bin/sh -c 'if [ -e /run/xcrane/registry/{name} ]; then rm -f /run/xcrane/registry/{name}; \
+         rmdir -p /run/xcrane/registry 2>/dev/null; systemctl restart {service}; fi'\n"
     )
 }
 
@@ -157,13 +219,22 @@ mod tests {
     use super::super::config::example;
     use super::*;
 
+    /// A mirror of a registry that lets in bob.
+    fn mirror() -> Config {
+        let account = Account { user: "bob".into(), password: crate::Secret::new("hidden") };
+        let upstream = Upstream { url: "https://10.0.0.2:5000".into(), account: Some(account) };
+        Config { upstream: Some(upstream), authority: Some("authority".into()), ..example() }
+    }
+
     #[test]
     fn settings_say_what_is_defined() {
-        let text = settings(&Config { upstream: Some("https://hub:443".into()), ..example() }, false);
+        let account = Account { user: "bob".into(), password: crate::Secret::new("a b") };
+        let upstream = Upstream { url: "https://hub:443".into(), account: Some(account) };
+        let text = settings(&example(), Role::Mirror(&upstream));
         let expected = "# Written by mkregistry of xcrane.
 version: 0.1
 log:
-  level: info
+  level: warn
   accesslog:
     disabled: true
 storage:
@@ -187,11 +258,14 @@ auth:
     realm: xcrane
     path: /etc/xcrane/registry/reg/htpasswd
 proxy:
-  remoteurl: \"https://hub:443\"
+  remoteurl: \"https://bob:a%20b@hub:443\"
+  username: \"bob\"
+  password: \"a b\"
 ";
         assert_eq!(text, expected);
-        let open = settings(&Config { accounts: vec![], ..example() }, true);
+        let open = settings(&Config { accounts: vec![], ..example() }, Role::ReadOnly);
         assert!(open.contains("readonly:\n      enabled: true") && !open.contains("htpasswd"), "{open}");
+        assert!(settings(&example(), Role::Own).contains("level: info"));
     }
 
     #[test]
@@ -207,8 +281,8 @@ proxy:
 
     #[test]
     fn every_file_can_be_taken_away_again() {
-        let mut made: Vec<String> = all(&example()).unwrap().into_iter().map(|file| file.path).collect();
-        let mut known = paths(&example());
+        let mut made: Vec<String> = all(&mirror()).unwrap().into_iter().map(|file| file.path).collect();
+        let mut known = paths(&mirror());
         made.sort();
         known.sort();
         assert_eq!(made, known);
@@ -216,14 +290,12 @@ proxy:
 
     #[test]
     fn secrets_are_secret() {
-        for file in all(&example()).unwrap() {
-            let hidden = file.path.ends_with("key.pem") || file.path.ends_with("htpasswd");
-            assert_eq!(
-                (file.text.shown().is_none(), file.mode),
-                (hidden, if hidden { 0o640 } else { 0o644 }),
-                "{}",
-                file.path
-            );
+        for file in all(&mirror()).unwrap() {
+            let hidden = ["key.pem", "htpasswd", "mirror.yml"].iter().any(|name| file.path.ends_with(name));
+            let mode = if file.path.ends_with("/serve") { 0o755 } else { 0o644 };
+            let shown = file.text.shown();
+            assert_eq!((shown.is_none(), file.mode), (hidden, if hidden { 0o640 } else { mode }), "{}", file.path);
+            assert!(!shown.is_some_and(|text| text.contains("hidden")), "{}", file.path);
             assert_eq!(matches!(absent(file.path.clone()), Thing::NoSecret(_)), hidden, "{}", file.path);
         }
     }

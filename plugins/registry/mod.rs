@@ -11,8 +11,10 @@ mod client;
 mod config;
 mod content;
 mod files;
+mod nearest;
 mod save;
 mod state;
+mod upstream;
 
 use serde_json::json;
 
@@ -22,7 +24,9 @@ use crate::{Error, Result};
 pub use client::Client;
 pub use config::{Account, Config, Login, PORT, STORAGE, Summary};
 pub use content::{Layer, Manifest, repositories};
+pub use nearest::{Mirror, sources};
 pub use state::{State, collect, state};
+pub use upstream::Upstream;
 
 /// The server's package, which also brings the user that it runs as.
 const PACKAGE: &str = "docker-registry";
@@ -54,6 +58,9 @@ PATH=$PATH:/usr/sbin:/sbin
 ! getent passwd "$1" >/dev/null || userdel "$1"
 ! getent group "$1" >/dev/null || groupdel "$1""#;
 
+/// The registry behind a mirror may come later.
+const UPSTREAM_ANSWERS: &str = r#"timeout 5 bash -c "</dev/tcp/$1/$2" 2>/dev/null"#;
+
 /// What must be known of the node before it can be said what must be true of it.
 pub fn questions(config: &Config) -> Vec<Thing> {
     let former = config.former_data().map(|data| shell(&is_left(&data), IS_LEFT, "", &[&data]));
@@ -63,7 +70,24 @@ pub fn questions(config: &Config) -> Vec<Thing> {
         shell(&port_is_free(config), &with_listens(IS_FREE), "", &[&files::service(config), &config.port.to_string()]),
         shell(&storage_is_ours(config), IS_OURS, "", &[&config.data()]),
     ];
-    things.into_iter().chain(former).collect()
+    let upstream = config.upstream.as_ref().map(|upstream| {
+        let (host, port) = upstream.socket().unwrap_or_default();
+        shell(&upstream_answers(upstream), UPSTREAM_ANSWERS, "", &[host, port])
+    });
+    things.into_iter().chain(former).chain(upstream).collect()
+}
+
+fn upstream_answers(upstream: &Upstream) -> String {
+    format!("{} answers", upstream.url)
+}
+
+/// What whoever makes it should know, from the answers to [`questions`].
+pub fn notes(config: &Config, observed: &Observed) -> Vec<String> {
+    let silent = |upstream: &&Upstream| observed.facts.get(&upstream_answers(upstream)) == Some(&false);
+    let told = config.upstream.as_ref().filter(silent).map(|upstream| {
+        format!("{} does not answer this node; until it does nothing but what is kept can be had", upstream.url)
+    });
+    told.into_iter().collect()
 }
 
 fn is_left(data: &str) -> String {
@@ -113,7 +137,10 @@ fn check(config: &Config, observed: &Observed) -> Result<()> {
     let is_false = |fact: &String| observed.facts.get(fact) == Some(&false);
     let installed = matches!(observed.packages.get(PACKAGE), Some(PackageState::Installed(_)));
     if observed.family == Some(Family::Dnf) && !installed {
-        return no(format!("its distribution has no package of the registry server ({PACKAGE}, as Debian calls it)"));
+        return no(format!(
+            "its distribution has no package of the registry server ({PACKAGE}, as Debian calls it); choose a node of the \
+             Debian family for it, whatever its clients are"
+        ));
     }
     if is_false(&port_is_free(config)) {
         return no(format!("another program listens on port {}", config.port));

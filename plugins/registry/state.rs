@@ -4,20 +4,25 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{AWAIT, Config, certificate, files, with_listens};
+use super::{AWAIT, Config, Upstream, certificate, files, with_listens};
 use crate::ssh::Exit;
 use crate::{Error, Host, Result, host};
 
 /// Longer than any look takes; a directory of millions of files is counted.
 const LOOK: Duration = Duration::from_secs(120);
 
-/// The service's state, kilobytes free and used, and the certificate.
+/// The service's state, the settings that it was started with, kilobytes free, of the whole disk and used, whether upstream
+/// answers, and the certificate.
 const LOOK_SCRIPT: &str = r#"
 place=$2
 while [ ! -e "$place" ]; do place=${place%/*}; [ -n "$place" ] || place=/; done
 systemctl is-active "$1"
-df -P -k "$place" | { read -r _; read -r _ _ _ free _; echo "$free"; }
+tr '\0' '\n' <"/proc/$(systemctl show -p MainPID --value "$1")/cmdline" 2>/dev/null | sed -n 's,.*/\([a-z]*\.yml\)$,\1,p' | grep . || echo none
+df -P -k "$place" | { read -r _; read -r _ size _ free _; echo "$free $size"; }
 du -sk "$2" 2>/dev/null | cut -f1 | grep . || echo 0
+if [ -z "$4" ]; then echo none
+elif timeout 5 bash -c "</dev/tcp/$4/$5" 2>/dev/null; then echo yes
+else echo no; fi
 cat "$3" 2>/dev/null
 exit 0"#;
 
@@ -37,23 +42,52 @@ pub struct State {
     pub used: u64,
     /// Bytes that are left where they are.
     pub free: u64,
+    /// Bytes of the whole disk.
+    pub size: u64,
+    /// Nothing can be pushed: it is being cleaned up, or is a mirror that serves what it has.
+    pub read_only: bool,
+    /// Whether the registry behind it answers; None where there is none.
+    pub upstream_answers: Option<bool>,
+}
+
+impl State {
+    /// Whether pushes are about to fail.
+    pub fn is_nearly_full(&self) -> bool {
+        self.free < self.size / 20
+    }
 }
 
 /// Looks at the registry on its node.
 pub async fn state(host: &Host, config: &Config) -> Result<State> {
     let what = format!("{}: looking at registry {}", config.node, config.name);
     let (service, data, path) = (files::service(config), config.data(), files::certificate_path(config));
-    let argv = ["sh", "-c", LOOK_SCRIPT, "sh", &service, &data, &path];
+    let (peer, port) = config.upstream.as_ref().and_then(Upstream::socket).unwrap_or_default();
+    let argv = ["sh", "-c", LOOK_SCRIPT, "sh", &service, &data, &path, peer, port];
     let ran = tokio::time::timeout(LOOK, host.run(&argv)).await;
     let said = ran.map_err(|_| Error::TimedOut { what: what.clone(), after: LOOK })??;
     parse(&String::from_utf8_lossy(&said)).ok_or(Error::Garbled { what, why: "an unexpected answer".into() })
 }
 
 fn parse(said: &str) -> Option<State> {
-    let mut lines = said.splitn(4, '\n');
-    let (service, free, used) = (lines.next()?, lines.next()?.parse::<u64>().ok()?, lines.next()?.parse::<u64>().ok()?);
-    let expires = certificate::expiry(lines.next()?);
-    Some(State { service: service.into(), expires, used: used * 1024, free: free * 1024 })
+    let mut lines = said.splitn(6, '\n');
+    let (service, settings) = (lines.next()?, lines.next()?);
+    let (free, size) = lines.next()?.split_once(' ')?;
+    let bytes = |kilobytes: &str| Some(kilobytes.parse::<u64>().ok()? * 1024);
+    let used = bytes(lines.next()?)?;
+    let upstream_answers = match lines.next()? {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    };
+    Some(State {
+        service: service.into(),
+        expires: certificate::expiry(lines.next()?),
+        used,
+        free: bytes(free)?,
+        size: bytes(size)?,
+        read_only: settings == "readonly.yml",
+        upstream_answers,
+    })
 }
 
 /// Removes what is in no image any more, as layers of deleted ones and pushes that were broken off. Meanwhile images are
@@ -78,13 +112,24 @@ mod tests {
 
     #[test]
     fn what_a_node_says() {
-        let check = |said: &str, expected: Option<(&str, u64, u64)>| {
+        let check = |said: &str, expected: Option<(&str, u64, u64, bool, Option<bool>)>| {
             let state = parse(said);
-            assert_eq!(state.as_ref().map(|state| (&*state.service, state.free, state.used)), expected, "{said}");
+            let told = state.as_ref().map(|state| {
+                (&*state.service, state.free, state.used, state.read_only, state.upstream_answers)
+            });
+            assert_eq!(told, expected, "{said}");
         };
-        check("active\n2\n1\n", Some(("active", 2048, 1024)));
-        check("inactive\n2\n0\n-----BEGIN\n", Some(("inactive", 2048, 0)));
-        check("active\nx\n0\n", None);
+        check("active\nconfig.yml\n2 9\n1\nnone\n", Some(("active", 2048, 1024, false, None)));
+        check("active\nmirror.yml\n2 9\n1\nyes\n", Some(("active", 2048, 1024, false, Some(true))));
+        check("active\nreadonly.yml\n2 9\n1\nno\n", Some(("active", 2048, 1024, true, Some(false))));
+        check("inactive\nnone\n2 9\n0\nnone\n-----BEGIN\n", Some(("inactive", 2048, 0, false, None)));
+        check("active\nconfig.yml\nx 9\n0\nnone\n", None);
         check("", None);
+    }
+
+    #[test]
+    fn disks_that_are_nearly_full() {
+        let full = |free: &str| parse(&format!("active\nconfig.yml\n{free} 1000\n1\nnone\n")).unwrap().is_nearly_full();
+        assert!(full("0") && full("49") && !full("50"));
     }
 }

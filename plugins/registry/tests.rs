@@ -73,7 +73,7 @@ fn what_stands_in_the_way_is_named() {
     );
     check(
         node(Family::Dnf, PackageState::Unknown, false, &[]),
-        "cannot make registry reg: its distribution has no package of the registry server (docker-registry, as Debian calls it)",
+        "cannot make registry reg: its distribution has no package of the registry server (docker-registry, as Debian calls it); choose a node of the Debian family for it, whatever its clients are",
     );
 }
 

@@ -77,7 +77,7 @@ impl Lsregistry {
         let who = if summary.users.is_empty() { "everyone".to_owned() } else { summary.users.join(",") };
         let mut line = format!("on {} at {}, in {}, lets in {who}", summary.node, summary.place, summary.storage);
         if let Some(url) = &summary.upstream {
-            line.push_str(&format!(", keeps images of {url}"));
+            line.push_str(&format!(", mirrors {url}"));
         }
         let body = Body::Answer(Answer { data: Some(json!(summary)), ..Answer::line(line) });
         cx.ui.reply(self.shape.format(), Reply { node: Some(summary.name), body });
@@ -94,6 +94,7 @@ async fn check(cx: &Context, node: &Node, configs: &[Config]) -> Result<Answer, 
     for config in configs {
         let state = registry::state(&host, config).await?;
         answer.warnings.extend(ends_soon(config, &state, Timestamp::now()));
+        answer.warnings.extend(ails(config, &state));
         match registry::repositories(config, limit).await {
             Ok(names) => {
                 answer.lines.push(told(config, &state, names.len()));
@@ -122,6 +123,30 @@ fn told(config: &Config, state: &State, repositories: usize) -> String {
         size(state.used),
         size(state.free)
     )
+}
+
+/// What is wrong although it serves, and what mends it.
+fn ails(config: &Config, state: &State) -> Vec<String> {
+    let Config { name, node, .. } = config;
+    let mut said = Vec::new();
+    if state.is_nearly_full() {
+        let left = size(state.free);
+        said.push(format!(
+            "registry {name}: {left} of {} are left where its images are, and pushes fail when it is full; make room with: \
+             rmimage, then mkregistry {node} --name {name} --gc",
+            size(state.size)
+        ));
+    }
+    match (&config.upstream, state.upstream_answers, state.read_only) {
+        (Some(upstream), Some(false), _) => said.push(format!(
+            "registry {name}: {} does not answer {node}; what is kept of it is served",
+            upstream.url
+        )),
+        (Some(_), _, true) => said.push(format!("registry {name} serves only what it keeps; it will fetch again soon")),
+        (None, _, true) => said.push(format!("registry {name} is being cleaned up; pushes are refused meanwhile")),
+        _ => {}
+    }
+    said
 }
 
 fn ends_soon(config: &Config, state: &State, now: Timestamp) -> Option<String> {

@@ -28,13 +28,21 @@ certificate that runs short is renewed. What is given is kept in table registry.
 A user who has no password yet gets one made by chance; hosts pull as the first of --auth by
 themselves. A person reads it with: gettab key=registry,username=USER passwd.password
 
-With --gc, what is in no image any more is removed afterwards: images can be pulled meanwhile,
-and pushes are refused. With --plan nothing is changed, and the exit code is 2 if something would be.
+A mirror (--upstream) fetches what it is asked for and keeps it for a week. It logs in to one of our own
+registries as hosts do, and to another one as table passwd says (key=registry,authdomain=HOST:PORT); what
+it keeps is served while the registry behind it is gone. Hosts whose dockerregistries names it ask it first.
+
+A site without internet gets its first image in from a file, see: imgload --help
+
+With --gc, what is in no image any more is removed afterwards. That waits until no push is under way;
+then images can be pulled meanwhile, and pushes are refused. With --plan nothing is changed, and the exit code is 2 if something would be.
 
 Examples:
   mkregistry h1 --auth ada --plan
   mkregistry h1 --auth ada       then, for hosts that shall trust it:
   chdef -p hosts dockertrust=10.0.0.1:5000 && mkhost hosts
+  mkregistry h9 --upstream h1    a mirror of registry h1 in another rack, and for the hosts there:
+  chdef -t group rack2 dockerregistries=10.0.0.9:5000 && mkhost rack2
   mkregistry h1 --name cache --port 5001 --upstream https://registry-1.docker.io
   mkregistry h1 --gc")]
 pub(crate) struct Mkregistry {
@@ -59,8 +67,8 @@ pub(crate) struct Mkregistry {
     /// Take the password of the one user of --auth from standard input
     #[arg(long, requires = "auth")]
     password_stdin: bool,
-    /// Fetch and keep the images of this registry; nothing can be pushed then
-    #[arg(long, value_name = "URL")]
+    /// Be a mirror: fetch and keep the images of this registry, which is one of ours or a URL; nothing can be pushed then
+    #[arg(long, value_name = "NAME|URL")]
     upstream: Option<String>,
     /// Install from the .deb files of this directory instead of from the node's package source
     #[arg(long, value_name = "DIR")]
@@ -86,7 +94,7 @@ impl Run for Mkregistry {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let node = self.node(cx)?;
         let all = entries(cx.tables()?)?;
-        let entry = self.entry(&node, &all)?;
+        let entry = self.entry(cx, &node, &all)?;
         let mut passwords = passwords(cx.tables()?)?;
         let new = self.new_passwords(cx, &entry, &passwords).await?;
         passwords.extend(new.iter().cloned());
@@ -94,7 +102,7 @@ impl Run for Mkregistry {
         let known = all.iter().find(|known| known.name == entry.name);
         let former = known.map(|known| known.storage().to_owned()).filter(|storage| storage != entry.storage());
         let config = Config { former, ..entry.config(&node, &passwords, &all)? };
-        let config = cx.certified(config, certificates)?;
+        let config = cx.certified(cx.introduced(config)?, certificates)?;
         let manner = Manner::from(&self.shape);
         let look = async |node: Node| self.look(cx, &config, node).await;
         let plans = cx.look_at(vec![node.clone()], manner, look).await?;
@@ -134,7 +142,7 @@ impl Mkregistry {
     }
 
     /// What is known of the registry, with what was said now.
-    fn entry(&self, node: &Node, all: &[Entry]) -> Result<Entry, Failure> {
+    fn entry(&self, cx: &Context, node: &Node, all: &[Entry]) -> Result<Entry, Failure> {
         let name = self.name.clone().unwrap_or_else(|| node.name().to_owned());
         let known = all.iter().find(|entry| entry.name == name).cloned();
         let known = known.unwrap_or_else(|| Entry { name, node: node.name().to_owned(), ..Entry::default() });
@@ -147,9 +155,16 @@ impl Mkregistry {
             port: self.port.map_or(known.port, |port| port.to_string()),
             storage: self.storage.clone().unwrap_or(known.storage),
             users: if self.auth.is_empty() { known.users } else { self.auth.clone() },
-            upstream: self.upstream.clone().unwrap_or(known.upstream),
+            upstream: self.upstream(cx, all)?.unwrap_or(known.upstream),
             ..known
         })
+    }
+
+    /// The URL behind the mirror, also where one of our own registries is meant.
+    fn upstream(&self, cx: &Context, all: &[Entry]) -> Result<Option<String>, Failure> {
+        let Some(said) = &self.upstream else { return Ok(None) };
+        let Some(own) = all.iter().find(|entry| &entry.name == said) else { return Ok(Some(said.clone())) };
+        Ok(Some(format!("https://{}", cx.registry_place(own)?)))
     }
 
     /// Passwords that are not in the tables yet, by user.
@@ -181,7 +196,7 @@ impl Mkregistry {
         if let Some(directory) = &self.packages {
             steps = setup::packages_from(steps, directory);
         }
-        Ok(Plan { node, steps, notes: Vec::new(), stops: 0 })
+        Ok(Plan { node, steps, notes: registry::notes(config, &observed), stops: 0 })
     }
 
     /// Comes before the first change of the node, so that a run that is killed can be completed.

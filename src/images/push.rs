@@ -1,11 +1,12 @@
 //! Pushing from a host: which registry an image may go to, and whether it has arrived.
 
-use plugins::{Digest, Reference};
+use plugins::{Digest, Reference, registry};
 use tables::Node;
 
-use super::registries::Registries;
+use super::registries::{Ours, Registries};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::size::size;
 
 /// An image that a registry has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +49,10 @@ impl Context {
         host: &Node,
         image: &Reference,
     ) -> Result<Arrived, Failure> {
-        let pushed = self.backends()?.images_on(host)?.push(host, image).await?;
+        let pushed = match self.backends()?.images_on(host)?.push(host, image).await {
+            Ok(pushed) => pushed,
+            Err(error) => return Err(self.explained(registries, image, error).await),
+        };
         let Some(registry) = registries.of(image) else { return Ok(Arrived { digest: pushed.digest, size: None }) };
         let again = "push again; the registry takes only what it lacks";
         let found = registry.client.manifest(image.repository(), image.tag_or_latest()).await;
@@ -69,6 +73,25 @@ impl Context {
                 let why = format!("{} pushed {} as {image}, and the registry has {has}", host.name(), pushed.digest);
                 Err(Failure::refused(why).hint(again))
             }
+        }
+    }
+
+    /// Adds that the registry's disk is full: to clients it says only that something went wrong.
+    async fn explained(&self, registries: &Registries, image: &Reference, error: plugins::Error) -> Failure {
+        let is_unclear = matches!(error, plugins::Error::Refused { .. });
+        let failure = Failure::from(error);
+        let Some(Ours { config, node, .. }) = registries.of(image).filter(|_| is_unclear) else { return failure };
+        let look = async { Ok::<_, Failure>(registry::state(&self.backends()?.host(node).await?, config).await?) };
+        match look.await {
+            Ok(state) if state.is_nearly_full() => failure.hint(format!(
+                "the disk of registry {name} is full, {} are left on {node}; make room with: rmimage, then mkregistry {node} \
+                 --name {name} --gc; and push again",
+                size(state.free),
+                name = config.name,
+                node = node.name(),
+            )),
+            // That the node does not tell is no reason to hide what the push said.
+            _ => failure,
         }
     }
 

@@ -32,6 +32,10 @@ const COLUMNS: &[Column] = &[
         "trust",
         "Registries whose certificate is of the site's own authority, as host:port, or of another one, as host:port=/path/ca.pem.",
     ),
+    list(
+        "registries",
+        "Registries as host:port that are asked for an image before the one in its name, nearest first: mirrors of it, or others that hold the wanted content. The host trusts them as those in trust.",
+    ),
     text("dataroot", "The directory of images, containers and volumes; default is the engine's, /var/lib/docker."),
     COMMENTS,
     DISABLE,

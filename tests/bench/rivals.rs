@@ -5,6 +5,7 @@ mod hosts;
 mod images;
 mod links;
 mod networks;
+mod pulls;
 mod race;
 mod report;
 mod tables;
@@ -42,6 +43,9 @@ fn main() -> Result<ExitCode> {
     }
     if wanted("images") {
         images::run(&mut report, work.path())?;
+    }
+    if wanted("pulls") {
+        pulls::run(&mut report, work.path())?;
     }
     report.close(started.elapsed())?;
     Ok(ExitCode::SUCCESS)

@@ -79,9 +79,9 @@ pub(in crate::docker) async fn of_id(engine: &Engine, image: &str) -> Result<Opt
 }
 
 /// An image that was just pulled.
-pub(super) async fn after_pull(engine: &Engine, image: &Reference) -> Result<HostImage> {
+pub(super) async fn after_pull(engine: &Engine, image: &str) -> Result<HostImage> {
     let what = || format!("{}: image {image} after it was pulled", engine.host);
-    inspect(engine, image).await?.ok_or_else(|| Error::Garbled { what: what(), why: "it is not there".into() })
+    of_id(engine, image).await?.ok_or_else(|| Error::Garbled { what: what(), why: "it is not there".into() })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod commit;
 mod list;
 mod load;
 mod meaning;
+mod nearest;
 mod parcels;
 mod pull;
 mod push;
@@ -24,6 +25,7 @@ use super::Docker;
 use super::definition::Image;
 use super::engine::Engine;
 pub(super) use list::of_id;
+pub(super) use nearest::{Firsts, Nearby};
 
 use crate::archive::Archive;
 use crate::{
@@ -55,17 +57,17 @@ impl crate::Images for Docker {
         if let Some(found) = list::inspect(&engine, image).await? {
             return Ok(found);
         }
-        bring(&engine, &Image::Reference(image.clone()), &self.progress).await?;
-        list::after_pull(&engine, image).await
+        let name = bring(&engine, &Image::Reference(image.clone()), &self.progress).await?;
+        list::after_pull(&engine, &name).await
     }
 
     async fn pull(&self, host: &Node, pull: &Pull) -> Result<Pulled> {
         let engine = self.engines.of(host).await?;
         let before = list::inspect(&engine, &pull.image).await?;
-        pull::pull(&engine, &pull.image, &self.progress).await?;
-        let image = list::after_pull(&engine, &pull.image).await?;
+        let fetched = nearest::pull(&engine, &pull.image, &self.progress).await?;
+        let image = list::after_pull(&engine, &fetched.name.to_string()).await?;
         let changed = before.is_none_or(|before| before.id != image.id || before.digests != image.digests);
-        Ok(Pulled { changed, image })
+        Ok(Pulled { changed, from: fetched.from, image })
     }
 
     async fn meaning(&self, host: &Node, image: &Reference) -> Result<Digest> {
@@ -109,7 +111,8 @@ pub(super) async fn bring(engine: &Engine, image: &Image, progress: &Progress) -
     };
     let work = async || match image {
         Image::Reference(reference) => {
-            pull::pull(engine, reference, progress).await.map(|()| reference.to_string()).map_err(Arc::new)
+            let fetched = nearest::pull(engine, reference, progress).await;
+            fetched.map(|fetched| fetched.name.to_string()).map_err(Arc::new)
         }
         Image::Archive(path) => load::load(engine, path, progress).await.map_err(Arc::new),
     };

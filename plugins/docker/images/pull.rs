@@ -1,6 +1,7 @@
 //! Pulling an image from its registry, and what an engine's words mean when that fails.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
 use bollard::errors::Error as Failure;
@@ -12,12 +13,24 @@ use super::super::engine::{Engine, Refusal};
 use crate::registry::Account;
 use crate::{Error, Event, Progress, Reference, RegistryFault, Result};
 
-/// Pulls, as whoever we are to the registry.
-pub(super) async fn pull(engine: &Engine, reference: &Reference, progress: &Progress) -> Result<()> {
+/// A registry that does not answer, in our words.
+pub(super) const AWAY: &str = "the host does not have it and its registry cannot be reached";
+
+/// Pulls from the registry that the name says, as whoever we are to it; the first word from there must come within `patience`.
+pub(super) async fn pull(
+    engine: &Engine,
+    reference: &Reference,
+    patience: Duration,
+    progress: &Progress,
+) -> Result<()> {
     let doing = format!("pull image {reference}");
     let options = CreateImageOptionsBuilder::default().from_image(&reference.name()).tag(reference.suffix()).build();
     let docker = engine.docker.clone().with_timeout(engine.transfer_limit);
-    let steps = docker.create_image(Some(options), None, account(engine, reference).map(credentials));
+    let mut steps = docker.create_image(Some(options), None, account(engine, reference).map(credentials));
+    // The engine itself waits half a minute for a machine that is gone, more than once.
+    let first = tokio::time::timeout(patience, steps.next()).await;
+    let timed_out = |_| Error::TimedOut { what: format!("{}: {doing}", engine.host), after: patience };
+    let steps = futures_util::stream::iter(first.map_err(timed_out)?).chain(steps);
     let outcome = follow(engine, &doing, steps, progress).await?;
     outcome.map(drop).map_err(|no| failed(engine, reference, doing, &no))
 }
@@ -82,7 +95,7 @@ fn explained(message: &str) -> String {
         "network is unreachable",
         "client.timeout",
     ]) {
-        return format!("the host does not have it and its registry cannot be reached ({message})");
+        return format!("{AWAY} ({message})");
     }
     if any(&["manifest unknown", "manifest for", "access denied", "not found", "does not exist"]) {
         return format!("neither the host nor the registry has it ({message})");

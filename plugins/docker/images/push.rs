@@ -6,7 +6,7 @@ use bollard::query_parameters::{PushImageOptionsBuilder, TagImageOptionsBuilder}
 use futures_util::StreamExt;
 
 use super::super::engine::{Engine, Refusal};
-use super::pull::{credentials, fault, follow};
+use super::pull::{account, credentials, fault, follow};
 use crate::{Digest, Error, Progress, Pushed, Reference, Result};
 
 /// Gives an image one more name.
@@ -21,8 +21,7 @@ pub(super) async fn tag(engine: &Engine, image: &Reference, name: &Reference) ->
 /// Pushes, as whoever we are to the registry. The engine sends no layer that the registry has.
 pub(super) async fn push(engine: &Engine, image: &Reference, progress: &Progress) -> Result<Pushed> {
     let doing = format!("push image {image}");
-    let login = engine.logins.iter().find(|login| Some(&*login.registry) == image.registry());
-    let account = login.map(|login| &login.account);
+    let account = account(engine, image);
     let options = PushImageOptionsBuilder::default().tag(image.tag_or_latest()).build();
     let docker = engine.docker.clone().with_timeout(engine.transfer_limit);
     let name = image.name();

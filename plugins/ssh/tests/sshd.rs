@@ -66,6 +66,7 @@ impl Sshd {
             accept_new_host_keys: false,
             tls_directory: self.path("tls"),
             logins: Vec::new(),
+            mirrors: Vec::new(),
         }
     }
 

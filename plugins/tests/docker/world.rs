@@ -26,6 +26,7 @@ pub(crate) fn settings(home: &Path) -> Settings {
         accept_new_host_keys: false,
         tls_directory: home.join("tls"),
         logins: Vec::new(),
+        mirrors: Vec::new(),
     }
 }
 
