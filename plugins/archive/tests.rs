@@ -61,7 +61,7 @@ fn saved() -> Vec<u8> {
 /// The files of an OCI layout with layers packed so.
 fn layout(pack: impl Fn(&[u8]) -> Vec<u8>) -> Vec<(String, Vec<u8>)> {
     let blob = |content: &[u8]| (format!("blobs/{}", sha256(content).replace(':', "/")), content.to_vec());
-    let packed = LAYERS.map(|layer| pack(layer));
+    let packed = LAYERS.map(pack);
     let described: Vec<Value> = packed.iter().map(|layer| json!({ "digest": sha256(layer), "size": 1 })).collect();
     let kind = "application/vnd.oci.image.config.v1+json";
     let config = config();
@@ -273,10 +273,10 @@ proptest! {
         let end = (start + bytes.len() / 20).min(whole.len());
         bytes.truncate(end - start);
         whole[start..end].copy_from_slice(&bytes);
-        if let (_directory, Ok(archive)) = open(&whole) {
-            if let Ok(parcel) = Parcel::new(&Arc::new(archive), &[]) {
-                drop(parcel.write(std::io::sink()));
-            }
+        if let (_directory, Ok(archive)) = open(&whole)
+            && let Ok(parcel) = Parcel::new(&Arc::new(archive), &[])
+        {
+            drop(parcel.write(std::io::sink()));
         }
     }
 }

@@ -155,7 +155,9 @@ pub(super) fn merge(before: Option<&str>, record: &Map<String, Value>, ours: &Ma
         Some(text) if changed.is_empty() => text.to_owned(),
         _ => written(&merged),
     };
-    let reload_is_enough = changed.iter().all(|key| RELOADED.contains(&key.as_str()));
+    // What is said no more is not forgotten by a reload.
+    let reloaded = |key: &&String| RELOADED.contains(&key.as_str()) && merged.contains_key(*key);
+    let reload_is_enough = changed.iter().all(reloaded);
     let live_restore = merged.get("live-restore") == Some(&Value::Bool(true));
     Ok(Merged { text, reload_is_enough, live_restore })
 }

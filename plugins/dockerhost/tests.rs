@@ -218,7 +218,7 @@ fn a_changed_attribute_reloads_where_that_is_enough() {
         assert_eq!(world.titles(&config(attributes)), expected, "{attributes:?}");
     };
     check(&world, &[("dockermirrors", "http://b")], "reload");
-    check(&world, &[], "reload");
+    check(&world, &[], "restart");
     check(&world, &[("dockermirrors", "http://a"), ("dockermtu", "1400")], "restart");
 }
 

@@ -36,7 +36,8 @@ pub(super) fn certificate_path(config: &Config) -> String {
 
 /// Every path that may be ours for this registry.
 pub(super) fn paths(config: &Config) -> Vec<String> {
-    let settings = ["config.yml", "readonly.yml", "htpasswd", "cert.pem", "key.pem", "mirror.yml", "upstream.pem", "serve"];
+    let settings =
+        ["config.yml", "readonly.yml", "htpasswd", "cert.pem", "key.pem", "mirror.yml", "upstream.pem", "serve"];
     let settings = settings.iter().map(|name| format!("{}/{name}", directory(config)));
     let units = [service(config), collection(config)].map(|unit| unit_file(&unit));
     settings.chain(units).collect()
@@ -157,9 +158,11 @@ fn service_unit(config: &Config) -> String {
     secrets.extend(config.upstream.iter().map(|_| format!("{directory}/mirror.yml")));
     let secrets = secrets.join(" ");
     let (settings, trust, start) = match &config.upstream {
-        Some(_) => {
-            ("mirror.yml", format!("Environment=SSL_CERT_FILE={directory}/upstream.pem\n"), format!("{directory}/serve"))
-        }
+        Some(_) => (
+            "mirror.yml",
+            format!("Environment=SSL_CERT_FILE={directory}/upstream.pem\n"),
+            format!("{directory}/serve"),
+        ),
         None => ("config.yml", String::new(), format!("{SERVER} serve")),
     };
     format!(

@@ -114,9 +114,9 @@ mod tests {
     fn what_a_node_says() {
         let check = |said: &str, expected: Option<(&str, u64, u64, bool, Option<bool>)>| {
             let state = parse(said);
-            let told = state.as_ref().map(|state| {
-                (&*state.service, state.free, state.used, state.read_only, state.upstream_answers)
-            });
+            let told = state
+                .as_ref()
+                .map(|state| (&*state.service, state.free, state.used, state.read_only, state.upstream_answers));
             assert_eq!(told, expected, "{said}");
         };
         check("active\nconfig.yml\n2 9\n1\nnone\n", Some(("active", 2048, 1024, false, None)));

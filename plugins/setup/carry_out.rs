@@ -99,7 +99,7 @@ fn named(step: &Step, error: Error) -> Error {
 async fn run_program(host: &Host, steps: &[Step], together: usize) -> Result<()> {
     // Over stdin, since texts may be secret; a function, since what has not arrived whole must not begin.
     let ran = host.try_run(&["sh", "-c", "eval \"$(cat)\""], program(steps, together).as_bytes()).await?;
-    let begun = String::from_utf8_lossy(&ran.stdout).lines().filter_map(|line| line.parse().ok()).last();
+    let begun = String::from_utf8_lossy(&ran.stdout).lines().rev().find_map(|line| line.parse().ok());
     let begun: usize = begun.unwrap_or(0);
     let refused = |why: String| Err(named(&steps[begun], Error::Refused { what: host.name().into(), why }));
     match ran.exit {

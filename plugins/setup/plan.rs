@@ -153,8 +153,10 @@ impl Plan<'_> {
     /// Whether it is the file of a unit that there is not: systemd reads that when the unit is started. To read all files
     /// again costs a host more than anything else that is done to make a network.
     fn is_of_new_unit(&self, path: &str) -> bool {
-        let name = path.strip_prefix(UNITS).and_then(|name| self.observed.units.get(name));
-        name.is_some_and(|unit| !unit.exists)
+        let unit = path.strip_prefix(UNITS).and_then(|name| self.observed.units.get(name));
+        // One that is masked, or runs without its file, systemd has read already.
+        let is_new = unit.is_some_and(|unit| !unit.exists && !unit.active);
+        is_new && self.observed.files.get(path) == Some(&FileState::Absent)
     }
 
     /// Whether the file of a unit that there is not comes before it.

@@ -24,7 +24,7 @@ use crate::size::size;
 #[command(after_help = "The engine suspends the container while it copies what the container changed, and lets it go on by itself:
 also if this program is killed or cut off meanwhile. One that was suspended before stays so.
 
-Kept are contents, owners, modes, file capabilities and hard links. Not in the image are volumes and other mounts
+Kept are contents, owners, modes, times (whole seconds), file capabilities and hard links. Not in it are volumes and mounts
 (a warning names them), attributes user.* of files, which engines leave out of images, and the holes of
 sparse files, which become zeros. The container's variables are in it; a warning names them.
 Labels xcrane.capture.node, .time, .by, .parent and .message tell where it is from: docker inspect, lsdef -t osimage.

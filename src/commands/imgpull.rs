@@ -73,8 +73,8 @@ impl Run for Imgpull {
     }
 }
 
-/// A registry of one processor serves so many without making any of them wait long for its first byte; what all of them
-/// want together takes the same time however many are at it (measured by `make bench`).
+/// Waves spare nobody: over a line of 100 Mbit/s eight hosts had 40 MB in 36 s all at once, in waves of 4 and of 2 alike
+/// (`make bench`, `pulls`). It only bounds what a registry is asked at the same time; mirrors are what takes load off it.
 const AT_ONCE: u16 = 32;
 
 impl Imgpull {

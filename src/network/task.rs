@@ -159,7 +159,10 @@ pub(crate) async fn plan(backends: &Backends, node: &Node, task: &Task) -> Resul
             }
             let steps = setup::plan(&things(network, member, *install), &observed);
             let engine = networks::engine_step(present.as_ref());
-            let engine = engine.map_err(|why| Failure::refused(format!("{}: {why}", network.name)))?;
+            let engine = engine.map_err(|why| {
+                let failure = Failure::refused(format!("{}: {why}", network.name));
+                if on_it(present.as_ref()).is_some() { failure.hint(LEAVING) } else { failure }
+            })?;
             Ok(Deed { task: task.clone(), before, steps, engine, containers: containers(present), follows: false })
         }
         Task::Leave { was, force } => {

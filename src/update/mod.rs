@@ -163,6 +163,11 @@ async fn all(site: &Site<'_>, members: &[Member], waves: &[Vec<&Member>]) -> Res
         let title = format!("wave {} of {}", index + 1, waves.len());
         begin(site, wave, index + 1, waves.len());
         let ended = site.update(wave, &title).await;
+        if !ended.is_begun {
+            site.cx.ui.note(&format!("Interrupted. Not begun: {}", left()));
+            outcome = Outcome::Interrupted;
+            break;
+        }
         if ended.is_broken {
             site.cx.ui.hints(&["the same command goes on where this one was left".into()]);
             return Ok(Outcome::Interrupted);
@@ -195,9 +200,15 @@ async fn way_back(site: &Site<'_>, members: &[Member], title: &str, ended: Ended
         return Ok(Outcome::SomeFailed);
     }
     site.cx.ui.note(&format!("{failed} failed. Going back: {}", names(begun.iter().copied())));
-    // A Ctrl-C that came too late for the wave does not stop the way back.
-    let was_interrupted = ended.is_interrupted | was_pressed(site.cx);
-    let back = site.go_back(&begun).await;
+    // A Ctrl-C that came too late for the wave does not keep the way back from beginning.
+    let mut was_interrupted = ended.is_interrupted;
+    let back = loop {
+        let back = site.go_back(&begun).await;
+        was_interrupted |= back.is_interrupted;
+        if back.is_begun {
+            break back;
+        }
+    };
     let (returned, lost): (Vec<&Member>, Vec<&Member>) =
         begun.iter().partition(|member| back.good.contains(member.name()));
     records::restore(site, &returned, title, &ended.failed)?;
@@ -206,7 +217,7 @@ async fn way_back(site: &Site<'_>, members: &[Member], title: &str, ended: Ended
         site.cx.ui.error(&format!("{lost} could not go back, and may be off"));
         site.cx.ui.hints(&[format!("once the hosts of {lost} answer, the same command takes these up again")]);
     }
-    Ok(if was_interrupted || back.is_interrupted { Outcome::Interrupted } else { Outcome::SomeFailed })
+    Ok(if was_interrupted { Outcome::Interrupted } else { Outcome::SomeFailed })
 }
 
 /// Says of the nodes in no wave that they are as they shall be.

@@ -1,5 +1,6 @@
 //! One wave: its nodes are made anew on the new image and asked whether they are good; and the way back.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -42,6 +43,8 @@ pub(crate) struct Ended {
     pub(crate) good: BTreeSet<String>,
     /// Why others failed, by name.
     pub(crate) failed: BTreeMap<String, String>,
+    /// False if Ctrl-C came before the first node was touched.
+    pub(crate) is_begun: bool,
     /// Whether some were left in the middle, as after a second Ctrl-C.
     pub(crate) is_broken: bool,
     pub(crate) is_interrupted: bool,
@@ -61,7 +64,9 @@ impl Site<'_> {
     async fn each(&self, members: &[&Member], work: impl AsyncFn(&Member) -> Result<Answer, Failure>) -> Ended {
         let by_name: BTreeMap<&str, &Member> = members.iter().map(|member| (member.name(), *member)).collect();
         let results = Mutex::new(BTreeMap::new());
+        let is_begun = Cell::new(members.is_empty());
         let ask = async |node: Node| {
+            is_begun.set(true);
             let done = work(by_name[node.name()]).await;
             let why = done.as_ref().err().map(|failure| failure.message.clone());
             results.lock().unwrap_or_else(PoisonError::into_inner).insert(node.name().to_owned(), why);
@@ -77,6 +82,7 @@ impl Site<'_> {
         Ended {
             good: good.into_keys().collect(),
             failed: failed.into_iter().map(|(name, why)| (name, why.unwrap_or_default())).collect(),
+            is_begun: is_begun.get(),
             is_broken,
             is_interrupted: Outcome::from(ended) == Outcome::Interrupted,
         }

@@ -22,7 +22,10 @@ const COLUMNS: &[Column] = &[
         "auth",
         "The users whom it lets in, whose passwords are rows of table passwd with key 'registry'; hosts pull as the first. None lets in everyone.",
     ),
-    url("upstream", "The URL of the registry that it mirrors: whose images it fetches and keeps; nothing can be pushed to it then."),
+    url(
+        "upstream",
+        "The URL of the registry that it mirrors: whose images it fetches and keeps; nothing can be pushed to it then.",
+    ),
     COMMENTS,
     DISABLE,
 ];

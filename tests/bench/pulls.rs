@@ -144,7 +144,8 @@ impl Site {
 
     fn pull(&self, name: &str, image: &str, options: &[&str]) -> Result<Run> {
         let reference = format!("{PLACE}/{image}:1");
-        let argv: Vec<&str> = [XCRANE, "imgpull", RANGE, &reference].into_iter().chain(options.iter().copied()).collect();
+        let argv: Vec<&str> =
+            [XCRANE, "imgpull", RANGE, &reference].into_iter().chain(options.iter().copied()).collect();
         self.run(name, &argv, image)
     }
 

@@ -62,7 +62,7 @@ fn hosts_are_sent_what_they_lack() {
     assert_eq!(sum(&lab, "h2", "app:1"), there);
     let id = |host: &str| lab.host(host).shell("docker image inspect -f '{{.Id}}' app:1");
     assert_eq!(id("h2"), id("h1"));
-    assert_eq!(lab.run("imgload h2 app.tar").success(), "h2: unchanged app:1\n");
+    assert_eq!(lab.run("imgload h2 app.tar").success(), "h2: unchanged app:1");
     assert!(lab.run("lsdef -t osimage app:1").success().contains("source=load app.tar"));
 
     // The same with the lower image gone: its layers are there as app's own.

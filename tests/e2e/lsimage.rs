@@ -37,10 +37,17 @@ fn images_and_who_uses_them() {
     assert_eq!(found["answer"][0]["digest"], meaning(&lab, "1"));
     assert!(found["answer"][0]["size"].as_u64().unwrap() > 100_000);
     let run = lab.run("lsimage h2");
-    assert_snapshot!(numbered(&run.stdout), @"");
+    assert_snapshot!(numbered(&run.stdout), @"
+    h2: busybox:lab - 1.8M - c1
+    h2: 10.77.0.1:5000/busybox@digest1 digest1 1.8M c1 c1
+    ");
     assert_snapshot!(numbered(&lab.run("lsimage").stdout), @"10.77.0.1:5000/busybox:1 digest1 1.0M pull h2 c[1-2] c1 moved");
     assert_snapshot!(lab.shell("lsimage --json | jq -c '[.answer.hosts, .answer.registry]'"), @r#"[["h2"],"moved"]"#);
-    assert_snapshot!(lab.shell("lsimage h1 | awk '{ print NF }' | sort -u"), @"");
+    assert_snapshot!(lab.shell("lsimage h1 | awk '{ print NF }' | sort -u"), @"
+    6
+    ------- stderr -------
+    Hint: h1 is a registry, too; see what it has with: lsimage 10.77.0.1:5000
+    ");
     let mut terminal = lab.spawn_pty(&format!("lsimage {PLACE}"), 24, 120);
     let screen = terminal.expect("busybox:2", crate::mkregistry::LIMIT);
     assert!(screen.contains("sha256:") && !screen.contains(&meaning(&lab, "1")), "{screen}");

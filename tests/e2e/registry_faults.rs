@@ -61,7 +61,8 @@ fn a_full_disk_is_told_and_the_same_push_completes_when_there_is_room() {
     registry.shell("systemctl stop xcrane-registry@h1 && mount -t tmpfs -o size=24m,mode=755 tmpfs /srv/small && systemctl start xcrane-registry@h1");
     assert!(!serves(&lab).contains("pushes fail"));
     image(&host, "big", 40);
-    let push = lab.run(&format!("imgpush h2 {PLACE}/big:1"));
+    // The engine tries five times, and waits longer each time.
+    let push = lab.spawn(&format!("imgpush h2 {PLACE}/big:1")).wait(LIMIT);
     assert!(push.code == 1 && push.stderr.contains("Hint: the disk of registry h1 is full, "), "{push}");
     // What came of it is on the disk for as long as the server keeps uploads.
     registry.shell("dd if=/dev/zero of=/srv/small/filler bs=64k 2>/dev/null || :");
@@ -121,7 +122,8 @@ fn a_killed_pull_is_completed_by_the_next_on_eight_hosts() {
         run.kill();
         drop(run);
     }
-    let sent = || lab.host("h1").shell("cat /sys/class/net/eth0/statistics/tx_bytes").trim().parse::<u64>().expect("a number");
+    let sent =
+        || lab.host("h1").shell("cat /sys/class/net/eth0/statistics/tx_bytes").trim().parse::<u64>().expect("a number");
     let before = sent();
     let pulled = lab.run(&format!("imgpull h[2-9] {PLACE}/big:1")).success();
     assert_eq!(pulled.lines().filter(|line| line.contains(" sha256:")).count(), 8, "{pulled}");
@@ -140,13 +142,19 @@ fn a_collection_waits_for_a_push_that_is_under_way() {
     host.slow("20mbit");
     let started = format!("docker push -q {PLACE}/big:1 >/tmp/push 2>&1; echo ended $? >>/tmp/push");
     host.shell(&format!("setsid sh -c '{started}' </dev/null >/dev/null 2>&1 &"));
-    wait_for("an upload", LIMIT, || match registry.shell("find /srv/images -path '*/_uploads/*/data' -size +100k").as_str() {
-        "" => Wait::NotYet(host.shell("cat /tmp/push")),
-        _ => Wait::Ready(()),
+    wait_for("an upload", LIMIT, || {
+        match registry.shell("find /srv/images -path '*/_uploads/*/data' -size +100k").as_str() {
+            "" => Wait::NotYet(host.shell("cat /tmp/push")),
+            _ => Wait::Ready(()),
+        }
     });
     assert!(!host.shell("cat /tmp/push").contains("ended"), "the push is over before the collection begins");
     assert!(lab.run("mkregistry h1 --gc").success().contains("freed"));
-    assert!(host.shell("cat /tmp/push").contains("ended 0"), "the collection broke the push: {}", host.shell("cat /tmp/push"));
+    assert!(
+        host.shell("cat /tmp/push").contains("ended 0"),
+        "the collection broke the push: {}",
+        host.shell("cat /tmp/push")
+    );
     host.heal();
     verify(&lab, "/srv/images", "big");
 }

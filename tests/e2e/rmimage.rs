@@ -10,7 +10,7 @@ use crate::mkregistry::{PLACE, push, served};
 
 /// Bytes that the registry's images take.
 fn used(lab: &Lab) -> u64 {
-    lab.host("h1").shell("du -sk /var/lib/xcrane/registry/h1 | cut -f1").trim().parse().unwrap()
+    lab.host("h1").shell("du -sk /var/lib/xcrane/registry/h1 | cut -f1").trim().parse().expect("a number")
 }
 
 /// Whether the registry has the tag.
@@ -65,7 +65,7 @@ fn what_is_in_use_stays_and_what_is_not_goes_everywhere() {
     assert!(run.stdout.contains(&format!("h2: removed {image}\n")), "{run}");
     assert!(run.stdout.contains(&format!("h1: registry h1: deleted busybox:1 ({digest}), ")), "{run}");
     assert!(!has(&lab, "1") && used(&lab) < before, "{} of {before}", used(&lab));
-    assert!(!lab.host("h2").shell("docker images -a").contains(PLACE));
+    assert_ne!(lab.host("h2").run(&format!("docker image inspect {image}")).code, 0);
     assert!(!lab.run("lsdef -t osimage -s").stdout.contains("busybox"));
     assert_eq!(lab.run("lsimage").success(), "");
     assert_snapshot!(lab.run(&format!("rmimage {image}")), @"
@@ -125,7 +125,6 @@ fn what_nodes_are_pinned_to_stays_in_the_registry() {
     assert_eq!(lab.run("mkvm c1 -V").success(), "c1: created");
     lab.run("rmvm c1").success();
     lab.run("chdef c1 image=busybox:lab").success();
-    lab.run("mkvm c1").success();
     let run = lab.run(&format!("rmimage {PLACE}/busybox@{digest}"));
     assert!(run.code == 0 && run.stdout.contains("freed"), "{run}");
     assert!(has(&lab, "1"), "the tag means something else by now");
@@ -160,7 +159,7 @@ fn a_killed_run_is_completed_by_the_next() {
         }
         lab.run(&format!("rmimage {image}")).success();
         assert!(!has(&lab, tag));
-        assert!(!lab.host("h2").shell("docker images -a").contains(&format!("{PLACE}/busybox {tag} ")));
+        assert_ne!(lab.host("h2").run(&format!("docker image inspect {image}")).code, 0);
         assert!(!lab.run("lsdef -t osimage -s").stdout.contains(&image));
         served(&lab);
     }

@@ -28,7 +28,7 @@ fn the_engine_uses_the_mirror_and_the_data_root_that_it_is_told() {
     assert_snapshot!(lab.run("mkhost h1"), @"
     h1: change /etc/xcrane/dockerhost.json
     h1: change /etc/docker/daemon.json
-    h1: reload docker.service for /etc/docker/daemon.json
+    h1: restart docker.service for /etc/docker/daemon.json
     ");
     assert_eq!(host.docker("info -f '{{.RegistryConfig.Mirrors}}'").success(), "[]");
 }

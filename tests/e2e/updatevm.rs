@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::lab::Lab;
+use ::lab::{Lab, Wait, wait_for};
 use insta::assert_snapshot;
 use jiff::{ToSpan, Zoned, tz::TimeZone};
 
@@ -21,7 +21,6 @@ fn fleet(hosts: u8, nodes: u8) -> Lab {
          ip='|10.100.0.($1+0)|' dockertty=yes dockerstoptimeout=1"
     ))
     .success();
-    lab.run("chdef -t site requesttimeout=10 connecttimeout=3").success();
     lab.run("mkvm web").success();
     lab.run(&format!("rpower web,-c{nodes:02} on")).success();
     lab
@@ -214,8 +213,12 @@ fn no_wave_begins_outside_the_window() {
 fn ctrl_c_lets_the_wave_come_to_its_end() {
     let lab = fleet(1, 4);
     push(&lab, 2, "2", "");
-    let mut run = lab.spawn(&format!("updatevm web {APP}:2 --canary 2 --check 'sleep 3'"));
+    let mut run = lab.spawn(&format!("updatevm web {APP}:2 --canary 2 --check 'sleep 5'"));
     run.expect_error("Wave 1 of", LIMIT);
+    wait_for("the first of the wave", LIMIT, || match lab.run("tabdump nodeupdate").success() {
+        begun if begun.contains("begun") || begun.contains("made") => Wait::Ready(()),
+        begun => Wait::NotYet(begun),
+    });
     run.interrupt();
     let run = run.wait(LIMIT);
     assert_eq!(run.code, 130, "{run}");
@@ -252,6 +255,7 @@ fn a_killed_update_is_completed_by_the_same_command() {
 fn a_host_that_dies_in_the_middle_takes_the_others_back() {
     let lab = fleet(2, 4);
     push(&lab, 2, "2", "");
+    lab.run("chdef -t site requesttimeout=10 connecttimeout=3").success();
     let line = format!("updatevm web {APP}:2 --canary 4 --check 'sleep 4' --wait 30");
     let mut run = lab.spawn(&line);
     run.expect_error("Wave 1 of 1", LIMIT);

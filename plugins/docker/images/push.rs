@@ -33,7 +33,6 @@ pub(super) async fn push(engine: &Engine, image: &Reference, progress: &Progress
             status: step.status,
             progress_detail: step.progress_detail,
             error_detail: step.error_detail,
-            ..CreateImageInfo::default()
         })
     });
     match follow(engine, &doing, Box::pin(steps), progress).await? {
