@@ -4,7 +4,7 @@ DESTDIR ?=
 HOSTS ?= 3
 CARGO ?= cargo
 BUILD_PACKAGES = build-essential pkg-config perl make
-LAB_PACKAGES = mmdebstrap openssh-client openssh-server iproute2 util-linux procps curl iptables
+LAB_PACKAGES = mmdebstrap openssh-client openssh-server iproute2 util-linux procps curl iptables openipmi ipmitool
 BENCH_PACKAGES = python3-venv sqlite3 time
 
 BIN = $(DESTDIR)$(PREFIX)/bin

@@ -7,16 +7,36 @@ use tables::Node;
 use tokio_util::task::TaskTracker;
 
 use crate::docker::{self, Docker};
+use crate::ipmi::Ipmi;
 use crate::networks::EngineNetworks;
 use crate::networks::survey::{self, Attached, EngineSurvey, Survey};
 use crate::ssh::{Connections, Ssh};
-use crate::{Console, Error, Exec, Files, Guests, Host, Hosts, Images, Power, Progress, Reach, Result, Settings};
+use crate::{
+    Beacon, Boot, Console, Error, EventLog, Exec, Files, Guests, Host, Hosts, Images, Inventory, Power, Progress, Reach,
+    Result, Settings,
+};
 
 /// A driver, and at a glance what it can do.
 pub trait Backend: Send + Sync {
     /// The word in the `mgt` column.
     fn name(&self) -> &'static str;
+    /// True where nothing is opened for a node that many of them would exhaust: thousands may be asked at once.
+    fn asks_in_datagrams(&self) -> bool {
+        false
+    }
     fn power(&self) -> Option<&dyn Power> {
+        None
+    }
+    fn boot(&self) -> Option<&dyn Boot> {
+        None
+    }
+    fn inventory(&self) -> Option<&dyn Inventory> {
+        None
+    }
+    fn event_log(&self) -> Option<&dyn EventLog> {
+        None
+    }
+    fn beacon(&self) -> Option<&dyn Beacon> {
         None
     }
     fn console(&self) -> Option<&dyn Console> {
@@ -64,7 +84,9 @@ impl Backends {
         let endings = TaskTracker::new();
         let docker = Docker::new(connections.clone(), progress, &endings);
         let ssh = Ssh::new(connections.clone(), &endings);
-        Self { drivers: vec![Box::new(docker), Box::new(ssh)], endings, settings: settings.clone(), connections }
+        let ipmi = Ipmi::new(settings, &endings);
+        let drivers: Vec<Box<dyn Backend>> = vec![Box::new(docker), Box::new(ipmi), Box::new(ssh)];
+        Self { drivers, endings, settings: settings.clone(), connections }
     }
 
     /// Waits for what goes on although its caller has left; to be called before the program ends. False if `limit` was
@@ -84,6 +106,28 @@ impl Backends {
 
     pub fn power(&self, node: &Node) -> Result<&dyn Power> {
         self.choose(node, &crate::power::COLUMNS, "power control", |driver| driver.power())
+    }
+
+    pub fn boot(&self, node: &Node) -> Result<&dyn Boot> {
+        self.choose(node, &crate::power::COLUMNS, "a boot device", |driver| driver.boot())
+    }
+
+    pub fn inventory(&self, node: &Node) -> Result<&dyn Inventory> {
+        self.choose(node, &crate::power::COLUMNS, "an inventory", |driver| driver.inventory())
+    }
+
+    pub fn event_log(&self, node: &Node) -> Result<&dyn EventLog> {
+        self.choose(node, &crate::power::COLUMNS, "an event log", |driver| driver.event_log())
+    }
+
+    pub fn beacon(&self, node: &Node) -> Result<&dyn Beacon> {
+        self.choose(node, &crate::power::COLUMNS, "a beacon", |driver| driver.beacon())
+    }
+
+    /// How many of these nodes may be powered at once beside those that `fanout` allows.
+    pub fn beyond_fanout(&self, nodes: &[Node]) -> usize {
+        let chosen = nodes.iter().filter_map(|node| crate::power::COLUMNS.iter().find_map(|column| node.get(column)));
+        chosen.filter(|name| self.find(name).is_some_and(Backend::asks_in_datagrams)).count()
     }
 
     pub fn console(&self, node: &Node) -> Result<&dyn Console> {

@@ -5,7 +5,7 @@ use tables::Node;
 
 use crate::Result;
 
-/// The columns that choose the driver, first set one wins.
+/// The columns that choose the driver of power and of all else that a machine's BMC does, first set one wins.
 pub(crate) const COLUMNS: [&str; 2] = ["power", "mgt"];
 
 /// Queries and changes the power state of nodes.
@@ -14,6 +14,9 @@ pub(crate) const COLUMNS: [&str; 2] = ["power", "mgt"];
 /// state is reached or its own time limit has passed, never later.
 #[async_trait]
 pub trait Power: Send + Sync {
+    /// Whether the definition says all that `action` needs and the driver can do it, without touching anything.
+    fn check(&self, node: &Node, action: PowerAction) -> Result<()>;
+
     /// Tells the state now; a node whose guest does not exist is an error ([`crate::Error::Absent`]), not `Off`.
     async fn state(&self, node: &Node) -> Result<PowerReading>;
 
@@ -63,6 +66,8 @@ pub struct Powered {
     pub word: &'static str,
     /// False when the node was in the wanted state already; its status is then left alone.
     pub changed: bool,
+    /// True where the node is only on its way: a container runs at once, a server boots for minutes.
+    pub under_way: bool,
     /// What the operator should know, such as that a process had to be killed.
     pub warning: Option<String>,
 }

@@ -18,19 +18,24 @@ impl Secret {
 
     /// 24 letters by chance, which nobody guesses.
     pub fn random() -> Result<Self> {
-        let mut bytes = [0; 18];
-        let random = rustls::crypto::ring::default_provider().secure_random;
-        random.fill(&mut bytes).map_err(|_| Error::Refused {
-            what: "cannot make a password".into(),
-            why: "this machine gives no random numbers".into(),
-        })?;
-        Ok(Self(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+        Ok(Self(BASE64_URL_SAFE_NO_PAD.encode(random_bytes::<18>()?)))
     }
 
     /// The text itself, for whoever must have it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
+}
+
+/// Bytes that nobody guesses.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    random.fill(&mut bytes).map_err(|_| Error::Refused {
+        what: "cannot make a secret".into(),
+        why: "this machine gives no random numbers".into(),
+    })?;
+    Ok(bytes)
 }
 
 impl fmt::Debug for Secret {

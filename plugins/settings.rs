@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::registry::{Login, Mirror};
+use crate::registry::{Account, Login, Mirror};
 
 /// Limits and keys. Every wait of a driver is one of these or shorter.
 #[derive(Debug, Clone)]
@@ -28,4 +28,6 @@ pub struct Settings {
     pub logins: Vec<Login>,
     /// Which registries mirror which.
     pub mirrors: Vec<Mirror>,
+    /// Who we are to BMCs whose nodes do not say it.
+    pub bmc_account: Option<Account>,
 }

@@ -12,7 +12,7 @@ use crate::failure::{Failure, add_hints};
 use crate::progress::{Bars, Events};
 use crate::reply::{Body, Reply};
 use crate::ui::{Format, Ui};
-use crate::{command_line, config, registry};
+use crate::{bmc, command_line, config, registry};
 
 /// How long the backends may take to end what they began.
 const FINISHING: Duration = Duration::from_secs(5);
@@ -201,6 +201,7 @@ impl Context {
             },
             logins: registry::logins(tables)?,
             mirrors: registry::mirrors(tables)?,
+            bmc_account: bmc::account(tables)?,
         })
     }
 }

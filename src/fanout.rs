@@ -39,6 +39,13 @@ impl From<&crate::commands::Shape> for Manner {
     }
 }
 
+impl Manner {
+    /// Asks so many nodes more at once.
+    pub(crate) fn widened(self, by: usize) -> Self {
+        Self { fanout: self.fanout + by, ..self }
+    }
+}
+
 impl Context {
     /// Asks every node, shows each answer the moment it is known, and says how it ended.
     ///
@@ -125,7 +132,7 @@ impl Context {
 }
 
 /// Waits for a Ctrl-C.
-async fn pressed(keyboard: &mut Option<Signal>) {
+pub(crate) async fn pressed(keyboard: &mut Option<Signal>) {
     let pressed = match keyboard {
         Some(keyboard) => keyboard.recv().await,
         None => None,

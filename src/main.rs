@@ -1,6 +1,8 @@
 //! xcrane: servers and containers by the same noderange. argv in, one answer per node out.
 
 mod addresses;
+mod bmc;
+mod carriers;
 mod cli;
 mod column;
 mod columns;

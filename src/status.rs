@@ -17,12 +17,13 @@ impl Statuses {
     /// Remembers what the node is after `action`; what changed nothing changes no status.
     pub(crate) fn add(&self, node: &Node, action: PowerAction, powered: &Powered) {
         let status = match action {
+            PowerAction::Suspend => "suspended",
+            PowerAction::Off | PowerAction::Softoff if powered.under_way => "powering-off",
+            PowerAction::Off | PowerAction::Softoff => "off",
+            _ if powered.under_way => "powering-on",
             PowerAction::On | PowerAction::Reset | PowerAction::Boot | PowerAction::Cycle | PowerAction::Resume => {
                 "booted"
             }
-            PowerAction::Off => "off",
-            PowerAction::Softoff => "powering-off",
-            PowerAction::Suspend => "suspended",
         };
         if powered.changed {
             self.set(node, status);

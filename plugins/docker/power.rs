@@ -8,6 +8,7 @@ use serde_json::Value;
 use tables::Node;
 
 use super::Docker;
+use super::endpoint;
 use super::engine::{Answer, Asked, Engine, Refusal};
 use super::guests::{absent_or, inspect, log};
 use super::listing::list;
@@ -28,6 +29,10 @@ const KILLED: i64 = 137;
 
 #[async_trait]
 impl Power for Docker {
+    fn check(&self, node: &Node, _: PowerAction) -> Result<()> {
+        endpoint::host_of(node).map(drop)
+    }
+
     async fn state(&self, node: &Node) -> Result<PowerReading> {
         let engine = self.engine(node).await?;
         let listing = list(&engine).await?;
@@ -64,11 +69,11 @@ fn power_state(word: &str) -> PowerState {
 }
 
 fn done(word: &'static str) -> Powered {
-    Powered { word, changed: true, warning: None }
+    Powered { word, changed: true, under_way: false, warning: None }
 }
 
 fn nothing(word: &'static str) -> Powered {
-    Powered { word, changed: false, warning: None }
+    Powered { word, changed: false, under_way: false, warning: None }
 }
 
 /// One container of one engine.
@@ -168,7 +173,7 @@ impl Container<'_> {
         let asked_to_die = matches!(found["Config"]["StopSignal"].as_str(), Some("SIGKILL" | "KILL" | "9"));
         let warning =
             (code == Some(KILLED) && !asked_to_die).then(|| format!("did not stop within {seconds} s and was killed"));
-        Ok(Powered { word, changed: true, warning })
+        Ok(Powered { word, changed: true, under_way: false, warning })
     }
 
     /// A request that lasts as long as the container takes to stop.
@@ -191,7 +196,7 @@ impl Container<'_> {
         if found["State"]["Paused"] == true {
             self.post("unpause").await?.map_err(|no| self.refused(no, "signal"))?;
         }
-        Ok(done("softoff"))
+        Ok(Powered { under_way: true, ..done("softoff") })
     }
 
     async fn reset(&self) -> Result<Powered> {

@@ -1,23 +1,32 @@
 //! `rpower`: is it on, and switching it.
 
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 use plugins::{PowerAction, PowerReading, PowerState};
 use tables::Node;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep_until};
 
 use super::{Run, Shape};
 use crate::context::Context;
-use crate::fanout::Manner;
 use crate::failure::Failure;
+use crate::fanout::{Manner, pressed};
 use crate::outcome::Outcome;
 use crate::reply::Answer;
 use crate::status::Statuses;
+use crate::ui::Agreement;
 
 /// Query or change the power state of nodes
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rpower n1 stat             is it on?
   rpower rack1,-n7 off       stop gracefully, then force
-  rpower all stat -b         one line for all that answer alike")]
+  rpower all stat -b         one line for all that answer alike
+  rpower all on --stagger 8/5   eight at a time, five seconds apart
+  rpower web off -m 20       ask first if web has more than 20 nodes")]
 pub(crate) struct Rpower {
     /// The nodes
     #[arg(value_name = "NODERANGE")]
@@ -25,8 +34,35 @@ pub(crate) struct Rpower {
     /// What to do; stat, state and status only ask
     #[arg(value_enum, value_name = "ACTION")]
     action: Verb,
+    /// On a terminal, ask before more than N nodes are touched
+    #[arg(short = 'm', long, value_name = "N")]
+    most: Option<usize>,
+    /// Touch N nodes, and the next N at the earliest SECONDS later
+    #[arg(long, value_name = "N/SECONDS")]
+    stagger: Option<Stagger>,
+    /// Do not ask a server that loses its power which containers run on it
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     shape: Shape,
+}
+
+/// How many nodes at a time, and how long after each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stagger {
+    nodes: NonZeroUsize,
+    pause: Duration,
+}
+
+impl FromStr for Stagger {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "it takes how many nodes at a time and how many seconds apart, such as 8/5";
+        let (nodes, seconds) = text.split_once('/').ok_or(FORM)?;
+        let pause = seconds.parse::<u32>().map_err(|_| FORM)?;
+        Ok(Self { nodes: nodes.parse().map_err(|_| FORM)?, pause: Duration::from_secs(pause.into()) })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -64,8 +100,12 @@ impl Run for Rpower {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
         let backends = cx.backends()?;
-        if self.action.action().is_some() {
-            cx.check(self.shape.format(), &nodes, |node| Ok(backends.power(node).map(drop)?))?;
+        if let Some(action) = self.action.action() {
+            cx.check(self.shape.format(), &nodes, |node| Ok(backends.power(node)?.check(node, action)?))?;
+            if !self.force && may_cut_power(action) {
+                cx.refuse_carriers(self.shape.format(), &nodes).await?;
+            }
+            self.confirm(cx, &nodes).await?;
         }
         let statuses = Statuses::default();
         let ask = async |node: Node| {
@@ -79,9 +119,73 @@ impl Run for Rpower {
                 }
             }
         };
-        let ended = cx.each(nodes, Manner::from(&self.shape), ask).await;
+        let manner = Manner::from(&self.shape).widened(backends.beyond_fanout(&nodes));
+        let mut outcome = Outcome::Done;
+        let mut groups = self.groups(nodes).into_iter();
+        // Heard from now on, also in the moment between two groups.
+        let mut keyboard = signal(SignalKind::interrupt()).ok();
+        while let Some(group) = groups.next() {
+            let next = Instant::now() + self.stagger.map_or(Duration::ZERO, |stagger| stagger.pause);
+            outcome = outcome.and(cx.each(group, manner, &ask).await.into());
+            if outcome != Outcome::Interrupted
+                && !groups.as_slice().is_empty()
+                && !slept_until(next, &mut keyboard).await
+            {
+                outcome = Outcome::Interrupted;
+            }
+            if outcome == Outcome::Interrupted {
+                break;
+            }
+        }
+        let left: Vec<String> = groups.flatten().map(|node| node.name().to_owned()).collect();
+        if !left.is_empty() {
+            cx.ui.note(&format!("Not done: {}", tables::noderange::fold(&left)));
+        }
         cx.record(statuses)?;
-        Ok(ended.into())
+        Ok(outcome)
+    }
+}
+
+impl Rpower {
+    /// The nodes that are touched together; all of them unless they are to be staggered.
+    fn groups(&self, nodes: Vec<Node>) -> Vec<Vec<Node>> {
+        match self.stagger.filter(|_| self.action.action().is_some()) {
+            Some(stagger) => nodes.chunks(stagger.nodes.get()).map(<[Node]>::to_vec).collect(),
+            None => vec![nodes],
+        }
+    }
+
+    /// Asks a person, if there is one and there are many nodes.
+    async fn confirm(&self, cx: &Context, nodes: &[Node]) -> Result<(), Failure> {
+        if self.most.is_none_or(|most| nodes.len() <= most) {
+            return Ok(());
+        }
+        let names: Vec<String> = nodes.iter().map(|node| node.name().to_owned()).collect();
+        let verb = self.action.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+        let question = format!("{verb}: {} nodes, {}?", nodes.len(), tables::noderange::fold(&names));
+        match cx.ui.confirm(&question).await {
+            Agreement::Yes | Agreement::Nobody => Ok(()),
+            Agreement::No => Err(Failure::refused("nothing was done: it was not agreed to")),
+            Agreement::Interrupted => {
+                Err(Failure { outcome: Outcome::Interrupted, ..Failure::refused("nothing was done") })
+            }
+        }
+    }
+}
+
+/// Whether what runs on the node may be ended without being asked.
+fn may_cut_power(action: PowerAction) -> bool {
+    match action {
+        PowerAction::Off | PowerAction::Reset | PowerAction::Boot | PowerAction::Cycle => true,
+        PowerAction::On | PowerAction::Softoff | PowerAction::Suspend | PowerAction::Resume => false,
+    }
+}
+
+/// Waits; false if Ctrl-C came first.
+async fn slept_until(moment: Instant, keyboard: &mut Option<Signal>) -> bool {
+    tokio::select! {
+        () = sleep_until(moment) => true,
+        () = pressed(keyboard) => false,
     }
 }
 

@@ -3,6 +3,7 @@
 //! What a command prints stands in its test; what differs from run to run has a name there, such as `$TIME`.
 
 mod accounts;
+mod bmcs;
 mod chdef;
 mod chknet;
 mod chtab;
@@ -54,9 +55,12 @@ mod pins;
 mod pping;
 mod pscp;
 mod psh;
+mod rbeacon;
 mod rcons;
 mod registry_faults;
 mod restorexcatdb;
+mod reventlog;
+mod rinv;
 mod rmdef;
 mod rmdocker;
 mod rmhost;
@@ -65,6 +69,7 @@ mod rmnet;
 mod rmregistry;
 mod rmvm;
 mod rpower;
+mod rsetboot;
 mod settings;
 mod tabdump;
 mod tabedit;

@@ -11,6 +11,7 @@
 #   packages          the packages of the root over http on the management network
 #   stranger NAME WIRE ADDRESS/LENGTH   a machine with this address on br0 or br1, ready when LAB/strangers/NAME has its number
 #   visit NAME WIRE ADDRESS/LENGTH      the same process, now that it has a network of its own
+#   bmc N             ipmi_sim as the BMC of machine N at 10.79.0.N, with the files of LAB/bmc/N
 #   sweep             remove what outlives a dead lab: control groups and its directory
 #
 # LAB is the lab's directory, TAG the name of its control groups, ROOT holds the read-only roots of hosts. LAB/NAME/kind says
@@ -227,6 +228,12 @@ serve() {
 registry() {
     cd /
     unshare --mount bash -c 'mount --bind "$LAB/registry" "$ROOT/system/srv" && exec chroot "$ROOT/system" docker-registry serve /srv/config.yml'
+}
+
+bmc() {
+    ip addr add "10.79.0.$1/16" dev lo
+    cd "$LAB/bmc/$1"
+    exec ipmi_sim -c lan.conf -f bmc.emu -s state -n </dev/null
 }
 
 packages() {

@@ -7,12 +7,14 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::bmc::Bmcs;
 use crate::error::{at, ok};
 use crate::kind::Kind;
 use crate::room::{Owner, Room};
 use crate::root::Root;
 use crate::run::{self, Names, Run};
 use crate::running::{Pty, Running};
+use crate::server::Server;
 use crate::stranger::Wire;
 use crate::test_host::TestHost;
 use crate::test_stranger::TestStranger;
@@ -76,12 +78,35 @@ impl Lab {
     }
 
     fn more_hosts(mut self, count: u8, kind: Kind) -> Self {
+        self.need_room();
+        ok(self.room().start(count, kind));
+        self
+    }
+
+    fn need_room(&mut self) {
         if self.room.is_none() {
             let root = ok(Root::ready());
             self.room = Some(ok(Room::keep(&self.dir, root, Owner::Caller)));
         }
-        ok(self.room().start(count, kind));
+    }
+
+    /// Starts machines 1 to `count` with a real BMC each, which is `ipmi_sim` of OpenIPMI.
+    #[must_use]
+    pub fn servers(mut self, count: u8) -> Self {
+        self.need_room();
+        ok((1..=count).try_for_each(|number| self.room().start_server(number)));
         self
+    }
+
+    /// A machine by its number.
+    pub fn server(&self, number: u8) -> Server<'_> {
+        Server { room: self.room(), number }
+    }
+
+    /// Starts a BMC on every address of 10.78.0.0/16, for scale and faults; not beside [`Self::servers`].
+    pub fn simulated_bmcs(&mut self) -> Bmcs {
+        self.need_room();
+        ok(self.room().start_bmcs())
     }
 
     /// Takes the image away from a host.

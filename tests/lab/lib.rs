@@ -4,6 +4,7 @@
 //! read-only root: each has its own network, files, sshd and dockerd, can be switched off, cut off, or have its engine broken.
 //! None of xcrane's crates is used here: what they get wrong must not be wrong here in the same way.
 
+mod bmc;
 mod error;
 mod faults;
 mod host;
@@ -17,6 +18,7 @@ mod room;
 mod root;
 mod run;
 mod running;
+mod server;
 mod stranger;
 mod stream;
 mod test_host;
@@ -24,6 +26,7 @@ mod test_stranger;
 mod wait;
 mod words;
 
+pub use bmc::{Bmcs, Fault, Machine};
 pub use error::{Error, Result, chain};
 pub use host::Host;
 pub use kind::Kind;
@@ -35,6 +38,7 @@ pub use room::{Owner, Room};
 pub use root::Root;
 pub use run::Run;
 pub use running::{Pty, Running};
+pub use server::Server;
 pub use stranger::{Stranger, Wire};
 pub use test_host::TestHost;
 pub use test_stranger::TestStranger;

@@ -59,6 +59,10 @@ enum Action {
         #[arg(long)]
         second: bool,
     },
+    /// Start machine NUMBER (1 to 254) with a real BMC, ipmi_sim, at 10.79.0.NUMBER; user admin, password secret
+    Server { number: u8 },
+    /// Be the BMC of every address of 10.78.0.0/16, until interrupted; user admin, password secret
+    Bmcs,
     /// Run a program on the management network
     #[command(arg_required_else_help = true)]
     Mgmt {
@@ -167,6 +171,13 @@ fn run(lab: Lab) -> Result<ExitCode> {
         Action::Registry => Room::open(&dir)?.start_registry()?,
         Action::Packages => println!("{}", Room::open(&dir)?.serve_packages()?),
         Action::Stranger { address, second } => Room::open(&dir)?.stranger(wire(second), &address).map(drop)?,
+        Action::Server { number } => Room::open(&dir)?.start_server(number)?,
+        Action::Bmcs => {
+            let _bmcs = Room::open(&dir)?.start_bmcs()?;
+            loop {
+                std::thread::park();
+            }
+        }
         Action::Mgmt { command } => return Err(become_program(&mut manage(&Room::open(&dir)?, &command)?)),
         Action::Sh { host, command } => {
             return Err(become_program(&mut enter(&Room::open(&dir)?.host(&host)?, &command)?));

@@ -65,6 +65,7 @@ impl Sshd {
             known_hosts: vec![self.path("known_hosts")],
             accept_new_host_keys: false,
             tls_directory: self.path("tls"),
+            bmc_account: None,
             logins: Vec::new(),
             mirrors: Vec::new(),
         }

@@ -27,6 +27,7 @@ pub(crate) fn settings(home: &Path) -> Settings {
         tls_directory: home.join("tls"),
         logins: Vec::new(),
         mirrors: Vec::new(),
+        bmc_account: None,
     }
 }
 

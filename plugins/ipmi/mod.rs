@@ -1,0 +1,96 @@
+//! Backend `ipmi`: a node is a server with a BMC that speaks IPMI 2.0 over the network.
+//!
+//! Reading order, all pure: `reader`, `cipher`, `packet` (RMCP+), `message` (IPMI), `completion`, `handshake` (RAKP),
+//! `window`; then `wire` (one socket for all), `pauses`, `target` (attributes → whom), `session`; then what is asked:
+//! `chassis`, `identity`, `fru`, `sel`; then one file a capability.
+
+mod beacon;
+mod boot;
+mod chassis;
+mod cipher;
+mod completion;
+mod eventlog;
+mod fru;
+mod handshake;
+mod identity;
+mod inventory;
+mod message;
+mod packet;
+mod pauses;
+mod power;
+mod reader;
+mod sel;
+mod session;
+mod target;
+mod window;
+mod wire;
+
+use std::time::Duration;
+
+use tables::Node;
+use tokio_util::task::TaskTracker;
+
+use self::session::Session;
+use self::target::Definition;
+use self::wire::Wire;
+use crate::registry::Account;
+use crate::{Backend, Beacon, Boot, EventLog, Inventory, Power, Result, Settings};
+
+const NAME: &str = "ipmi";
+
+/// BMCs; a session is opened for each thing that is asked, and closed in the background.
+pub(crate) struct Ipmi {
+    wire: Wire,
+    /// For finding a BMC and logging in, and again for each command.
+    limit: Duration,
+    account: Option<Account>,
+    endings: TaskTracker,
+}
+
+impl Ipmi {
+    pub(crate) fn new(settings: &Settings, endings: &TaskTracker) -> Self {
+        let (limit, account) = (settings.connect_limit, settings.bmc_account.clone());
+        Self { wire: Wire::default(), limit, account, endings: endings.clone() }
+    }
+
+    /// A session with the BMC of `node`.
+    async fn session(&self, node: &Node) -> Result<Session> {
+        let target = Definition::of(node, self.account.as_ref())?.target(self.limit).await?;
+        Session::open(&self.wire, &target, self.limit, &self.endings).await
+    }
+}
+
+/// Whether the definition says all that is needed to ask a BMC.
+fn check(ipmi: &Ipmi, node: &Node) -> Result<()> {
+    Definition::of(node, ipmi.account.as_ref()).map(drop)
+}
+
+impl Backend for Ipmi {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn asks_in_datagrams(&self) -> bool {
+        true
+    }
+
+    fn power(&self) -> Option<&dyn Power> {
+        Some(self)
+    }
+
+    fn boot(&self) -> Option<&dyn Boot> {
+        Some(self)
+    }
+
+    fn inventory(&self) -> Option<&dyn Inventory> {
+        Some(self)
+    }
+
+    fn event_log(&self) -> Option<&dyn EventLog> {
+        Some(self)
+    }
+
+    fn beacon(&self) -> Option<&dyn Beacon> {
+        Some(self)
+    }
+}

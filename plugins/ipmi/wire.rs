@@ -1,0 +1,166 @@
+//! One UDP socket for all BMCs (a second one for IPv6): who an answer is for is told by the number of its session.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nix::sys::socket::{setsockopt, sockopt};
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout_at};
+use tracing::debug;
+
+use super::packet::Packet;
+use crate::secret::random_bytes;
+use crate::{Error, Result};
+
+/// Thousands answer at once; what the kernel cannot keep until we read it is lost.
+const RECEIVE_BUFFER: usize = 8 << 20;
+/// Larger than any packet of a BMC.
+const LARGEST: usize = 2048;
+/// Answers that may wait for one session.
+const WAITING: usize = 16;
+
+/// The sockets, made on first use.
+#[derive(Default)]
+pub(super) struct Wire {
+    v4: Mutex<Option<Arc<Socket>>>,
+    v6: Mutex<Option<Arc<Socket>>>,
+}
+
+impl Wire {
+    /// A line to a BMC, with a number for the session that nothing else uses.
+    pub(super) fn line(&self, peer: SocketAddr) -> Result<Line> {
+        let (kept, any): (_, SocketAddr) = match peer {
+            SocketAddr::V4(_) => (&self.v4, (Ipv4Addr::UNSPECIFIED, 0).into()),
+            SocketAddr::V6(_) => (&self.v6, (Ipv6Addr::UNSPECIFIED, 0).into()),
+        };
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let socket = match &*kept {
+            Some(socket) => socket.clone(),
+            None => {
+                let opened = Socket::open(any).map_err(|source| cannot_send(peer, source))?;
+                kept.insert(Arc::new(opened)).clone()
+            }
+        };
+        socket.line(peer)
+    }
+}
+
+fn cannot_send(peer: SocketAddr, source: std::io::Error) -> Error {
+    Error::Unreachable { what: format!("BMC {}", peer.ip()), source: source.into() }
+}
+
+type Inboxes = Arc<Mutex<HashMap<u32, Inbox>>>;
+
+struct Inbox {
+    peer: SocketAddr,
+    sender: mpsc::Sender<Vec<u8>>,
+}
+
+struct Socket {
+    udp: Arc<UdpSocket>,
+    inboxes: Inboxes,
+    reader: AbortHandle,
+}
+
+impl Socket {
+    fn open(any: SocketAddr) -> std::io::Result<Self> {
+        let socket = std::net::UdpSocket::bind(any)?;
+        socket.set_nonblocking(true)?;
+        // The first of them needs root, the second goes as far as the machine allows; a small buffer only costs retries.
+        if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
+            setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER).ok();
+        }
+        let udp = Arc::new(UdpSocket::from_std(socket)?);
+        let inboxes = Inboxes::default();
+        let reader = tokio::spawn(sort(udp.clone(), inboxes.clone())).abort_handle();
+        Ok(Self { udp, inboxes, reader })
+    }
+
+    fn line(self: Arc<Self>, peer: SocketAddr) -> Result<Line> {
+        let (sender, inbox) = mpsc::channel(WAITING);
+        let mut inboxes = self.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        let console = loop {
+            let number = u32::from_le_bytes(random_bytes()?);
+            // 0 stands for: no session.
+            if number != 0 && !inboxes.contains_key(&number) {
+                break number;
+            }
+        };
+        inboxes.insert(console, Inbox { peer, sender });
+        drop(inboxes);
+        Ok(Line { socket: self, peer, console, inbox })
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+/// Puts what comes in into the inboxes; what belongs to nobody is dropped.
+async fn sort(udp: Arc<UdpSocket>, inboxes: Inboxes) {
+    let mut buffer = vec![0; LARGEST];
+    loop {
+        let (length, from) = match udp.recv_from(&mut buffer).await {
+            Ok(received) => received,
+            Err(error) => {
+                // Such as an ICMP message about somebody who was sent to before.
+                debug!(%error, "ipmi socket");
+                tokio::task::yield_now().await;
+                continue;
+            }
+        };
+        let bytes = &buffer[..length];
+        let Some(console) = Packet::read(bytes).and_then(|packet| packet.console()) else { continue };
+        let inboxes = inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(inbox) = inboxes.get(&console)
+            && (inbox.peer.ip(), inbox.peer.port()) == (from.ip(), from.port())
+        {
+            // A full inbox is as good as a lost packet, which is asked for again.
+            inbox.sender.try_send(bytes.to_vec()).ok();
+        }
+    }
+}
+
+/// The way to one BMC for one session.
+pub(super) struct Line {
+    socket: Arc<Socket>,
+    peer: SocketAddr,
+    /// Our number for the session.
+    pub(super) console: u32,
+    inbox: mpsc::Receiver<Vec<u8>>,
+}
+
+impl Line {
+    /// Sends a packet; what is full now is as good as a lost packet, a missing route is an error.
+    pub(super) async fn send(&self, bytes: &[u8]) -> Result<()> {
+        use std::io::ErrorKind;
+        match self.socket.udp.send_to(bytes, self.peer).await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.kind() {
+                ErrorKind::NetworkUnreachable | ErrorKind::PermissionDenied | ErrorKind::InvalidInput => {
+                    Err(cannot_send(self.peer, error))
+                }
+                _ => {
+                    debug!(bmc = %self.peer, %error, "not sent");
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    /// The next packet from this BMC; None when there is none until then.
+    pub(super) async fn receive(&mut self, until: Instant) -> Option<Vec<u8>> {
+        timeout_at(until, self.inbox.recv()).await.ok().flatten()
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.socket.inboxes.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.console);
+    }
+}

@@ -1,0 +1,126 @@
+//! Machines with a real BMC: `ipmi_sim` speaks IPMI, a script keeps what the machine behind it is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::bmc::Bmcs;
+use crate::error::{Error, Result, at, ok};
+use crate::room::{LIMIT, Room};
+use crate::run::{self, Run};
+use crate::wait::{Wait, try_wait_for};
+use crate::words;
+
+const CHASSIS: &str = include_str!("chassis.sh");
+
+/// Of a controller without sensors; the log has room for a thousand events. The inventory store says of the chassis: CH-9, C0042; of the
+/// board: Acme, Board X, B77, BP-1; of the product: Acme Corp, Anvil 9000, A9K, rev B, SN-0001, asset 12.
+const EMULATION: &str = "\
+mc_setbmc 0x20
+mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02 persist_sdr
+mc_add_fru_data 0x20 0 0x200 data 0x01 0x00 0x01 0x03 0x07 0x00 0x00 0xf4 0x01 0x02 0x17 0xc4 0x43 0x48 0x2d 0x39 0xc5 0x43 0x30 0x30 0x34 0x32 0xc1 0xa2 \
+    0x01 0x04 0x00 0x00 0x00 0x00 0xc4 0x41 0x63 0x6d 0x65 0xc7 0x42 0x6f 0x61 0x72 0x64 0x20 0x58 0xc3 0x42 0x37 0x37 0xc4 \
+    0x42 0x50 0x2d 0x31 0xc1 0x00 0x00 0xb2 0x01 0x07 0x00 0xc9 0x41 0x63 0x6d 0x65 0x20 0x43 0x6f 0x72 0x70 0xca 0x41 0x6e \
+    0x76 0x69 0x6c 0x20 0x39 0x30 0x30 0x30 0xc3 0x41 0x39 0x4b 0xc5 0x72 0x65 0x76 0x20 0x42 0xc7 0x53 0x4e 0x2d 0x30 0x30 \
+    0x30 0x31 0xc8 0x61 0x73 0x73 0x65 0x74 0x20 0x31 0x32 0xc1 0x00 0x00 0x00 0xda
+sel_enable 0x20 1000 0x0a
+mc_enable 0x20
+";
+
+/// A machine by its number; what it shows is read from its files, past its BMC.
+#[derive(Debug)]
+pub struct Server<'a> {
+    pub(crate) room: &'a Room,
+    pub(crate) number: u8,
+}
+
+impl Room {
+    /// Starts a machine and its BMC.
+    pub fn start_server(&self, number: u8) -> Result<()> {
+        if !Path::new("/usr/bin/ipmi_sim").exists() {
+            return Err(Error::MissingTool { tool: "ipmi_sim", package: "openipmi" });
+        }
+        let server = Server { room: self, number };
+        let dir = server.directory();
+        fs::create_dir_all(dir.join("state")).map_err(at(&dir))?;
+        let script = dir.join("chassis.sh");
+        let files =
+            [("chassis.sh", CHASSIS), ("bmc.emu", EMULATION), ("power", "0\n"), ("boot", "default\n"), ("log", "")];
+        for (name, text) in files.into_iter().chain([("lan.conf", &*server.configuration(&script))]) {
+            fs::write(dir.join(name), text).map_err(at(&dir))?;
+        }
+        self.launch(&["bmc", &number.to_string()])?;
+        let listening = format!("{number:02X}004F0A:026F");
+        try_wait_for("a BMC", LIMIT, || match self.udp_sockets() {
+            Ok(sockets) if sockets.contains(&listening) => Wait::Ready(()),
+            _ => Wait::NotYet(self.console()),
+        })
+    }
+
+    fn udp_sockets(&self) -> Result<String> {
+        let path = PathBuf::from(format!("/proc/{}/net/udp", self.keeper()?));
+        fs::read_to_string(&path).map_err(at(&path))
+    }
+
+    /// Starts simulated BMCs.
+    pub fn start_bmcs(&self) -> Result<Bmcs> {
+        let mut ip = self.manage("ip")?;
+        run::must(ip.args(["route", "add", "local", "10.78.0.0/16", "dev", "lo"]), LIMIT)?;
+        Bmcs::start(self.keeper()?)
+    }
+
+    /// Runs a program on the management network that has to succeed or fail by itself.
+    pub(crate) fn run_managed(&self, program: &str, words: &[String]) -> Result<Run> {
+        run::run(self.manage(program)?.args(words).env("TZ", "UTC"), "", LIMIT)
+    }
+}
+
+impl Server<'_> {
+    fn directory(&self) -> PathBuf {
+        self.room.directory().join("bmc").join(self.number.to_string())
+    }
+
+    /// Where its BMC is.
+    pub fn address(&self) -> String {
+        format!("10.79.0.{}", self.number)
+    }
+
+    fn configuration(&self, script: &Path) -> String {
+        let (number, address, script) = (self.number, self.address(), script.display());
+        let dir = self.directory();
+        format!(
+            "name \"bmc{number}\"\n\
+             set_working_mc 0x20\n\
+             startlan 1\n\
+             addr {address} 623\n\
+             priv_limit admin\n\
+             allowed_auths_admin none md2 md5 straight\n\
+             guid a123456789abcdefa1234567890000{number:02x}\n\
+             endlan\n\
+             chassis_control \"sh {script} {dir}\"\n\
+             user 1 false \"\" \"\" user 10 none md2 md5 straight\n\
+             user 2 true \"admin\" \"secret\" admin 10 none md2 md5 straight\n\
+             user 3 true \"guest\" \"guest\" user 10 none md2 md5 straight\n",
+            dir = dir.display()
+        )
+    }
+
+    /// What ipmitool says of it, with cipher suite 3, which is the best that `ipmi_sim` has.
+    pub fn ipmitool(&self, line: &str) -> Run {
+        let address = self.address();
+        let login = ["-I", "lanplus", "-C", "3", "-H", &address, "-U", "admin", "-P", "secret"];
+        let words: Vec<String> = login.into_iter().map(str::to_owned).chain(words::split(line)).collect();
+        ok(self.room.run_managed("ipmitool", &words))
+    }
+
+    /// What was done to the machine, a line each, such as `power 1` and `reset 1`.
+    pub fn log(&self) -> String {
+        let path = self.directory().join("log");
+        ok(fs::read_to_string(&path).map_err(at(&path)))
+    }
+
+    /// Switches the machine without its BMC being asked, as a button does.
+    pub fn switch(&self, on: bool) {
+        let path = self.directory().join("power");
+        ok(fs::write(&path, if on { "1\n" } else { "0\n" }).map_err(at(&path)));
+    }
+}
