@@ -12,8 +12,8 @@ use crate::networks::EngineNetworks;
 use crate::networks::survey::{self, Attached, EngineSurvey, Survey};
 use crate::ssh::{Connections, Ssh};
 use crate::{
-    Beacon, Boot, Console, Error, EventLog, Exec, Files, Guests, Host, Hosts, Images, Inventory, Power, Progress, Reach,
-    Result, Settings,
+    Beacon, Boot, Console, Error, EventLog, Exec, Files, Guests, Host, Hosts, Images, Inventory, Power, Progress,
+    Reach, Result, Settings,
 };
 
 /// A driver, and at a glance what it can do.

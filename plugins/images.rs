@@ -98,8 +98,11 @@ impl HostImage {
     /// The digest that its manifest has in the repository of `image`; None for one that no registry knows.
     pub fn digest(&self, image: &Reference) -> Option<&Digest> {
         let named = self.digests.iter().find(|known| known.is_same_name(image));
-        // What a mirror has brought while the registry in the name was gone.
-        let mirrored = || self.digests.iter().find(|known| known.repository() == image.repository());
+        // What a mirror has brought while the registry in the name was gone; a name without a registry has no mirror.
+        let mirrored = || {
+            image.registry()?;
+            self.digests.iter().find(|known| known.repository() == image.repository())
+        };
         named.or_else(mirrored)?.digest()
     }
 }

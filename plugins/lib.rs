@@ -32,6 +32,7 @@ mod secret;
 mod settings;
 pub mod setup;
 pub mod ssh;
+mod stream;
 mod vitals;
 
 pub use backend::{Backend, Backends};

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt;
 use plugins::{Backends, PowerState};
 use tables::Node;
 
@@ -11,6 +11,9 @@ use crate::context::Context;
 use crate::docker_host;
 use crate::failure::Failure;
 use crate::ui::Format;
+
+/// Hosts looked at together; each costs a login.
+const AT_ONCE: usize = 64;
 
 impl Context {
     /// Refuses nodes on which containers run, and hosts that are on and do not tell.
@@ -21,8 +24,9 @@ impl Context {
             let refusal = carries_nothing(backends, node).await.err()?;
             Some((node.name().to_owned(), refusal))
         });
-        let refusals: RefCell<HashMap<String, Failure>> =
-            RefCell::new(join_all(looks).await.into_iter().flatten().collect());
+        let looks = futures_util::stream::iter(looks).buffer_unordered(AT_ONCE);
+        let refusals: HashMap<String, Failure> = looks.filter_map(std::future::ready).collect().await;
+        let refusals = RefCell::new(refusals);
         self.check(format, nodes, |node| refusals.borrow_mut().remove(node.name()).map_or(Ok(()), Err))
     }
 }

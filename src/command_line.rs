@@ -7,12 +7,15 @@ use tables::{objects, urls};
 
 use crate::commands;
 
+/// The option of `imgbuild` whose value is not for everyone.
+const BUILD_ARGUMENT: &str = "--build-arg";
+
 /// The words as one line, quoted where a shell needs that, the program without its directory; the value of anything
 /// secret is `***`.
 pub(crate) fn written(words: &[String]) -> String {
     let Some((program, rest)) = words.split_first() else { return String::new() };
     let program = quoted(without_directory(program));
-    std::iter::once(program.into_owned()).chain(rest.iter().map(|word| shown(word))).collect::<Vec<_>>().join(" ")
+    std::iter::once(program.into_owned()).chain(all_shown(rest)).collect::<Vec<_>>().join(" ")
 }
 
 /// The command, however it was started, and its arguments as in [`written`] but for the noderange.
@@ -26,11 +29,33 @@ pub(crate) fn parts<'w>(words: &'w [String], noderange: &str) -> (&'w str, Strin
     if let Some(place) = rest.iter().position(|word| *word == noderange) {
         rest.remove(place);
     }
-    (command, rest.into_iter().map(|word| shown(word)).collect::<Vec<_>>().join(" "))
+    (command, all_shown(rest).join(" "))
 }
 
 fn without_directory(program: &str) -> &str {
     program.rsplit('/').next().unwrap_or(program)
+}
+
+fn all_shown<'w>(words: impl IntoIterator<Item = &'w String>) -> Vec<String> {
+    let mut last = "";
+    let show = |word: &'w String| {
+        let before = std::mem::replace(&mut last, word.as_str());
+        shown(&without_build_argument(before, word))
+    };
+    words.into_iter().map(show).collect()
+}
+
+/// The value of a build argument is hidden whatever its name: nobody knows which of them are passwords.
+fn without_build_argument<'w>(before: &str, word: &'w str) -> Cow<'w, str> {
+    let given = match word.strip_prefix(BUILD_ARGUMENT).and_then(|rest| rest.strip_prefix('=')) {
+        Some(given) => given,
+        None if before == BUILD_ARGUMENT => word,
+        None => return word.into(),
+    };
+    match given.split_once('=') {
+        Some((_, value)) => format!("{}***", &word[..word.len() - value.len()]).into(),
+        None => word.into(),
+    }
 }
 
 fn shown(word: &str) -> String {
@@ -109,6 +134,17 @@ mod tests {
         check(&["chdef", "h1", "dockermirrors=a:b@c"], "chdef h1 'dockermirrors=***@c'");
         check(&["mkregistry", "h1", "--upstream", "a:b@c"], "mkregistry h1 --upstream '***@c'");
         check(&["pscp", "a@b:c", "image=a:1@sha256:0"], "pscp a@b:c image=a:1@sha256:0");
+    }
+
+    #[test]
+    fn values_of_build_arguments_are_left_out_whatever_their_name() {
+        check(&["imgbuild", ".", "--build-arg", "KEY=a=b", "-t", "a:1"], "imgbuild . --build-arg 'KEY=***' -t a:1");
+        check(&["imgbuild", ".", "--build-arg=KEY=a=b", "x=y"], "imgbuild . '--build-arg=KEY=***' x=y");
+        check(&["imgbuild", "--build-arg", "KEY=", "--label", "A=b"], "imgbuild --build-arg 'KEY=***' --label A=b");
+        check(&["imgbuild", ".", "--build-arg", "KEY"], "imgbuild . --build-arg KEY");
+        check(&["imgbuild", ".", "--build-arg=KEY"], "imgbuild . --build-arg=KEY");
+        let words = ["xcrane", "imgbuild", ".", "--build-arg", "KEY=secret"].map(str::to_owned);
+        assert_eq!(parts(&words, ""), ("imgbuild", ". --build-arg 'KEY=***'".to_owned()));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The database file behind a narrow interface; SQL is written here, in the journal, where it is pruned and in the
-//! memberships only.
+//! The database file behind a narrow interface; SQL is written here, in the journal, its undo and its pruning, and in
+//! the memberships only.
 //!
 //! WAL with `synchronous=NORMAL`: a killed process loses nothing that was committed, a power cut may lose the last
 //! commits but never tears one or corrupts the file.

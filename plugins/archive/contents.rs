@@ -1,6 +1,7 @@
 //! Which images an archive holds: by `manifest.json` of `docker save`, else by the `index.json` of an OCI layout.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +14,8 @@ const IMAGES: usize = 1000;
 const LAYERS: usize = 1000;
 /// Lists of images within lists.
 const DEEPEST: usize = 4;
+/// What all lists name together; each may be named any number of times.
+const NAMED: usize = 10_000;
 
 /// An image of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +24,7 @@ pub struct Image {
     pub names: Vec<String>,
     /// The engine's name of it, `sha256:…`: the digest of its configuration.
     pub id: String,
-    pub(super) config: Vec<u8>,
+    pub(super) config: Arc<[u8]>,
     pub layers: Vec<Layer>,
 }
 
@@ -95,9 +98,9 @@ pub(super) fn images(index: &Index) -> Result<Vec<Image>> {
         let saved: Vec<Saved> = parse(text, "manifest.json")?;
         saved.into_iter().take(IMAGES).map(|saved| of_docker(index, saved)).collect::<Result<_>>()?
     } else if let Some(text) = index.document("index.json") {
-        let mut found = Vec::new();
+        let mut found = Found::default();
         of_layout(index, parse(text, "index.json")?, &[], 0, &mut found)?;
-        found
+        found.images
     } else if index.find("repositories").is_some() {
         return Err("it is of the format before Docker 1.10, which engines no longer load; save it anew".into());
     } else {
@@ -115,14 +118,25 @@ fn of_docker(index: &Index, saved: Saved) -> Result<Image> {
     image(index, config, saved.repo_tags.unwrap_or_default(), files)
 }
 
+/// What going through the lists has come to so far.
+#[derive(Default)]
+struct Found {
+    images: Vec<Image>,
+    named: usize,
+}
+
 /// Goes through a list; `names` is what the list itself is called.
-fn of_layout(index: &Index, list: Manifest, names: &[String], depth: usize, found: &mut Vec<Image>) -> Result<()> {
+fn of_layout(index: &Index, list: Manifest, names: &[String], depth: usize, found: &mut Found) -> Result<()> {
     let descriptors = list.manifests.unwrap_or_default();
     let of_platform = |descriptor: &&Descriptor| {
         let platform = descriptor.platform.as_ref();
         platform.is_none_or(|platform| platform.os == "linux" && platform.architecture == architecture())
     };
     for descriptor in descriptors.iter().filter(of_platform) {
+        found.named += 1;
+        if found.named > NAMED {
+            return Err(format!("its lists name more than {NAMED} images"));
+        }
         let own = named(descriptor);
         let names = if own.is_empty() { names } else { &own };
         let manifest: Manifest = parse(blob(index, &descriptor.digest)?, &descriptor.digest)?;
@@ -139,15 +153,15 @@ fn of_layout(index: &Index, list: Manifest, names: &[String], depth: usize, foun
         }
         let text = blob(index, &config.digest)?;
         let files = manifest.layers.into_iter().map(|layer| (place(&layer.digest), Some(layer.digest))).collect();
-        found.push(image(index, text, names.to_vec(), files)?);
-        if found.len() > IMAGES {
+        found.images.push(image(index, text, names.to_vec(), files)?);
+        if found.images.len() > IMAGES {
             return Err(format!("it holds more than {IMAGES} images"));
         }
     }
     Ok(())
 }
 
-fn image(index: &Index, config: &[u8], names: Vec<String>, files: Vec<(String, Option<String>)>) -> Result<Image> {
+fn image(index: &Index, config: &Arc<[u8]>, names: Vec<String>, files: Vec<(String, Option<String>)>) -> Result<Image> {
     let id = sha256(config);
     let parsed: Config = parse(config, &id)?;
     let diff_ids = parsed.rootfs.map(|rootfs| rootfs.diff_ids).unwrap_or_default();
@@ -163,7 +177,7 @@ fn image(index: &Index, config: &[u8], names: Vec<String>, files: Vec<(String, O
     };
     let layers = diff_ids.into_iter().zip(files).map(layer).collect::<Result<_>>()?;
     let names = names.iter().map(|name| familiar(name).to_owned()).collect();
-    Ok(Image { names, layers, config: config.to_vec(), id })
+    Ok(Image { names, layers, config: config.clone(), id })
 }
 
 /// What a list calls an image; a bare tag is no name.
@@ -180,7 +194,7 @@ fn familiar(name: &str) -> &str {
 }
 
 /// A small blob that is what its digest says.
-fn blob<'a>(index: &'a Index, digest: &str) -> Result<&'a [u8]> {
+fn blob<'a>(index: &'a Index, digest: &str) -> Result<&'a Arc<[u8]>> {
     let content = index.document(&place(digest)).ok_or_else(|| missing(digest))?;
     if sha256(content) == digest { Ok(content) } else { Err(format!("{digest} is not what its digest says")) }
 }

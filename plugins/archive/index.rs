@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use super::bad;
 use super::members::{Kind, MOST};
@@ -10,6 +11,8 @@ use super::source::{Packing, Source};
 /// A text of an archive, such as the configuration of an image, and all of them.
 const DOCUMENT: u64 = 8 << 20;
 const DOCUMENTS: u64 = 64 << 20;
+/// Bytes of all names.
+const NAMES: usize = if cfg!(test) { 64 << 10 } else { 64 << 20 };
 /// Links to links.
 const LINKS: usize = 8;
 
@@ -28,18 +31,23 @@ pub(super) struct Index {
     /// Of members with equal names the last counts, as for tar.
     names: HashMap<String, usize>,
     links: HashMap<String, String>,
-    documents: HashMap<usize, Vec<u8>>,
+    /// Shared: any number of images may name the same one.
+    documents: HashMap<usize, Arc<[u8]>>,
 }
 
 impl Index {
     pub(super) fn read(source: &Source) -> io::Result<Self> {
         let mut index = Self::default();
         let mut members = source.members()?;
-        let mut kept = 0;
+        let (mut kept, mut named) = (0, 0);
         while let Some(member) = members.next()? {
             let number = index.entries.len();
             if number >= MOST {
                 return Err(bad(format!("it holds more than {MOST} files")));
+            }
+            named += member.named();
+            if named > NAMES {
+                return Err(bad(format!("the names in it have more than {NAMES} bytes")));
             }
             let mut entry = Entry { size: member.size, packing: Packing::None };
             let name = plain(&member.name);
@@ -51,8 +59,8 @@ impl Index {
                     let is_text = matches!(head.first(), Some(b'{' | b'['));
                     if is_text && member.size <= DOCUMENT && kept + member.size <= DOCUMENTS {
                         kept += member.size;
-                        members.by_ref().take(member.size - head.len() as u64).read_to_end(&mut head)?;
-                        index.documents.insert(number, head);
+                        members.by_ref().take(member.size.saturating_sub(head.len() as u64)).read_to_end(&mut head)?;
+                        index.documents.insert(number, head.into());
                     }
                     index.names.insert(name, number);
                 }
@@ -82,8 +90,8 @@ impl Index {
     }
 
     /// The text of that name.
-    pub(super) fn document(&self, name: &str) -> Option<&[u8]> {
-        self.documents.get(&self.find(name)?).map(Vec::as_slice)
+    pub(super) fn document(&self, name: &str) -> Option<&Arc<[u8]>> {
+        self.documents.get(&self.find(name)?)
     }
 }
 

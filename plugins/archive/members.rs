@@ -13,6 +13,8 @@ use super::source::Input;
 
 /// A long name and other records of one member.
 const EXTENSION: u64 = 1 << 20;
+/// A name and the target of a link, as kernels have it.
+const NAME: usize = 4096;
 /// Members of an archive; an image has a few for each of its layers.
 pub(super) const MOST: usize = 100_000;
 /// Directories within directories.
@@ -25,6 +27,16 @@ pub(super) struct Member {
     pub(super) name: String,
     pub(super) size: u64,
     pub(super) kind: Kind,
+}
+
+impl Member {
+    /// Bytes of its name and of what it leads to.
+    pub(super) fn named(&self) -> usize {
+        match &self.kind {
+            Kind::Symlink(target) | Kind::Link(target) => self.name.len() + target.len(),
+            Kind::File | Kind::Other => self.name.len(),
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -135,18 +147,17 @@ impl Tar {
     }
 
     fn member(&mut self, header: &Header, kind: EntryType, extension: Extension) -> io::Result<Member> {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned();
         let size = extension.size.map_or_else(|| header.entry_size().map_err(damaged), Ok)?;
-        self.unread = size;
-        self.padding = size.next_multiple_of(BLOCK) - size;
-        let target = || extension.link.as_deref().or(header.link_name_bytes().as_deref()).map(text).unwrap_or_default();
+        (self.unread, self.padding) = (size, padding(size)?);
+        let target = || text(extension.link.as_deref().or(header.link_name_bytes().as_deref()).unwrap_or_default());
         let kind = match kind {
             EntryType::Regular | EntryType::Continuous => Kind::File,
-            EntryType::Symlink => Kind::Symlink(target()),
-            EntryType::Link => Kind::Link(target()),
+            EntryType::Symlink => Kind::Symlink(target()?),
+            EntryType::Link => Kind::Link(target()?),
             _ => Kind::Other,
         };
-        Ok(Member { name: text(&extension.name.unwrap_or_else(|| header.path_bytes().into_owned())), size, kind })
+        let name = text(&extension.name.unwrap_or_else(|| header.path_bytes().into_owned()))?;
+        Ok(Member { name, size, kind })
     }
 
     /// The content of a member that tells about the next.
@@ -159,7 +170,7 @@ impl Tar {
         if content.len() as u64 != size {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.input.skip(size.next_multiple_of(BLOCK) - size)?;
+        self.input.skip(padding(size)?)?;
         Ok(content)
     }
 
@@ -192,6 +203,21 @@ impl Read for Tar {
         self.unread -= count as u64;
         Ok(count)
     }
+}
+
+/// A name, which is kept as long as the archive is looked through.
+fn text(bytes: &[u8]) -> io::Result<String> {
+    let text = String::from_utf8_lossy(bytes);
+    match text.trim_end_matches('\0') {
+        long if long.len() > NAME => Err(bad(format!("a name in it has more than {NAME} bytes"))),
+        name => Ok(name.to_owned()),
+    }
+}
+
+/// Bytes that fill the last block of a member.
+fn padding(size: u64) -> io::Result<u64> {
+    let whole = size.checked_next_multiple_of(BLOCK).ok_or_else(|| bad(format!("a member of it has {size} bytes")))?;
+    Ok(whole - size)
 }
 
 fn damaged(error: io::Error) -> io::Error {

@@ -1,6 +1,6 @@
 //! What an engine is sent of an archive: in the format of `docker save`, without the layers that it has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
@@ -17,9 +17,10 @@ const END: u64 = 2 * BLOCK;
 /// An archive as it is sent to one engine.
 pub struct Parcel {
     archive: Arc<Archive>,
-    /// The files of layers that it holds.
-    entries: BTreeSet<usize>,
-    texts: Vec<(String, Vec<u8>)>,
+    /// The files of layers that it holds, and the bytes that are sent of each: what is known of the archive is locked as
+    /// long as another host's layers are looked through, so that it is asked here once.
+    entries: BTreeMap<usize, u64>,
+    texts: Vec<(String, Arc<[u8]>)>,
 }
 
 impl Parcel {
@@ -28,22 +29,21 @@ impl Parcel {
     pub fn new(archive: &Arc<Archive>, held: &[Vec<String>]) -> Result<Self> {
         let lacking: Vec<&Layer> = archive.images.iter().flat_map(|image| lacking(image, held)).collect();
         archive.verify(&lacking)?;
-        let entries = lacking.iter().map(|layer| layer.entry).collect();
+        let entries = lacking.iter().map(|layer| (layer.entry, archive.sent_size(layer.entry))).collect();
         Ok(Self { archive: archive.clone(), entries, texts: texts(&archive.images) })
     }
 
     /// Bytes of it.
     pub fn size(&self) -> u64 {
         let texts = self.texts.iter().map(|(_, text)| text.len() as u64);
-        let layers = self.entries.iter().map(|&entry| self.archive.sent_size(entry));
-        texts.chain(layers).map(|size| BLOCK + size.next_multiple_of(BLOCK)).sum::<u64>() + END
+        texts.chain(self.entries.values().copied()).map(|size| BLOCK + size.next_multiple_of(BLOCK)).sum::<u64>() + END
     }
 
     /// Bytes of the archive's layers that it lacks.
     pub fn spared(&self) -> u64 {
         let layers = self.archive.images.iter().flat_map(|image| &image.layers);
         let sizes: BTreeMap<usize, u64> = layers.map(|layer| (layer.entry, layer.size)).collect();
-        sizes.iter().filter(|(entry, _)| !self.entries.contains(entry)).map(|(_, size)| size).sum()
+        sizes.iter().filter(|(entry, _)| !self.entries.contains_key(entry)).map(|(_, size)| size).sum()
     }
 
     /// True when it has no layer.
@@ -63,20 +63,18 @@ impl Parcel {
 
     fn pack(&self, to: &mut impl Write) -> io::Result<()> {
         for (name, text) in &self.texts {
-            append(to, name, text.len() as u64, &mut text.as_slice())?;
+            append(to, name, text.len() as u64, &mut &text[..])?;
         }
         let mut members = self.archive.source.members()?;
-        let Some(&last) = self.entries.last() else { return to.write_all(&[0; END as usize]) };
+        let Some((&last, _)) = self.entries.last_key_value() else { return to.write_all(&[0; END as usize]) };
         for number in 0..=last {
             let member = members.next()?.ok_or(io::ErrorKind::UnexpectedEof)?;
-            if !self.entries.contains(&number) {
-                continue;
-            }
+            let Some(&size) = self.entries.get(&number) else { continue };
             let entry = self.archive.entries[number];
             if entry.size != member.size {
                 return Err(bad("it was changed meanwhile"));
             }
-            let (name, size) = (file(number), self.archive.sent_size(number));
+            let name = file(number);
             match entry.packing {
                 Packing::None | Packing::Gzip => append(to, &name, size, &mut members)?,
                 Packing::Zstd => append(to, &name, size, &mut Packing::Zstd.undo(&mut members, entry.size))?,
@@ -95,15 +93,16 @@ fn lacking<'a>(image: &'a Image, held: &[Vec<String>]) -> &'a [Layer] {
 }
 
 /// All names are made here, none is the archive's.
-fn texts(images: &[Image]) -> Vec<(String, Vec<u8>)> {
+fn texts(images: &[Image]) -> Vec<(String, Arc<[u8]>)> {
     let config = |image: &Image| format!("{}.json", image.id.trim_start_matches("sha256:"));
     let manifest = |image: &Image| {
         let layers: Vec<String> = image.layers.iter().map(|layer| file(layer.entry)).collect();
         json!({ "Config": config(image), "RepoTags": image.names, "Layers": layers })
     };
     let manifest: Value = images.iter().map(manifest).collect();
-    let configs: BTreeMap<String, Vec<u8>> = images.iter().map(|image| (config(image), image.config.clone())).collect();
-    [("manifest.json".to_owned(), manifest.to_string().into_bytes())].into_iter().chain(configs).collect()
+    let configs: BTreeMap<String, Arc<[u8]>> =
+        images.iter().map(|image| (config(image), image.config.clone())).collect();
+    [("manifest.json".to_owned(), manifest.to_string().into_bytes().into())].into_iter().chain(configs).collect()
 }
 
 fn file(entry: usize) -> String {

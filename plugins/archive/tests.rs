@@ -3,7 +3,8 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -213,6 +214,18 @@ fn bad_archives_are_refused_with_a_reason() {
     check(&whole[..1300], "ends before its time");
     check(&whole[..2048], "neither manifest.json");
     check(&gzip(&whole)[..80], "ends before its time");
+    let long = |length: usize| tar(&[("a".repeat(length).as_str(), b"")]);
+    check(&long(4097), "a name in it has more than 4096 bytes");
+    check(&long(4096), "neither manifest.json");
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Symlink);
+    header.set_size(0);
+    let mut linked = tar::Builder::new(Vec::new());
+    linked.append_link(&mut header, "a", "b".repeat(4097)).unwrap();
+    check(&linked.into_inner().unwrap(), "a name in it has more than 4096 bytes");
+    let many: Vec<String> = ('a'..='q').map(|letter| letter.to_string().repeat(4096)).collect();
+    let many: Vec<(&str, &[u8])> = many.iter().map(|name| (name.as_str(), &b""[..])).collect();
+    check(&tar(&many), "the names in it have more than");
     check(&tar(&[("repositories", b"{}")]), "before Docker 1.10");
     check(&tar(&[("manifest.json", b"[")]), "manifest.json makes no sense");
     check(&tar(&[("manifest.json", b"[]")]), "holds no image");
@@ -241,6 +254,54 @@ fn a_name_of_gigabytes_is_not_kept() {
         let why = archive.err().unwrap();
         assert!(why.contains("has 3221225472 bytes"), "{why}");
     }
+}
+
+#[test]
+fn a_member_of_any_size_is_no_panic() {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(u64::MAX);
+    header.set_cksum();
+    let (_directory, archive) = open(header.as_bytes());
+    let why = archive.err().unwrap();
+    assert!(why.contains("a member of it has 18446744073709551615 bytes"), "{why}");
+}
+
+#[test]
+fn lists_that_name_the_same_lists_again_and_again_are_refused() {
+    let mut list = json!({ "manifests": [] }).to_string().into_bytes();
+    let mut files = Vec::new();
+    for _ in 0..3 {
+        files.push((format!("blobs/{}", sha256(&list).replace(':', "/")), list.clone()));
+        list = json!({ "manifests": vec![json!({ "digest": sha256(&list) }); 100] }).to_string().into_bytes();
+    }
+    files.push(("index.json".to_owned(), list));
+    let (_directory, archive) = open(&packed_tar(&files));
+    let why = archive.err().unwrap();
+    assert!(why.contains("its lists name more than 10000 images"), "{why}");
+}
+
+#[test]
+fn images_share_a_configuration() {
+    let image = json!({ "Config": "c.json", "Layers": ["a", "b"] });
+    let manifest = json!([image, image]).to_string();
+    let bytes =
+        tar(&[("a", LAYERS[0]), ("b", LAYERS[1]), ("c.json", &config()), ("manifest.json", manifest.as_bytes())]);
+    let (_directory, archive) = open(&bytes);
+    let archive = archive.unwrap();
+    let [one, other] = archive.images() else { panic!("two images") };
+    assert!(Arc::ptr_eq(&one.config, &other.config));
+}
+
+#[test]
+fn the_size_of_a_parcel_waits_for_nobody() {
+    let (_directory, archive) = open(&packed_tar(&layout(zstd)));
+    let archive = Arc::new(archive.unwrap());
+    let parcel = Parcel::new(&archive, &[]).unwrap();
+    // As another host's layers are looked through.
+    let _locked = archive.unpacked.lock().unwrap();
+    let (told, size) = mpsc::channel();
+    std::thread::spawn(move || told.send(parcel.size()));
+    assert!(size.recv_timeout(Duration::from_secs(5)).is_ok());
 }
 
 #[test]

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use hyper::Uri;
-use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
@@ -18,6 +17,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
+use crate::stream::Wire;
 use crate::{Error, Result, ssh};
 
 /// Opens streams to one engine; cheap to clone.
@@ -73,7 +73,7 @@ impl Dialer {
         Ok(Self::Tls(Arc::new(TlsWay { address: format!("{host}:{port}"), name, config: Arc::new(config) })))
     }
 
-    async fn dial(self) -> io::Result<Wire> {
+    async fn dial(self) -> io::Result<Stream> {
         let stream: Box<dyn Duplex> = match self {
             Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
             Self::Tls(way) => {
@@ -105,11 +105,14 @@ fn bad_pem(path: &Path, why: &str) -> Error {
     Error::File { doing: "use", path: path.display().to_string(), source }
 }
 
+/// One open stream.
+type Stream = Wire<Box<dyn Duplex>>;
+
 /// The HTTP client asks for a connection; the address in the request is ours to ignore.
 impl Service<Uri> for Dialer {
-    type Response = Wire;
+    type Response = Stream;
     type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Wire>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
@@ -120,39 +123,7 @@ impl Service<Uri> for Dialer {
     }
 }
 
-trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+/// What is under a stream of whichever kind.
+pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
-
-/// One open stream, of whichever kind.
-pub(super) struct Wire(TokioIo<Box<dyn Duplex>>);
-
-impl Connection for Wire {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl hyper::rt::Read for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: hyper::rt::ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
-    }
-}
-
-impl hyper::rt::Write for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}

@@ -85,12 +85,19 @@ mounts() {
         (index($2, ENVIRON["place"]) == 1 || index($2, "/run/docker/") == 1) && !($2 in stays) { print $2 }' | sort -r
 }
 mounts "$1" </proc/mounts | sed 's/\\/\\0/g' | while read -r mount; do umount -l "$(printf %b "$mount")" || exit; done || exit"#;
-/// File systems of others are not entered, but for subvolumes, which look like these. A containerd that is still there
-/// was not ours, and has others to serve.
+/// File systems of others are not entered. Subvolumes look like these, and are where the host mounts nothing below. A
+/// containerd that is still there was not ours, and has others to serve.
 const FORGET_DATA: &str = r#"
-stay=--one-file-system
-[ "$(stat -f -c %T "$1" 2>/dev/null)" != btrfs ] || stay=
+is_mounted_below() {
+    place=$(printf %s "$1/" | sed 's/\\/\\134/g; s/ /\\040/g') awk '
+        index($2, ENVIRON["place"]) == 1 { found = 1 }
+        END { exit !found }' /proc/mounts
+}
+kind=$(stat -f -c %T "$1" 2>/dev/null)
+real=$(readlink -f "$1")
 data "$1" | while read -r name; do
+    stay=--one-file-system
+    [ "$kind" != btrfs ] || is_mounted_below "$real/$name" || stay=
     rm -rf $stay "$1/$name" 2>/dev/null || find "$1/$name" -xdev -mindepth 1 -delete
 done
 rmdir "$1" 2>/dev/null
@@ -232,6 +239,33 @@ mod tests {
             run(&format!("{functions}\n{table}\nmounts /d /tmp/fstab-$$\nrm /tmp/fstab-$$"), mounts).await,
             "/run/docker/netns/1\n"
         );
+    }
+
+    #[tokio::test]
+    async fn file_systems_below_the_data_are_not_entered_where_there_are_subvolumes() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap().join("a root");
+        for name in ["btrfs", "image", "overlay2", "volumes/data"] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        let root = root.display().to_string();
+        let place = root.replace(' ', "\\040");
+        let mounts = dir.path().join("mounts");
+        let table =
+            format!("a {place} btrfs\nb {place}/image btrfs\nc {place}/volumes/data ext4\nd {place}/overlay ext4\n");
+        std::fs::write(&mounts, table).unwrap();
+        let (forget, _) = FORGET_DATA.split_once("rmdir").unwrap();
+        let forget = forget.replace("/proc/mounts", &mounts.display().to_string());
+        let check = async |kind: &str, expected: [&str; 4]| {
+            let stubs =
+                format!("stat() {{ echo {kind}; }}\nrm() {{ echo \"$@\"; }}\nset -- '{root}'\nusual={DATA_ROOT}");
+            let names = ["btrfs", "image", "overlay2", "volumes"].into_iter().zip(expected);
+            let expected: String = names.map(|(name, how)| format!("-rf {how}{root}/{name}\n")).collect();
+            assert_eq!(run(&format!("{stubs}{DATA}{forget}"), "").await, expected, "{kind}");
+        };
+        let stay = "--one-file-system ";
+        check("ext2/ext3", [stay; 4]).await;
+        check("btrfs", ["", "", "", stay]).await;
     }
 
     #[tokio::test]

@@ -46,9 +46,10 @@ pub(super) fn control(control: Control) -> Request {
     Request::new(CHASSIS, 0x02, &[control as u8]).once()
 }
 
-/// Lets a boot override live longer than the minute after which a BMC forgets it by default.
+/// Lets a boot override live longer than the minute after which a BMC forgets it by default. A push of a button or a
+/// watchdog still clears it: whoever does that means another start than the one that was asked for.
 pub(super) fn keep_boot_flags() -> Request {
-    Request::new(CHASSIS, 0x08, &[3, 0x1f])
+    Request::new(CHASSIS, 0x08, &[3, 0x08])
 }
 
 const VALID: u8 = 0x80;

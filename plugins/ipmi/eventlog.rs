@@ -1,5 +1,6 @@
 //! The system event log.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,8 +11,8 @@ use super::sel::{self, Clear};
 use super::{Ipmi, check};
 use crate::{Error, EventLog, MachineEvent, Result};
 
-/// More than any log has room for: a BMC that goes round in circles comes to an end.
-const MOST: usize = 65_536;
+/// How long the reading of a log may take; a full one of 64 KiB is read in half a minute.
+const READING: Duration = Duration::from_secs(300);
 /// "No such entry", for the first one: the log is empty.
 const EMPTY: u8 = 0xcb;
 /// How long a clearing may take; some flash is slow.
@@ -27,8 +28,14 @@ impl EventLog for Ipmi {
     async fn events(&self, node: &Node) -> Result<Vec<MachineEvent>> {
         const DOING: &str = "read the event log";
         let mut session = self.session(node).await?;
+        let start = Instant::now();
         let (mut events, mut number) = (Vec::new(), sel::FIRST);
-        while events.len() < MOST {
+        // A BMC that goes round in circles comes to an end.
+        let mut seen = HashSet::new();
+        while seen.insert(number) {
+            if start.elapsed() >= READING {
+                return Err(Error::TimedOut { what: format!("{}: cannot {DOING}", session.name()), after: READING });
+            }
             let answer = session.try_ask(DOING, &sel::get(number)).await?;
             if answer.code == EMPTY && number == sel::FIRST {
                 return Ok(events);

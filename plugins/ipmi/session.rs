@@ -287,16 +287,19 @@ impl Talk {
         let deadline = Instant::now() + self.limit;
         let mut pauses = Pauses::from(Duration::from_millis(200));
         loop {
-            let response = self.exchange(doing, request, deadline).await?;
+            let (response, sent) = self.exchange(doing, request, deadline).await?;
             let again = Instant::now() + pauses.pause();
-            if !completion::is_busy(response.code, request.repeat) || again >= deadline {
+            // A BMC that is busy may be so with the first copy, whose answer was lost.
+            let may_be_done = request.repeat == Repeat::Late && sent > 1;
+            if may_be_done || !completion::is_busy(response.code, request.repeat) || again >= deadline {
                 return Ok(response);
             }
             sleep(again - Instant::now()).await;
         }
     }
 
-    async fn exchange(&mut self, doing: &str, request: &Request, deadline: Instant) -> Result<Response> {
+    /// The answer, and how many times the question was sent for it.
+    async fn exchange(&mut self, doing: &str, request: &Request, deadline: Instant) -> Result<(Response, u32)> {
         self.message = (self.message + 1) & 0x3f;
         let first = match request.repeat {
             Repeat::Soon => FIRST_WAIT_OF_COMMAND.min(self.limit / 4),
@@ -304,19 +307,21 @@ impl Talk {
         };
         let mut pauses = Pauses::from(first);
         let message = request.write(self.message);
-        loop {
+        for sent in 1.. {
             self.send(&message).await?;
-            let until = (Instant::now() + pauses.pause()).min(deadline);
+            let is_last = request.repeat == Repeat::Late && sent > 1;
+            let until = if is_last { deadline } else { (Instant::now() + pauses.pause()).min(deadline) };
             while let Some(bytes) = self.line.receive(until).await {
                 let response = self.unsealed(&bytes);
                 if let Some(response) = response.filter(|response| request.is_answered_by(response, self.message)) {
-                    return Ok(response);
+                    return Ok((response, sent));
                 }
             }
             if Instant::now() >= deadline {
-                return Err(Error::TimedOut { what: format!("{}: cannot {doing}", self.name), after: self.limit });
+                break;
             }
         }
+        Err(Error::TimedOut { what: format!("{}: cannot {doing}", self.name), after: self.limit })
     }
 
     async fn send(&mut self, message: &[u8]) -> Result<()> {

@@ -256,6 +256,53 @@ mod tests {
         check("moves=0; mv() { [ $moves != 2 ] || kill -9 $$; moves=$((moves + 1)); command mv \"$@\"; }");
     }
 
+    /// Runs `down` in a directory that has the host's devices and the files of systemd-networkd; what it prints.
+    fn down(directory: &Path) -> String {
+        let at = |name: &str| directory.join(name).display().to_string();
+        let given = "set -eu; network=blue bridge=br-blue port=eth0 vlan= mtu=1500 filter=no-such-filter";
+        let given = format!("{given} saved={}", at("saved"));
+        let functions = format!("{BRIDGES}\n{FUNCTIONS}\n{UPLINK}").replace("/sys/class/net", &at("net"));
+        let functions = functions.replace("/etc/systemd/network/", &format!("{}/", at("networkd")));
+        let functions = functions.replace("/run/xcrane/making", &at("making"));
+        let stubs = format!(
+            "systemctl() {{ echo running; }}; networkctl() {{ :; }}\n\
+             ip() {{ echo \"ip $*\"; case $* in\n\
+             'link set dev br-blue alias '*) echo \"$6\" >{0}/br-blue/ifalias ;;\n\
+             *' br-blue'*) [ -e {0}/br-blue ] || return ;; esac; }}",
+            at("net")
+        );
+        let script = format!("{given}\n{functions}\n{stubs}\ndown");
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+        printed
+    }
+
+    #[test]
+    fn a_bridge_that_its_keeper_has_made_and_nobody_marked_goes() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        for name in ["net/eth0", "networkd"] {
+            fs::create_dir_all(at(name)).unwrap();
+        }
+        let keeper = ["networkd/00-xcrane-br-blue.netdev", "networkd/00-xcrane-eth0.network"];
+        let told = || {
+            for name in keeper {
+                fs::write(at(name), "").unwrap();
+            }
+        };
+        told();
+        assert!(!down(directory.path()).contains("link del"), "it never came to be");
+        assert!(!at(keeper[0]).exists() && !at(keeper[1]).exists());
+        told();
+        fs::create_dir_all(at("net/br-blue/bridge")).unwrap();
+        fs::create_dir_all(at("net/br-blue/brif")).unwrap();
+        assert!(down(directory.path()).ends_with("ip link del br-blue\n"));
+        assert!(!at(keeper[0]).exists() && !at(keeper[1]).exists());
+        fs::write(at("net/br-blue/ifalias"), "somebody else's\n").unwrap();
+        assert_eq!(down(directory.path()), "", "a bridge of somebody else's is not touched");
+    }
+
     #[test]
     fn a_vlan_is_a_port_of_its_own() {
         let network = Network { vlan: Some(100), ..network() };

@@ -32,6 +32,8 @@ down() {
     [ "$(systemctl is-system-running 2>/dev/null)" != stopping ] || return 0
     stop_passing
     if is_there "$port"; then
+        # Its mark may be missing still, and the files that tell whose it is go now.
+        ! is_there "$bridge" || ! is_ours "$bridge" || put_mark "$bridge" || :
         "back_by_$(told)"
         [ -z "$vlan" ] || remove_devices "$port"
     fi

@@ -99,3 +99,31 @@ pub async fn strangers(host: &Host, network: &Network, member: &Member) -> Resul
     let ran = ran.map_err(|_| Error::TimedOut { what: what(), after: LIMIT })??;
     Ok(String::from_utf8_lossy(&ran.stdout).lines().map(str::to_owned).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::super::vxlan::tests::network;
+    use super::*;
+
+    #[test]
+    fn what_a_script_could_not_take_down_stays() {
+        let network = network();
+        let claims = Claims { devices: vec!["br-blue".into()], switch: None };
+        let directory = tempfile::tempdir().unwrap();
+        let (devices, script) = (directory.path().join("net"), directory.path().join("blue").display().to_string());
+        std::fs::create_dir_all(devices.join("br-blue")).unwrap();
+        std::fs::write(devices.join("br-blue/ifalias"), "xcrane-network blue\n").unwrap();
+        let run = |code: i32| {
+            let given = format!("echo '#!/bin/sh\nexit {code}' >{script}; chmod +x {script}");
+            let text = text(&network, &claims).replace("/sys/class/net", &devices.display().to_string());
+            let text = text.replace(&path(&network), &script);
+            let text = format!("{given}\nip() {{ echo \"ip $*\"; }}\n{text}");
+            let output = Command::new("sh").args(["-c", &text, "sh", "remove"]).output().unwrap();
+            (output.status.code(), String::from_utf8(output.stdout).unwrap())
+        };
+        assert_eq!(run(3), (Some(3), String::new()));
+        assert_eq!(run(0), (Some(0), "ip link del br-blue\n".into()));
+    }
+}

@@ -65,7 +65,8 @@ mark)
 gone) [ -z "$(owned)" ] ;;
 remove)
     left=$(owned)
-    [ ! -x "$script" ] || "$script" down
+    # What a script could not take down may still carry the host's address.
+    [ ! -x "$script" ] || "$script" down || { code=$? && [ -z "$(owned)" ] || exit $code; }
     for one in $left; do ! is_there "$one" || ip link del "$one"; done
     ;;
 esac

@@ -38,8 +38,10 @@ pub(super) fn wanted(network: &Network, member: &Member, script: &Script<'_>) ->
         match script.risk {
             false => Thing::Fact(fact),
             true => {
-                // What is brought up at boot would be there again after the next one.
-                let undo = format!("{path} down; systemctl -q disable {unit} 2>/dev/null || :");
+                // What is brought up at boot would be there again after the next one. What fails is tried again.
+                let undo = format!(
+                    "[ ! -x {path} ] || {path} down; code=$?; systemctl -q disable {unit} 2>/dev/null; exit $code"
+                );
                 let undo = ["sh", "-c", &undo].map(str::to_owned).into();
                 Thing::Risk(Risk { name: risk_name(network), fact, undo })
             }
@@ -187,6 +189,29 @@ mod tests {
         for thing in &made {
             let Thing::File(file) = thing else { continue };
             assert!(gone.contains(&Thing::NoFile(file.path.clone())), "{} stays", file.path);
+        }
+    }
+    #[test]
+    fn a_way_back_that_fails_says_so() {
+        let network = network();
+        let script = Script { about: "a test".into(), settings: Vec::new(), functions: Vec::new(), risk: true };
+        let made = wanted(&network, &network.members[0], &script);
+        let undo = made.iter().find_map(|thing| match thing {
+            Thing::Risk(risk) => Some(risk.undo.clone()),
+            _ => None,
+        });
+        let undo = undo.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let stub = directory.path().join("blue").display().to_string();
+        let run = |given: &str| {
+            let text = undo[2].replace(&path(&network), &stub);
+            let text = format!("{given}\nsystemctl() {{ return 5; }}\n{text}");
+            Command::new("sh").args(["-c", &text]).status().unwrap().code()
+        };
+        assert_eq!(run(""), Some(0), "there is no script, and nothing to undo");
+        for code in [0, 4] {
+            let given = format!("echo '#!/bin/sh\n[ $1 = down ] && exit {code}' >{stub}; chmod +x {stub}");
+            assert_eq!(run(&given), Some(code));
         }
     }
 }

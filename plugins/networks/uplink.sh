@@ -92,7 +92,7 @@ by_nobody() {
 }
 
 back_by_nobody() {
-    is_bridge || [ -e "$saved" ] || return 0
+    is_bridge && is_ours "$bridge" || [ -e "$saved" ] || return 0
     ip link set "$port" nomaster
     move "$bridge" "$port"
 }
@@ -141,7 +141,7 @@ back_by_networkd() {
     rm -f "$networkd$bridge.network" "$networkd$bridge.netdev" "$networkd$port.network"
     networkctl reload
     ip link set "$port" nomaster
-    ip addr flush dev "$bridge" scope global
+    ip addr flush dev "$bridge" scope global 2>/dev/null || :
     networkctl reconfigure "$port"
 }
 

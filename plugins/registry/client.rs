@@ -19,7 +19,6 @@ use hyper::body::Bytes;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
@@ -31,6 +30,7 @@ use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
 use super::Config;
+use crate::stream::Wire;
 use crate::{Error, Result, chain};
 
 /// No answer that is read into memory is longer; registries take no longer manifests either.
@@ -184,11 +184,14 @@ pub(super) struct Dialer {
     tls: TlsConnector,
 }
 
+/// One open connection.
+type Stream = Wire<TlsStream<TcpStream>>;
+
 /// The HTTP client asks for a connection; the address in the request is ours to ignore.
 impl Service<Uri> for Dialer {
-    type Response = Wire;
+    type Response = Stream;
     type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Wire>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
@@ -201,38 +204,5 @@ impl Service<Uri> for Dialer {
             socket.set_nodelay(true)?;
             Ok(Wire(TokioIo::new(tls.connect(name, socket).await?)))
         })
-    }
-}
-
-/// One open connection.
-pub(super) struct Wire(TokioIo<TlsStream<TcpStream>>);
-
-impl Connection for Wire {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl hyper::rt::Read for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: hyper::rt::ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
-    }
-}
-
-impl hyper::rt::Write for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }

@@ -99,14 +99,20 @@ fn named(step: &Step, error: Error) -> Error {
 async fn run_program(host: &Host, steps: &[Step], together: usize) -> Result<()> {
     // Over stdin, since texts may be secret; a function, since what has not arrived whole must not begin.
     let ran = host.try_run(&["sh", "-c", "eval \"$(cat)\""], program(steps, together).as_bytes()).await?;
-    let begun = String::from_utf8_lossy(&ran.stdout).lines().rev().find_map(|line| line.parse().ok());
-    let begun: usize = begun.unwrap_or(0);
-    let refused = |why: String| Err(named(&steps[begun], Error::Refused { what: host.name().into(), why }));
+    let begun = begun(&ran.stdout, together);
+    let step = &steps[begun.unwrap_or(0)];
+    let refused = |why: String| Err(named(step, Error::Refused { what: host.name().into(), why }));
     match ran.exit {
-        Exit::Code(0) if begun + 1 == together => Ok(()),
+        Exit::Code(0) if begun.is_some_and(|begun| begun + 1 == together) => Ok(()),
         Exit::Code(0) => refused("what is to be done did not arrive whole".into()),
         exit => refused(host::why(&exit, &ran.stderr)),
     }
+}
+
+/// The last step that was begun, of so many; what else the host's shell says, numbers included, does not count.
+fn begun(said: &[u8], together: usize) -> Option<usize> {
+    let number = |line: &str| -> Option<usize> { line.rsplit_once("begun ")?.1.parse().ok() };
+    String::from_utf8_lossy(said).lines().rev().find_map(|line| number(line).filter(|begun| *begun < together))
 }
 
 /// The program that does so many of the first steps.
@@ -148,4 +154,22 @@ fn notes(step: &Step, later: &[Step]) -> Vec<String> {
         _ => None,
     });
     told.map(|(unit, how)| line(&["note", unit, how])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_shell_says_by_itself_is_no_step() {
+        let check = |said: &str, expected: Option<usize>| assert_eq!(begun(said.as_bytes(), 3), expected, "{said:?}");
+        check("begun 0\nbegun 1\n", Some(1));
+        check("begun 0\nbegun 1\nbegun 2\n", Some(2));
+        check("", None);
+        check("7\n", None);
+        check("2\n", None);
+        check("begun 7\n", None);
+        check("begun 0\nbegun 7\n42\n", Some(0));
+        check("welcome, no newline: begun 1\nbegun well\n", Some(1));
+    }
 }

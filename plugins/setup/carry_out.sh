@@ -5,7 +5,7 @@ notes=/run/xcrane/follow
 
 # Its number, by which the last one that was begun is known; then the step.
 step() {
-    echo "$1" || exit
+    echo "begun $1" || exit
     shift
     said=$("$@" 2>&1 >/dev/null </dev/null) && return
     code=$?

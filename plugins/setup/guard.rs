@@ -7,7 +7,8 @@
 //! does not build on something that is about to go.
 //!
 //! The file outlives a power cut, which no timer does: a unit that is there as long as something is on trial undoes it
-//! when the host starts. Whoever decides last takes the unit away.
+//! when the host starts. Whoever decides last takes the unit away. An undoing that fails leaves its file, as `-failed`, to
+//! the next start, or to the next run, which arms anew.
 
 use std::time::{Duration, SystemTime};
 
@@ -55,8 +56,15 @@ impl Place {
     }
 }
 
-/// Takes the unit away once nothing is on trial any more. systemd expands what stands in braces after a dollar.
+/// Does what a begun file says, and keeps the file if that fails. Takes the unit away once nothing is on trial any more.
+/// systemd expands what stands in braces after a dollar.
 const CLEAN: &str = r#"
+undo() {
+    sh "$1-begun" && rm -f "$1-begun" && return
+    failed=$?
+    mv "$1-begun" "$1-failed"
+    return $failed
+}
 clean() {
     [ -z "$(ls "$place" 2>/dev/null)" ] || return 0
     rm -f "$units/multi-user.target.wants/xcrane-undo.service" "$units/xcrane-undo.service" "$place/.boot"
@@ -66,25 +74,29 @@ clean() {
 /// Undoes, unless somebody else was faster; its argument is the name of the file.
 const UNDO: &str = r#"
 cd "$place" && mv "$1" "$1-begun" 2>/dev/null || exit 0
-sh "$1-begun"
-rm -f "$1-begun"
+undo "$1" || exit
 clean"#;
 
-/// Undoes all, what was begun before the power went included.
+/// Undoes all, what was begun before the power went and what failed included.
 const BOOT: &str = r#"
 cd "$place" || exit 0
+failed=0
 for file in *; do
+    name=${file%-begun}
+    name=${name%-failed}
     case $file in
-    *-kept) ;;
-    *-begun) sh "$file" ;;
-    *) mv "$file" "$file-begun" && file=$file-begun && sh "$file" ;;
+    *-kept) rm -f "$file" && continue ;;
+    *-begun) ;;
+    *) mv "$file" "$name-begun" || continue ;;
     esac
-    rm -f "$file"
+    undo "$name"
 done
-clean"#;
+clean
+exit $failed"#;
 
 /// Writes the file and starts the timer. Timers of earlier runs find their files gone; an undoing in progress is awaited.
-/// Networks that are brought up at boot are undone after that.
+/// Networks that are brought up at boot are undone after that. What cannot be armed whole leaves nothing that would undo
+/// later what nobody has changed.
 const ARM: &str = r#"
 mkdir -p "$place" && cd "$place" || exit
 for _ in $(seq 60); do
@@ -92,6 +104,7 @@ for _ in $(seq 60); do
     sleep 1
 done
 rm -f "$1":*
+trap 'code=$?; [ $code = 0 ] || { rm -f "$place/$1:$2"; clean; }; exit $code' EXIT
 cat >"$1:$2" || exit
 if [ -d /run/systemd/system ]; then
     networks=$(cd "$units" && ls -d xcrane-network@*.service 2>/dev/null | tr '\n' ' ')
@@ -145,8 +158,14 @@ async fn venture_within(host: &Host, place: &Place, risk: &Risk, window: Duratio
     // A connection that breaks now may be the price of the change, and no more than that.
     match timeout(last - Instant::now(), host.try_run(&make, &[])).await {
         Ok(Ok(ran)) if ran.exit != Exit::Code(0) => {
-            shell(host, &way_back, &[&armed], &[]).await?;
-            return Err(refused(host, format!("{}; it was undone", why(&ran.exit, &ran.stderr))));
+            let undone = match shell(host, &way_back, &[&armed], &[]).await {
+                Ok(()) => "it was undone".to_owned(),
+                Err(Error::Refused { why, .. }) => {
+                    format!("it could not be undone ({why}), which the host tries again when it starts")
+                }
+                Err(error) => return Err(error),
+            };
+            return Err(refused(host, format!("{}; {undone}", why(&ran.exit, &ran.stderr))));
         }
         Ok(_) | Err(_) => (),
     }
@@ -316,6 +335,60 @@ mod tests {
         assert!(world.file.exists() && !world.is_true().await, "it is about to be undone and yet counts as true");
         gone(&world.file).await;
     }
+
+    #[tokio::test]
+    async fn what_cannot_be_armed_leaves_no_way_back() {
+        let world = World::new("arm");
+        let (place, written) = (world.place(), |name: &str| world.directory.path().join(name));
+        // With systemd, whose program says what came of it.
+        let script = place.script(ARM).replace("[ -d /run/systemd/system ]", "true").replace("systemd-run", "timer");
+        let unit = place.unit();
+        let arm = async |code: u8| {
+            let stub = format!("timer() {{ echo no timer >&2; return {code}; }}\n");
+            let given = ["a", "1", "60", "undo", "boot", &unit];
+            shell(&Host::Local, &format!("{stub}{script}"), &given, b"touch undone").await
+        };
+        arm(0).await.unwrap();
+        assert!(written("xcrane/undo/a:1").exists() && written("units/xcrane-undo.service").exists());
+        // Another change is on trial, whose way back stays.
+        std::fs::rename(written("xcrane/undo/a:1"), written("xcrane/undo/b:1")).unwrap();
+        assert_eq!(arm(1).await.unwrap_err().to_string(), "this machine: no timer");
+        assert!(!written("xcrane/undo/a:1").exists(), "a change that was never made would be undone");
+        assert!(written("xcrane/undo/b:1").exists() && written("units/xcrane-undo.service").exists());
+        std::fs::remove_file(written("xcrane/undo/b:1")).unwrap();
+        arm(1).await.unwrap_err();
+        let link = written("units/multi-user.target.wants/xcrane-undo.service");
+        assert!(!written("xcrane").exists() && !written("units/xcrane-undo.service").exists(), "something is left");
+        assert!(link.symlink_metadata().is_err(), "the unit is enabled still");
+    }
+
+    #[tokio::test]
+    async fn an_undoing_that_fails_is_tried_again_at_boot() {
+        let mut world = World::new("retried");
+        let (place, ready) = (world.place(), world.directory.path().join("ready"));
+        let script =
+            format!("rm {0} || {{ echo not yet >&2; exit 3; }}; rm {1}", ready.display(), world.file.display());
+        world.risk.undo = ["sh", "-c", &script].map(str::to_owned).to_vec();
+        let touch = format!("touch {}; echo no such wire >&2; exit 1", world.file.display());
+        world.risk.fact.make = ["sh", "-c", &touch].map(str::to_owned).to_vec();
+        let error = world.venture(Duration::from_secs(60)).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "this machine: no such wire; it could not be undone (not yet), which the host tries again when it starts"
+        );
+        assert!(world.file.exists() && !world.is_true().await, "it is to be undone and yet counts as true");
+        // The next run does not wait for an undoing that is over.
+        let second = timeout(Duration::from_secs(20), world.venture(Duration::from_secs(60))).await;
+        assert!(second.expect("it waits for what is over").is_err());
+        shell(&Host::Local, &place.script(BOOT), &[], &[]).await.unwrap_err();
+        let failed = |name: &std::ffi::OsStr| name.to_string_lossy().ends_with("-failed");
+        let mut left = std::fs::read_dir(&place.undo).unwrap();
+        assert!(left.any(|entry| failed(&entry.unwrap().file_name())), "the way back is lost");
+        std::fs::write(&ready, "").unwrap();
+        shell(&Host::Local, &place.script(BOOT), &[], &[]).await.unwrap();
+        assert!(!world.file.exists() && !Path::new(&place.undo).exists());
+    }
+
     #[tokio::test]
     async fn what_was_on_trial_when_the_power_went_is_undone_at_boot() {
         let world = World::new("boot");

@@ -15,6 +15,7 @@ use crate::images::pins;
 use crate::outcome::Outcome;
 use crate::reply::Answer;
 use crate::ui::Format;
+use crate::update::Leftover;
 
 /// Change guests, live where that can be, and their definitions with them
 #[derive(Debug, Args)]
@@ -59,11 +60,12 @@ impl Run for Chvm {
         let backends = cx.backends()?;
         let nodes = redefine(cx, &self.noderange, &changes, self.shape.format(), self.reason.clone())?;
         let nodes = if self.recreate { pins::settle(cx, nodes).await? } else { nodes };
-        let ledger = Ledger::default();
+        let (ledger, leftover) = (Ledger::default(), Leftover::read(cx.tables()?)?);
         let ask = async |node: Node| {
             let changed = backends.guests(&node)?.change(&node, self.recreate).await.map_err(refusal)?;
             if changed == Changed::Recreated {
                 ledger.note(backends, &node, word(changed));
+                leftover.void(node.name())?;
             }
             Ok(if cx.verbose || self.shape.format() == Format::Json { Answer::line(word(changed)) } else { Answer::silent() })
         };

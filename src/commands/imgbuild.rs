@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::{DEFAULT_FANOUT, Interrupted, Manner};
 use crate::images::hosts::image;
-use crate::images::objects::{Recorded, Source, record};
+use crate::images::objects::{Recorded, Source};
 use crate::images::registries::Registries;
 use crate::outcome::Outcome;
 use crate::reply::Answer;
@@ -137,14 +137,11 @@ impl Imgbuild {
         let built = cx.backends()?.images_on(host)?.build(host, build).await?;
         let arrived = if self.push { Some(cx.push(registries, host, name).await?) } else { None };
         let recorded = Recorded {
-            image: name.clone(),
             digest: arrived.as_ref().map(|arrived| arrived.digest.clone()),
             size: arrived.as_ref().and_then(|arrived| arrived.size),
-            source: Source::Build(host.name().to_owned()),
-            parent: None,
-            message: None,
+            ..Recorded::new(name, Source::Build(host.name().to_owned()))
         };
-        cx.tables()?.edit(&cx.origin(self.reason.clone()), |edit| record(cx, edit, &recorded))?;
+        cx.make_known(&recorded, self.reason.clone())?;
         let digest = arrived.as_ref().map(|arrived| &arrived.digest);
         let line = match digest {
             Some(digest) => format!("built and pushed {name} {digest}, context {}", size(built.sent)),

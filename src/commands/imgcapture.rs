@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::{DEFAULT_FANOUT, Interrupted, Manner};
 use crate::images::hosts::image;
-use crate::images::objects::{Recorded, Source, now, record};
+use crate::images::objects::{Recorded, Source, now};
 use crate::images::push::Arrived;
 use crate::images::registries::Registries;
 use crate::outcome::Outcome;
@@ -92,14 +92,13 @@ impl Imgcapture {
                 .after(Answer { warnings: warnings.clone(), ..Answer::silent() })
         })?;
         let recorded = Recorded {
-            image: name.clone(),
             digest: Some(arrived.digest.clone()),
             size: arrived.size,
-            source: Source::Capture(node.name().to_owned()),
             parent: made.parent.clone(),
             message: self.message.clone(),
+            ..Recorded::new(name, Source::Capture(node.name().to_owned()))
         };
-        cx.tables()?.edit(&cx.origin(self.message.clone()), |edit| record(cx, edit, &recorded))?;
+        cx.make_known(&recorded, self.message.clone())?;
         Ok(told(name, &made, &arrived, warnings))
     }
 

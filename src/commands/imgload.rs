@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::{Interrupted, Manner};
 use crate::images::hosts::image;
-use crate::images::objects::{Recorded, Source, record};
+use crate::images::objects::{Recorded, Source};
 use crate::outcome::Outcome;
 use crate::reply::Answer;
 use crate::size::size;
@@ -100,15 +100,10 @@ impl Imgload {
     async fn record(&self, cx: &Context, host: &Node, name: &Reference) -> Result<(), Failure> {
         let found = cx.backends()?.images_on(host)?.inspect(host, name).await?;
         let recorded = Recorded {
-            image: name.clone(),
             digest: found.and_then(|found| found.digest(name).cloned()),
-            size: None,
-            source: Source::Load(self.file.display().to_string()),
-            parent: None,
-            message: None,
+            ..Recorded::new(name, Source::Load(self.file.display().to_string()))
         };
-        cx.tables()?.edit(&cx.origin(self.reason.clone()), |edit| record(cx, edit, &recorded))?;
-        Ok(())
+        cx.make_known(&recorded, self.reason.clone())
     }
 }
 

@@ -13,17 +13,18 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::Manner;
 use crate::images::hosts::image;
-use crate::images::objects::{Recorded, Source, record};
+use crate::images::objects::{Recorded, Source};
 use crate::outcome::Outcome;
 use crate::reply::Answer;
 use crate::size::size;
 
 /// Bring an image onto hosts
 #[derive(Debug, Args)]
-#[command(after_help = "Each host fetches it once, from the nearest registry that has it: those of attribute dockerregistries in their
-order (mirrors, see mkregistry --upstream), then the one in the name. It comes under its own name in any case.
-Where a mirror is asked, the first host of each fills it before the others ask. Hosts log in as the first user of our registry or as table passwd has it for
-another (key registry, authdomain HOST:PORT). A host that has the same already says 'unchanged'; nothing is fetched then.
+#[command(after_help = "Each host fetches it once, from the nearest registry that has it: those of attribute
+dockerregistries in their order (mirrors, see mkregistry --upstream), then the one in the name. It comes under its own
+name in any case. Where a mirror is asked, the first host of each fills it before the others ask. Hosts log in as the
+first user of our registry or as table passwd has it for another (key registry, authdomain HOST:PORT). A host that has
+the same already says 'unchanged'; nothing is fetched then.
 The image becomes an object: lsdef -t osimage. With --json there is a line for each piece of progress, too.
 
 Examples:
@@ -102,15 +103,11 @@ impl Imgpull {
         }
         let Some((digest, _)) = contents.into_iter().max_by_key(|(_, hosts)| hosts.len()) else { return Ok(()) };
         let recorded = Recorded {
-            image: image.clone(),
             digest: digest.cloned(),
             size: size_in_registry(cx, image, digest).await?,
-            source: Source::Pull,
-            parent: None,
-            message: None,
+            ..Recorded::new(image, Source::Pull)
         };
-        cx.tables()?.edit(&cx.origin(self.reason.clone()), |edit| record(cx, edit, &recorded))?;
-        Ok(())
+        cx.make_known(&recorded, self.reason.clone())
     }
 }
 

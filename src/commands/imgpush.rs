@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::{DEFAULT_FANOUT, Interrupted, Manner};
 use crate::images::hosts::image;
-use crate::images::objects::{Recorded, Source, record};
+use crate::images::objects::{Recorded, Source};
 use crate::outcome::Outcome;
 use crate::reply::Answer;
 use crate::size::size;
@@ -61,14 +61,11 @@ impl Run for Imgpush {
             }
             let arrived = cx.push(&registries, &host, &name).await?;
             let recorded = Recorded {
-                image: name.clone(),
                 digest: Some(arrived.digest.clone()),
                 size: arrived.size,
-                source: Source::Push(host.name().to_owned()),
-                parent: None,
-                message: None,
+                ..Recorded::new(&name, Source::Push(host.name().to_owned()))
             };
-            cx.tables()?.edit(&cx.origin(self.reason.clone()), |edit| record(cx, edit, &recorded))?;
+            cx.make_known(&recorded, self.reason.clone())?;
             let bytes = arrived.size.map(|bytes| format!(" {}", size(bytes))).unwrap_or_default();
             let line = format!("pushed {name} {}{bytes}", arrived.digest);
             let data = json!({ "image": name, "digest": arrived.digest, "size": arrived.size });

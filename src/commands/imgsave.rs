@@ -2,9 +2,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use nix::fcntl::OFlag;
 use plugins::archive::Archive;
 use plugins::Reference;
 use serde_json::json;
@@ -97,6 +99,9 @@ impl Imgsave {
     }
 }
 
+/// How often a file is opened that other runs put in its place meanwhile.
+const TRIES: usize = 10;
+
 /// A file that is not there before it is whole.
 struct Partial {
     file: File,
@@ -114,10 +119,7 @@ impl Partial {
         }
         let name = target.file_name().ok_or_else(|| refused("it is no name of a file".into()))?;
         let path = target.with_file_name(format!(".{}.part", name.to_string_lossy()));
-        let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-        let file = opened.map_err(|error| refused(error.to_string()))?;
-        // Without the lock it is what a killed run has left.
-        file.try_lock().map_err(|_| refused("another imgsave is writing it".into()))?;
+        let file = locked(&path, opened).map_err(refused)?;
         file.set_len(0).map_err(|error| refused(error.to_string()))?;
         Ok(Self { file, path, target: target.to_owned(), is_complete: false })
     }
@@ -142,10 +144,116 @@ impl Partial {
     }
 }
 
+/// The file at `path`, for us alone. Without a lock it is what a killed run has left.
+fn locked(path: &Path, mut open: impl FnMut(&Path) -> io::Result<File>) -> Result<File, String> {
+    for _ in 0..TRIES {
+        let file = open(path).map_err(|error| error.to_string())?;
+        file.try_lock().map_err(|_| "another imgsave is writing it".to_owned())?;
+        // Who had the lock before us may have made it the archive that was asked for, which is not ours to empty.
+        if is_at(&file, path).map_err(|error| error.to_string())? {
+            return own(file, path);
+        }
+    }
+    Err("other runs of imgsave write it all the time".into())
+}
+
+/// Follows no link, and waits for no reader of a pipe.
+fn opened(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    OpenOptions::new().write(true).create(true).truncate(false).custom_flags(flags.bits()).open(path)
+}
+
+/// Whether the file still has that name.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let own = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (own.dev(), own.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Refuses what is no file or has another name as well: it would be emptied under that one too.
+fn own(file: File, path: &Path) -> Result<File, String> {
+    let metadata = file.metadata().map_err(|error| error.to_string())?;
+    match metadata.is_file() && metadata.nlink() == 1 {
+        true => Ok(file),
+        false => Err(format!("{} is in the way; no imgsave has left it there", path.display())),
+    }
+}
+
 impl Drop for Partial {
     fn drop(&mut self) {
         if !self.is_complete {
             fs::remove_file(&self.path).ok(); // the next run takes it away
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Why nothing can be written there, if so.
+    fn refusal(target: &Path) -> Option<String> {
+        Partial::create(target).err().map(|failure| failure.message)
+    }
+
+    #[test]
+    fn what_a_killed_run_has_left_is_emptied_and_what_another_writes_is_not() {
+        let place = tempfile::tempdir().expect("a directory");
+        let (target, part) = (place.path().join("a.tar"), place.path().join(".a.tar.part"));
+        fs::write(&part, "left").expect("a file");
+        let partial = Partial::create(&target).map_err(|failure| failure.message).expect("it is free");
+        assert_eq!(fs::metadata(&part).expect("it is there").len(), 0);
+        assert!(refusal(&target).is_some_and(|why| why.ends_with("another imgsave is writing it")));
+        drop(partial);
+        assert!(!part.exists());
+    }
+
+    #[test]
+    fn what_is_somebody_elses_is_left_alone() {
+        let place = tempfile::tempdir().expect("a directory");
+        let (target, part) = (place.path().join("a.tar"), place.path().join(".a.tar.part"));
+        let victim = place.path().join("victim");
+        fs::write(&victim, "whole").expect("a file");
+        let links: [fn(&Path, &Path) -> io::Result<()>; 2] =
+            [|from, to| symlink(from, to), |from, to| fs::hard_link(from, to)];
+        for link in links {
+            link(&victim, &part).expect("a link");
+            assert!(refusal(&target).is_some());
+            assert_eq!(fs::read_to_string(&victim).expect("it is there"), "whole");
+            fs::remove_file(&part).expect("the link is there still");
+        }
+    }
+
+    #[test]
+    fn an_archive_that_is_finished_before_we_have_the_lock_is_not_ours() {
+        let place = tempfile::tempdir().expect("a directory");
+        let (target, part) = (place.path().join("a.tar"), place.path().join(".a.tar.part"));
+        fs::write(&part, "whole").expect("a file");
+        let mut tries = 0;
+        let overtaken = |path: &Path| -> io::Result<File> {
+            tries += 1;
+            let file = opened(path)?;
+            if tries == 1 {
+                fs::rename(path, &target)?;
+            }
+            Ok(file)
+        };
+        let file = locked(&part, overtaken).expect("the second is ours");
+        assert!(is_at(&file, &part).expect("it can be seen") && !is_at(&file, &target).expect("so can the other"));
+        assert_eq!(tries, 2);
+        drop(file);
+
+        let always = |path: &Path| -> io::Result<File> {
+            let file = opened(path)?;
+            fs::rename(path, &target)?;
+            Ok(file)
+        };
+        let refused = locked(&part, always).err();
+        assert_eq!(refused.as_deref(), Some("other runs of imgsave write it all the time"));
     }
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 use tables::criterion::Criterion;
 use tables::objects::{self, ObjectType};
+use tables::schema::LOGS;
 use tables::{Tables, definitions, suggest};
 
 use super::{Run, deflog};
@@ -77,9 +78,6 @@ pub(crate) struct Lsdef {
     json: bool,
 }
 
-/// Not among all objects, as in xCAT: they are asked for by name.
-const LOGS: [&str; 2] = ["auditlog", "eventlog"];
-
 const NOTHING: &str = "No object definitions have been found";
 
 impl Run for Lsdef {
@@ -125,6 +123,7 @@ impl Lsdef {
 
     fn wanted(&self, tables: &Tables) -> Result<Vec<Wanted>, Failure> {
         let mut wanted: Vec<Wanted> = if self.all && self.target.types.is_empty() {
+            // Logs are not among all objects, as in xCAT: they are asked for by name.
             let types = objects::all().iter().filter(|object| !LOGS.contains(&object.name));
             types.map(|object| Wanted { object, names: Vec::new(), changes: Vec::new() }).collect()
         } else {

@@ -12,7 +12,7 @@ use tables::{Node, Select};
 use super::{Run, Shape};
 use crate::columns::columns;
 use crate::context::Context;
-use crate::failure::{Failure, add_hints};
+use crate::failure::Failure;
 use crate::fanout::Manner;
 use crate::images::objects::{TYPE, containerimage, osimage};
 use crate::images::registries::{Ours, Registries};
@@ -133,7 +133,7 @@ impl Lsimage {
         let answer = answer(&lines, cx.ui.is_terminal());
         let node = Some(registry.client.place().to_owned());
         cx.ui.reply(self.shape.format(), Reply { node, body: Body::Answer(answer) });
-        Ok(self.told(cx, silent))
+        Ok(cx.tell_silent(self.shape.format(), silent, Outcome::Done))
     }
 
     async fn objects(&self, cx: &Context) -> Result<Outcome, Failure> {
@@ -152,20 +152,7 @@ impl Lsimage {
                 .iter()
                 .for_each(|line| cx.ui.line(line));
         }
-        Ok(self.told(cx, silent))
-    }
-
-    /// Hosts that did not answer; what they have is missing in the list.
-    fn told(&self, cx: &Context, silent: BTreeMap<String, Failure>) -> Outcome {
-        let outcome = if silent.is_empty() { Outcome::Done } else { Outcome::SomeFailed };
-        let mut hints = Vec::new();
-        for (host, failure) in silent {
-            cx.ui.reply(self.shape.format(), Reply { node: Some(host), body: Body::Error(failure.message) });
-            add_hints(&mut hints, failure.hints);
-        }
-        cx.ui.finish_folding();
-        cx.ui.hints(&hints);
-        outcome
+        Ok(cx.tell_silent(self.shape.format(), silent, Outcome::Done))
     }
 }
 

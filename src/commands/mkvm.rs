@@ -14,6 +14,7 @@ use crate::images::pins;
 use crate::outcome::Outcome;
 use crate::reply::Answer;
 use crate::ui::Format;
+use crate::update::Leftover;
 
 /// Make guests from their definitions, stopped
 #[derive(Debug, Args)]
@@ -59,11 +60,12 @@ impl Mkvm {
         let settle = |edit: &mut Edit<'_>| addresses::settle(cx, edit, nodes, self.shape.format());
         let nodes = cx.tables()?.try_edit(&cx.origin(None), settle)?;
         let nodes = pins::settle(cx, nodes).await?;
-        let ledger = Ledger::default();
+        let (ledger, leftover) = (Ledger::default(), Leftover::read(cx.tables()?)?);
         let ask = async |node: Node| {
             let created = backends.guests(&node)?.create(&node, self.force).await?;
             if created != Created::Unchanged {
                 ledger.note(backends, &node, word(created));
+                leftover.void(node.name())?;
             }
             Ok(if tell { Answer::line(word(created)) } else { Answer::silent() })
         };

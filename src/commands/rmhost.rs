@@ -127,7 +127,7 @@ async fn refuse_guests(cx: &Context, node: &Node, looked: &Looked, unwanted: &[T
     let carried = carried.map_err(|failure| failure.hint("-f does it without asking the engine whom it carries"))?;
     let (ours, theirs): (Vec<_>, Vec<_>) = carried.into_iter().partition(|guest| guest.managed);
     let folded = |guests: Vec<Carried>| {
-        tables::noderange::fold(&guests.into_iter().map(|guest| guest.name).collect::<Vec<_>>())
+        tables::noderange::fold(guests.into_iter().map(|guest| guest.name).collect::<Vec<_>>())
     };
     if !ours.is_empty() {
         let names = folded(ours);

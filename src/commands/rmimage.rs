@@ -15,7 +15,7 @@ use crate::images::hosts::image;
 use crate::images::objects::{containerimage, forget, osimage};
 use crate::images::registries::Registries;
 use crate::images::removal::{InRegistry, Removal, plan};
-use crate::images::uses::{Content, Held, folded};
+use crate::images::uses::{Content, Defined, Held, folded};
 use crate::outcome::Outcome;
 use crate::reply::{Answer, Body, Reply};
 use crate::size::size;
@@ -70,9 +70,12 @@ impl Run for Rmimage {
         };
         let content = self.content(cx, &registries, image).await?;
         let (held, silent) = cx.held_by(&hosts).await;
-        self.refuse_use(cx, &content, &held, &silent)?;
+        let defined = cx.defined_images()?;
+        self.refuse_use(&defined, &content, &held, &silent)?;
         let registry = if self.noderange.is_some() { None } else { registries.of(&content.image) };
-        let removal = plan(&content, &held, registry).await?;
+        let used = content.used_of_repository(&defined, &held);
+        let removal = plan(&content, &held, registry, &used).await?;
+        self.refuse_use_of_parts(&content, &removal)?;
         let is_known = self.noderange.is_none() && is_known(cx, &content.image)?;
         if !is_known && removal.is_empty() && silent.is_empty() {
             cx.ui.warning(&format!("nothing to remove: nobody has {}", content.image));
@@ -83,7 +86,7 @@ impl Run for Rmimage {
         } else {
             self.carry_out(cx, &content, removal, &hosts, is_known).await?
         };
-        Ok(self.told(cx, silent, outcome))
+        Ok(cx.tell_silent(self.shape.format(), silent, outcome))
     }
 }
 
@@ -105,7 +108,7 @@ impl Rmimage {
     /// Says who uses the image, and refuses unless that is no reason. Who does not answer may run it.
     fn refuse_use(
         &self,
-        cx: &Context,
+        all: &[Defined],
         content: &Content,
         held: &BTreeMap<String, Held>,
         silent: &BTreeMap<String, Failure>,
@@ -113,10 +116,9 @@ impl Rmimage {
         if self.force {
             return Ok(());
         }
-        let all = cx.defined_images()?;
         let defined: Vec<String> = match &self.noderange {
-            None => content.defined(&all),
-            Some(_) => held.keys().flat_map(|host| content.defined_on(&all, host)).collect(),
+            None => content.defined(all),
+            Some(_) => held.keys().flat_map(|host| content.defined_on(all, host)).collect(),
         };
         let running: Vec<String> = held.values().flat_map(|held| content.running(held)).collect();
         let mut why = Vec::new();
@@ -140,6 +142,16 @@ impl Rmimage {
             .hint("-f removes it where it can be removed"));
         }
         Ok(())
+    }
+
+    /// The same of who uses one of the manifests of an index, which its digest alone does not tell.
+    fn refuse_use_of_parts(&self, content: &Content, removal: &Removal<'_>) -> Result<(), Failure> {
+        let users = removal.registry.as_ref().map(InRegistry::users).unwrap_or_default();
+        if self.force || users.is_empty() {
+            return Ok(());
+        }
+        let what = format!("image {} is in use: {} defined with or made from a part of it", content.image, is_or_are(&users));
+        Err(Failure::refused(what).hint("give these nodes another image; -f removes the rest, and that part stays"))
     }
 
     fn show(&self, cx: &Context, removal: &Removal, is_known: bool) -> Outcome {
@@ -208,20 +220,6 @@ impl Rmimage {
             line.push_str(&format!(", {} freed", size(before.saturating_sub(after))));
         }
         Ok(Answer::line(line))
-    }
-
-    /// Hosts that did not answer, of which nobody knows whether they have it.
-    fn told(&self, cx: &Context, silent: BTreeMap<String, Failure>, outcome: Outcome) -> Outcome {
-        let failed = !silent.is_empty();
-        for (host, failure) in silent {
-            cx.ui.reply(self.shape.format(), Reply { node: Some(host), body: Body::Error(failure.message) });
-        }
-        cx.ui.finish_folding();
-        match outcome {
-            Outcome::Interrupted => outcome,
-            _ if failed => Outcome::SomeFailed,
-            outcome => outcome,
-        }
     }
 }
 

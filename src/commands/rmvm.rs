@@ -12,6 +12,7 @@ use crate::outcome::Outcome;
 use crate::reply::Answer;
 use crate::status::Statuses;
 use crate::ui::Format;
+use crate::update::Leftover;
 
 /// Remove guests; their definitions stay
 #[derive(Debug, Args)]
@@ -56,6 +57,7 @@ impl Rmvm {
         let backends = cx.backends()?;
         cx.check(self.shape.format(), &nodes, |node| Ok(backends.guests(node).map(drop)?))?;
         let (statuses, ledger) = (Statuses::default(), Ledger::default());
+        let leftover = Leftover::read(cx.tables()?)?;
         let ask = async |node: Node| {
             let removed = backends.guests(&node)?.remove(&node, self.force, self.purge).await;
             let warnings = match removed {
@@ -68,6 +70,7 @@ impl Rmvm {
                 Err(error) => return Err(error.into()),
             };
             statuses.set(&node, "defined");
+            leftover.void(node.name())?;
             Ok(Answer { warnings, ..success.clone() })
         };
         let ended = cx.each(nodes, Manner::from(&self.shape), ask).await;

@@ -176,8 +176,8 @@ impl Rpower {
 /// Whether what runs on the node may be ended without being asked.
 fn may_cut_power(action: PowerAction) -> bool {
     match action {
-        PowerAction::Off | PowerAction::Reset | PowerAction::Boot | PowerAction::Cycle => true,
-        PowerAction::On | PowerAction::Softoff | PowerAction::Suspend | PowerAction::Resume => false,
+        PowerAction::Off | PowerAction::Softoff | PowerAction::Reset | PowerAction::Boot | PowerAction::Cycle => true,
+        PowerAction::On | PowerAction::Suspend | PowerAction::Resume => false,
     }
 }
 

@@ -30,4 +30,22 @@ impl Context {
         })?;
         Ok(nodes)
     }
+
+    /// The only node of a range.
+    pub(crate) fn only_node(&self, range: &str, why: &str) -> Result<Node, Failure> {
+        let mut nodes = self.nodes(range)?;
+        match (nodes.pop(), nodes.is_empty()) {
+            (Some(node), true) => Ok(node),
+            _ => Err(Failure::refused(format!("'{range}' is more than one node; {why}"))),
+        }
+    }
+
+    /// The host of a container, or the node itself.
+    pub(crate) fn host_of(&self, node: Node) -> Result<Node, Failure> {
+        if node.get("mgt") != Some("docker") {
+            return Ok(node);
+        }
+        let missing = || Failure::refused(format!("{} is on no host; attribute vmhost names it", node.name()));
+        node.host().cloned().ok_or_else(missing)
+    }
 }

@@ -1,4 +1,5 @@
-//! Images of registries, as tables know them: objects, what nodes are pinned to, and which node ran what.
+//! Images as objects, what nodes are pinned to and what they ran, who uses what, our registries asked, pushes, what a
+//! removal takes.
 
 pub(crate) mod hosts;
 pub(crate) mod ledger;

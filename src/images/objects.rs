@@ -7,6 +7,7 @@ use tables::schema::{self, Table};
 use tables::{Edit, Select};
 
 use crate::context::Context;
+use crate::failure::Failure;
 
 /// What `osimage.imagetype` says of an image of a registry.
 pub(crate) const TYPE: &str = "container";
@@ -52,9 +53,23 @@ pub(crate) struct Recorded {
     pub(crate) message: Option<String>,
 }
 
+impl Recorded {
+    /// An image of which no more is known than where it came from.
+    pub(crate) fn new(image: &Reference, source: Source) -> Self {
+        Self { image: image.clone(), digest: None, size: None, source, parent: None, message: None }
+    }
+}
+
+impl Context {
+    /// Makes an image an object; `reason` is for the journal.
+    pub(crate) fn make_known(&self, recorded: &Recorded, reason: Option<String>) -> Result<(), Failure> {
+        Ok(self.tables()?.edit(&self.origin(reason), |edit| record(self, edit, recorded))?)
+    }
+}
+
 /// Writes down an image. What is known with the same digest already stays as it was made known: a pull elsewhere says
 /// nothing new of an image that was captured.
-pub(crate) fn record(cx: &Context, edit: &mut Edit<'_>, recorded: &Recorded) -> tables::Result<()> {
+fn record(cx: &Context, edit: &mut Edit<'_>, recorded: &Recorded) -> tables::Result<()> {
     let name = recorded.image.complete().to_string();
     let digest = recorded.digest.as_ref().map(ToString::to_string).unwrap_or_default();
     edit.set(osimage(), &[&name], &[("imagetype", TYPE), ("disable", "")])?;

@@ -2,6 +2,7 @@
 //! that making it anew makes the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use plugins::{Digest, Reference};
@@ -12,6 +13,10 @@ use super::objects::now;
 use super::registries::Registries;
 use crate::context::Context;
 use crate::failure::Failure;
+
+/// How long the nodes of all hosts wait for a host that pulls. Most pulls are over by then; one that hangs must not hold
+/// the others.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) fn nodeimage() -> &'static Table {
     schema::find("nodeimage").expect("table nodeimage is in the schema")
@@ -107,7 +112,8 @@ pub(crate) fn pin(edit: &mut Edit<'_>, node: &str, image: &Reference, digest: &D
 
 /// The nodes as they are once each is pinned that can be. Who is pinned already costs nothing; for the others one question
 /// is asked for an image of a registry of ours, and one for an image and host otherwise, for which the host pulls what it
-/// lacks. Whoever cannot be pinned, as to an image that no registry has, or because that host is down, is left to the tag.
+/// lacks. Whoever cannot be pinned, as to an image that no registry has, or because that host is down or late, is left to
+/// the tag.
 pub(crate) async fn settle(cx: &Context, nodes: Vec<Node>) -> Result<Vec<Node>, Failure> {
     let backends = cx.backends()?;
     let mut unpinned: Vec<(&Node, Reference)> = Vec::new();
@@ -193,10 +199,62 @@ async fn of_hosts<'a>(
         }
     }
     let backends = cx.backends()?;
-    let ask = |((name, image), host): ((String, &'a Reference), &'a Node)| async move {
-        // What stands in the way is told again, of each node, when it is made.
-        let found = backends.images_on(host).ok()?.have(host, image).await.ok()?;
-        Some(((Some(name), image.clone()), found.digest(image)?.clone()))
+    let ask = |((name, image), host): ((String, &'a Reference), &'a Node)| {
+        let key = (Some(name.clone()), image.clone());
+        let found = async move {
+            // What stands in the way is told again, of each node, when it is made.
+            let found = backends.images_on(host).ok()?.have(host, image).await.ok()?;
+            Some((key, found.digest(image)?.clone()))
+        };
+        in_time(name, PATIENCE, found)
     };
-    Ok(Meanings(join_all(questions.into_iter().map(ask)).await.into_iter().flatten().collect()))
+    let (found, late) = sorted(join_all(questions.into_iter().map(ask)).await);
+    for name in late {
+        cx.ui.warning(&format!(
+            "{name} still pulls after {} s; its nodes are made from the tag, and not pinned",
+            PATIENCE.as_secs()
+        ));
+    }
+    Ok(Meanings(found.into_iter().collect()))
+}
+
+/// What comes in time, if anything does; else the name of the host that is late.
+async fn in_time<T>(
+    name: String,
+    patience: Duration,
+    found: impl Future<Output = Option<T>>,
+) -> Result<Option<T>, String> {
+    tokio::time::timeout(patience, found).await.map_err(|_| name)
+}
+
+/// What was found, and each host that was late once.
+fn sorted<T>(answers: Vec<Result<Option<T>, String>>) -> (Vec<T>, BTreeSet<String>) {
+    let (mut found, mut late) = (Vec::new(), BTreeSet::new());
+    for answer in answers {
+        match answer {
+            Ok(one) => found.extend(one),
+            Err(name) => drop(late.insert(name)),
+        }
+    }
+    (found, late)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_host_that_is_late_holds_nobody() {
+        let soon = Duration::from_millis(50);
+        let slow = || in_time("h3".to_owned(), soon, pending());
+        let answers = async {
+            let good = in_time("h1".to_owned(), soon, ready(Some(1))).await;
+            let down = in_time("h2".to_owned(), soon, ready(None)).await;
+            vec![slow().await, good, down, slow().await]
+        };
+        let answers = tokio::time::timeout(Duration::from_secs(10), answers).await.expect("nobody is held");
+        assert_eq!(sorted(answers), (vec![1], BTreeSet::from(["h3".to_owned()])));
+    }
 }

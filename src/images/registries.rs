@@ -21,10 +21,13 @@ pub(crate) struct Ours {
     pub(crate) client: Client,
 }
 
+/// What a tag means, None for one that is not there, or why nobody could tell.
+type Asked = OnceCell<Result<Option<Digest>, String>>;
+
 /// The registries of the site, each question asked once.
 pub(crate) struct Registries {
     ours: Vec<Ours>,
-    asked: Mutex<HashMap<Reference, Arc<OnceCell<Result<Option<Digest>, String>>>>>,
+    asked: Mutex<HashMap<Reference, Arc<Asked>>>,
 }
 
 impl Context {

@@ -7,7 +7,10 @@ use tables::Node;
 use tables::noderange::fold;
 
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, add_hints};
+use crate::outcome::Outcome;
+use crate::reply::{Body, Reply};
+use crate::ui::Format;
 use crate::update;
 
 /// A node as its definition has it.
@@ -31,6 +34,9 @@ impl Held {
         guests.map(|guest| guest.name.clone()).collect()
     }
 }
+
+/// Who uses what of one repository, where that is known by digest.
+pub(crate) type Used = BTreeMap<Digest, BTreeSet<String>>;
 
 /// The content of an image, as far as it is known, under the name it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,10 +78,37 @@ impl Content {
         held.guests.iter().filter(made_from).map(|guest| guest.name.clone()).collect()
     }
 
+    /// All that is used of the same repository, be it this content or another.
+    pub(crate) fn used_of_repository(&self, all: &[Defined], held: &BTreeMap<String, Held>) -> Used {
+        let mut used = Used::new();
+        for node in all.iter().filter(|node| node.image.is_same_name(&self.image)) {
+            if let Some(digest) = node.digest.as_ref().or(node.image.digest()) {
+                used.entry(digest.clone()).or_default().insert(node.node.clone());
+            }
+        }
+        for held in held.values() {
+            for guest in &held.guests {
+                for digest in self.digests_of(held, guest) {
+                    used.entry(digest).or_default().insert(guest.name.clone());
+                }
+            }
+        }
+        used
+    }
+
+    /// What a container was made from in the same repository: as its name says, and as its host knows the content.
+    fn digests_of(&self, held: &Held, guest: &Guest) -> Vec<Digest> {
+        let named: Option<Reference> = guest.image.parse().ok();
+        let named = named.filter(|named| named.is_same_name(&self.image)).and_then(|named| named.digest().cloned());
+        let content = held.images.iter().find(|image| image.id == guest.image_id);
+        let known = content.and_then(|content| content.digest(&self.image)).cloned();
+        named.into_iter().chain(known).collect()
+    }
+
     /// The image of a host that this is, by tag or by content.
     pub(crate) fn on<'a>(&self, held: &'a Held) -> Option<&'a HostImage> {
         held.images.iter().find(|image| {
-            let by_tag = image.tags.iter().any(|tag| *tag == self.image);
+            let by_tag = image.tags.contains(&self.image);
             by_tag || image.digest(&self.image).is_some_and(|digest| Some(digest) == self.digest.as_ref())
         })
     }
@@ -138,6 +171,24 @@ impl Context {
             }
         }
         (held, silent)
+    }
+
+    /// Says why hosts did not answer, so that nobody knows what they have; returns how the command ends that without them
+    /// has come to `outcome`.
+    pub(crate) fn tell_silent(&self, format: Format, silent: BTreeMap<String, Failure>, outcome: Outcome) -> Outcome {
+        let outcome = match outcome {
+            Outcome::Interrupted => outcome,
+            _ if !silent.is_empty() => Outcome::SomeFailed,
+            outcome => outcome,
+        };
+        let mut hints = Vec::new();
+        for (host, failure) in silent {
+            self.ui.reply(format, Reply { node: Some(host), body: Body::Error(failure.message) });
+            add_hints(&mut hints, failure.hints);
+        }
+        self.ui.finish_folding();
+        self.ui.hints(&hints);
+        outcome
     }
 }
 
@@ -212,6 +263,36 @@ mod tests {
         assert_eq!(running("busybox:lab", None), ["c1"]);
         assert_eq!(running("r:5000/b:1", Some("1")), [""; 0]);
         assert_eq!(held.made_from(&held.images[0]), ["c1", "c2"]);
+    }
+
+    #[test]
+    fn all_of_a_repository_that_is_used_by_digest() {
+        let node = |node: &str, image: &str, pin: Option<&str>| Defined {
+            node: node.into(),
+            host: "h1".into(),
+            image: name(image),
+            digest: pin.map(digest),
+        };
+        let all = [
+            node("n1", "r:5000/a:1", Some("1")),
+            node("n2", &format!("r:5000/a@{}", digest("2")), None),
+            node("n3", "r:5000/b:1", Some("3")),
+            node("n4", "r:5000/a:4", None),
+        ];
+        let held = Held {
+            images: vec![image("i1", &["busybox:lab"], &[("r:5000/a", "5")])],
+            guests: vec![
+                guest("c1", "busybox:lab", "i1"),
+                guest("c2", &format!("r:5000/a@{}", digest("1")), "i9"),
+                guest("c3", &format!("r:5000/b@{}", digest("6")), "i9"),
+            ],
+        };
+        let content = Content { image: name("r:5000/a:9"), digest: None };
+        let used = content.used_of_repository(&all, &BTreeMap::from([("h1".to_owned(), held)]));
+        let users = |digit: &str| used.get(&digest(digit)).into_iter().flatten().cloned().collect::<Vec<_>>();
+        assert_eq!(users("1"), ["c2", "n1"]);
+        assert_eq!((users("2"), users("5")), (vec!["n2".to_owned()], vec!["c1".to_owned()]));
+        assert_eq!(used.len(), 3, "{used:?}");
     }
 
     #[test]

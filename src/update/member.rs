@@ -26,12 +26,12 @@ impl Member {
     }
 
     /// The node with the new image.
-    pub(crate) fn new(&self) -> Node {
+    pub(crate) fn after(&self) -> Node {
         having(&self.node, &self.update.image, &self.update.digest)
     }
 
     /// The node with the image that it had.
-    pub(crate) fn old(&self) -> Node {
+    pub(crate) fn before(&self) -> Node {
         having(&self.node, &self.update.from_image, &self.update.from_digest)
     }
 

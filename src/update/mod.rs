@@ -1,7 +1,8 @@
 //! Updates of nodes to a newer image: canaries first, in waves, and back again if a node is not good.
 //!
 //! Reading order: `window`, `waves` and `gate` decide and touch nothing; `member` and `book` are what is known of a node;
-//! `standing` looks before the first node is touched, `store` brings images, `wave` does it, `records` writes it down.
+//! `turn` keeps a second command out, `standing` looks before the first node is touched, `store` brings images, `wave`
+//! does it, `records` writes it down.
 
 mod book;
 mod gate;
@@ -10,6 +11,7 @@ mod member;
 mod records;
 mod standing;
 mod store;
+mod turn;
 mod wave;
 mod waves;
 mod window;
@@ -24,6 +26,7 @@ use serde_json::json;
 use tables::noderange::fold;
 
 use self::book::Book;
+pub(crate) use self::book::Leftover;
 pub(crate) use self::gate::Gate;
 use self::member::Member;
 pub(crate) use self::member::reference;
@@ -31,6 +34,7 @@ use self::standing::Meanings;
 use self::wave::{Ended, Site};
 pub(crate) use self::waves::Pace;
 pub(crate) use self::window::Window;
+use crate::config;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::Manner;
@@ -83,6 +87,8 @@ pub(crate) async fn update(cx: &Context, asked: &Asked) -> Result<Outcome, Failu
         let cx = later.as_ref().unwrap_or(cx);
         cx.tell_progress(asked.manner.format);
         let book = Book::new(cx.tables()?);
+        // Before the look: what stands in table nodeupdate is of killed commands only while nobody else has the turn.
+        let turn = turn::take(&config::home()?)?;
         let members = standing::members(cx, asked, &mut meanings, &book).await?;
         let waves = waves_of(&members, asked.pace);
         if !waves.is_empty() {
@@ -95,6 +101,8 @@ pub(crate) async fn update(cx: &Context, asked: &Asked) -> Result<Outcome, Failu
                 return outcome;
             }
             Some(window) => {
+                // Others may have it for hours; all is looked at anew when the window is open.
+                drop(turn);
                 if !opened(cx, window).await {
                     cx.ui.note("Interrupted: no node was touched.");
                     return Ok(Outcome::Interrupted);
@@ -178,8 +186,7 @@ async fn all(site: &Site<'_>, members: &[Member], waves: &[Vec<&Member>]) -> Res
         records::commit(site, wave)?;
         is_interrupted = ended.is_interrupted;
     }
-    let done = site.book.all();
-    site.book.close(&done.iter().map(|update| &*update.node).collect::<Vec<_>>())?;
+    site.book.close_good()?;
     Ok(if is_interrupted { Outcome::Interrupted } else { outcome })
 }
 
@@ -234,7 +241,7 @@ fn say(cx: &Context, asked: &Asked, member: &Member, answer: Answer) {
 }
 
 fn names<'m>(members: impl IntoIterator<Item = &'m Member>) -> String {
-    fold(&members.into_iter().map(|member| member.name().to_owned()).collect::<Vec<_>>())
+    fold(members.into_iter().map(|member| member.name().to_owned()).collect::<Vec<_>>())
 }
 
 /// Whether Ctrl-C was pressed since somebody last listened.

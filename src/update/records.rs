@@ -1,5 +1,6 @@
 //! What the tables are told: the ledger, what nodes are pinned to, and the image of their definitions.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use tables::schema::{self, Table};
@@ -9,6 +10,9 @@ use super::member::{Member, named, reference};
 use super::wave::Site;
 use crate::failure::Failure;
 use crate::images::pins;
+
+/// How many characters of why a node is not good the ledger keeps: a check may print anything, and a lot of it.
+const LONGEST_WHY: usize = 500;
 
 /// Writes down that the nodes of a wave are good: from now on they are defined with what they have.
 pub(crate) fn commit(site: &Site<'_>, wave: &[&Member]) -> Result<(), Failure> {
@@ -78,9 +82,17 @@ fn ran(site: &Site<'_>, member: &Member, what: &'static str, why: &str) -> Ran {
 fn said(title: &str, failed: &BTreeMap<String, String>) -> String {
     let Some((node, why)) = failed.first_key_value() else { return title.to_owned() };
     let why = why.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let why = shortened(&why);
     match failed.len() {
         1 => format!("{title}: {node}: {why}"),
         count => format!("{title}: {node}: {why}; and {} more", count - 1),
+    }
+}
+
+fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(LONGEST_WHY) {
+        Some((end, _)) => format!("{}...", &text[..end]).into(),
+        None => text.into(),
     }
 }
 
@@ -106,5 +118,12 @@ mod tests {
             |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), "it died:\n  no db".into())).collect();
         assert_eq!(said("wave 1 of 2", &failed(&["c1"])), "wave 1 of 2: c1: it died: no db");
         assert_eq!(said("wave 1 of 2", &failed(&["c1", "c2", "c3"])), "wave 1 of 2: c1: it died: no db; and 2 more");
+    }
+
+    #[test]
+    fn the_ledger_keeps_the_beginning_of_a_long_why() {
+        let told = |count: usize| said("wave 1 of 1", &[("c1".to_owned(), "ä".repeat(count))].into());
+        assert_eq!(told(500), format!("wave 1 of 1: c1: {}", "ä".repeat(500)));
+        assert_eq!(told(501), format!("wave 1 of 1: c1: {}...", "ä".repeat(500)));
     }
 }

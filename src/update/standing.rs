@@ -2,8 +2,9 @@
 //! named.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
-use plugins::{Backends, Digest, Life, Reference, Vitals};
+use plugins::{Backends, Digest, HostImage, Life, Reference, Vitals};
 use tables::{Node, Stage, Update, schema};
 
 use super::Asked;
@@ -98,9 +99,9 @@ async fn ask_meanings(
 ) -> Result<(), Failure> {
     for node in nodes {
         let (Some(image), Some(host)) = (reference(&wanted(asked, node)), node.host()) else { continue };
-        if !meanings.contains_key(&image) {
-            let digest = backends.images_on(host)?.meaning(host, &image).await?;
-            meanings.insert(image, digest);
+        if let Entry::Vacant(unknown) = meanings.entry(image) {
+            let digest = backends.images_on(host)?.meaning(host, unknown.key()).await?;
+            unknown.insert(digest);
         }
     }
     Ok(())
@@ -122,21 +123,28 @@ async fn stand(backends: &Backends, node: Node, target: Target, known: Option<&U
     match known {
         Some(known) if known.stage != Stage::Good => {
             // It may be anything, or not be there: what it was is written down.
-            if !matches!(vitals, Ok(_) | Err(plugins::Error::Absent { .. })) {
-                vitals?;
-            }
+            is_there(vitals)?;
             let stage = if (&known.image, &known.digest) == (image, digest) { known.stage } else { Stage::Begun };
             let update = Update { image: target.image, digest: target.digest, stage, ..known.clone() };
             Ok(Member { node, update, begun: true })
         }
         Some(known) if (&known.image, &known.digest) == (image, digest) => {
-            vitals?;
             let member = Member { node, update: known.clone(), begun: false };
-            let differs = !backends.guests(&member.node)?.differences(&member.new()).await?.is_empty();
-            let stage = if differs { Stage::Begun } else { Stage::Good };
-            Ok(Member { update: Update { stage, ..member.update }, begun: differs, ..member })
+            let guests = backends.guests(&member.node)?;
+            let is_good = is_there(vitals)? && guests.differences(&member.after()).await?.is_empty();
+            let stage = if is_good { Stage::Good } else { Stage::Begun };
+            Ok(Member { update: Update { stage, ..member.update }, begun: !is_good, ..member })
         }
         Some(_) | None => stand_anew(backends, node, target, vitals?).await,
+    }
+}
+
+/// Whether there is a guest; a host that does not tell is an error.
+fn is_there(vitals: plugins::Result<Vitals>) -> plugins::Result<bool> {
+    match vitals {
+        Ok(_) => Ok(true),
+        Err(plugins::Error::Absent { .. }) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -164,6 +172,7 @@ async fn stand_anew(backends: &Backends, node: Node, target: Target, vitals: Vit
     let candidate = member.candidate();
     if candidate.from != candidate.to {
         stands_by_its_definition(backends, &member).await?;
+        has_way_back(backends, &member, &vitals.image).await?;
     }
     Ok(member)
 }
@@ -185,10 +194,57 @@ async fn had(backends: &Backends, node: &Node, provmethod: &str, id: &str) -> Re
 /// A guest that is not what the tables say could not be given back as it was.
 async fn stands_by_its_definition(backends: &Backends, member: &Member) -> Result<(), Failure> {
     let guests = backends.guests(&member.node)?;
-    let differences = guests.differences(&member.old()).await?;
+    let differences = guests.differences(&member.before()).await?;
     if differences.is_empty() {
         return Ok(());
     }
     let host = member.node.get("vmhost").unwrap_or_default().to_owned();
     Err(plugins::Error::Differs { host, differences }.into())
+}
+
+/// A guest whose image has no digest goes back by its tag, which must still mean the content `id` that the guest runs.
+async fn has_way_back(backends: &Backends, member: &Member, id: &str) -> Result<(), Failure> {
+    let Update { from_image, from_digest, .. } = &member.update;
+    let (Some(host), Some(image)) = (member.node.host(), reference(from_image)) else { return Ok(()) };
+    if !from_digest.is_empty() {
+        return Ok(());
+    }
+    let found = backends.images_on(host)?.inspect(host, &image).await?;
+    same_content(found.as_ref(), id).map_err(|failure| {
+        let host = host.name();
+        failure
+            .hint(format!("give it its name back with: xdsh {host} docker tag {id} {image}"))
+            .hint(format!("let a registry know it by its digest with: imgpush {host} {image}"))
+    })
+}
+
+/// `found` is what the name of an image means on the host now.
+fn same_content(found: Option<&HostImage>, id: &str) -> Result<(), Failure> {
+    match found {
+        Some(found) if found.id == id => Ok(()),
+        _ => Err(Failure::refused("there would be no way back: the host knows what it was made from by no name")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_that_has_gone_is_no_error() {
+        let vitals = Vitals { image: String::new(), life: Life::Off, restarts: 0, exit_code: 0, health: None };
+        assert!(is_there(Ok(vitals)).unwrap());
+        assert!(!is_there(Err(plugins::Error::Absent { host: "h1".into() })).unwrap());
+        let other = plugins::Error::Differs { host: "h1".into(), differences: Vec::new() };
+        assert!(is_there(Err(other)).is_err());
+    }
+
+    #[test]
+    fn a_tag_that_has_moved_on_is_no_way_back() {
+        let id = "sha256:1".to_owned();
+        let image = HostImage { id, tags: Vec::new(), digests: Vec::new(), size: 0, created: 0 };
+        assert!(same_content(Some(&image), "sha256:1").is_ok());
+        assert!(same_content(Some(&image), "sha256:2").is_err());
+        assert!(same_content(None, "sha256:1").is_err());
+    }
 }

@@ -89,7 +89,7 @@ impl Site<'_> {
     }
 
     async fn update_one(&self, member: &Member, title: &str) -> Result<Answer, Failure> {
-        let node = member.new();
+        let node = member.after();
         let update = self.begin(member).await?;
         let warnings = self.make(&node, update.was_on).await?;
         if update.stage == Stage::Begun {
@@ -105,8 +105,11 @@ impl Site<'_> {
     }
 
     async fn back_one(&self, member: &Member) -> Result<Answer, Failure> {
-        let was_on = self.book.get(member.name()).is_some_and(|update| update.was_on);
-        let warnings = self.make(&member.old(), was_on).await?;
+        let update = self.book.get(member.name()).unwrap_or_else(|| member.update.clone());
+        let was_on = update.was_on;
+        // From here on the node may be anything: a command that completes a killed one must not take it for good.
+        self.book.keep(&[Update { stage: Stage::Begun, ..update }])?;
+        let warnings = self.make(&member.before(), was_on).await?;
         let line = format!("rolled back to {}", member.from());
         Ok(Answer { warnings, data: Some(told("rolled-back", member, was_on)), ..Answer::line(line) })
     }

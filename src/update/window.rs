@@ -74,7 +74,7 @@ mod tests {
     }
 
     fn minutes(text: &str, now: &str) -> Option<u64> {
-        let now: Zoned = format!("{now}[UTC]").parse().unwrap();
+        let now = now.parse::<jiff::Timestamp>().unwrap().to_zoned(TimeZone::UTC);
         window(text).opens_after(&now).map(|wait| wait.as_secs() / 60)
     }
 

@@ -18,7 +18,7 @@ const COLUMNS: &[Column] = &[
     text("ownimage", "The node's own provmethod before; unset where it inherited one."),
     text("power", "Whether the node ran before: on or off."),
     text("state", "How far it is: begun, made (it has the new image) or good (that was found good)."),
-    text("since", "When it was begun, in UTC."),
+    text("since", "When it got that far, in UTC."),
     COMMENTS,
     DISABLE,
 ];

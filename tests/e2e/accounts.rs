@@ -19,7 +19,7 @@ fn addresses_take_no_accounts() {
     [exit status: 1]
     $ mkregistry h1 --upstream https://ada:sesame@hub
     ------- stderr -------
-    Error: attribute 'upstream': it takes no account ('@') in an address, because everybody can read it
+    Error: attribute 'upstream': it takes no account ('@') in an address, because everybody can read it; it belongs into table passwd: key=registry,authdomain=HOST:PORT,username=USER
     [exit status: 1]
     ");
     for line in [

@@ -22,10 +22,11 @@ fn every_table_is_a_file() {
     bootparams.csv
     boottarget.csv
     chain.csv
-    docker.csv
+    containerimage.csv
     $ tabdump >tables; ls dump/today | sed 's/.csv//' | comm -3 tables -
     auditlog
     eventlog
+    imageledger
     $ cat dump/today/nodehm.csv
     #node,power,mgt,cons,termserver,termport,conserver,serialport,serialspeed,serialflow,getmac,cmdmapping,consoleondemand,consoleenabled,comments,disable
     "n1",,"ipmi",,,,,,,,,,,,,

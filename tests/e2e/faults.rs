@@ -206,8 +206,8 @@ fn an_image_comes_from_the_registry_once_or_from_a_file() {
     c4: created
     c5: created
     ------- stderr -------
-    c6: Error: h1: cannot pull image 10.77.0.254:5000/busybox:none: neither the host nor the registry has it
     Hint: see what it has with: lsimage 10.77.0.254:5000
+    c6: Error: h1: cannot pull image 10.77.0.254:5000/busybox:none: neither the host nor the registry has it
     [exit status: 1]
     ");
     let pulls = "docker events --since 2000-01-01 --until $(($(date +%s) + 1)) --filter event=pull --format {{.ID}}";

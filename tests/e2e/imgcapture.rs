@@ -128,6 +128,8 @@ fn killed_captures_leave_nothing_suspended_and_nothing_behind() {
     let run = lab.run(&format!("imgcapture c1 -o {PLACE}/big:2"));
     assert!(run.code == 0 && run.stderr.contains("it was suspended before and still is"), "{run}");
     assert_eq!(lab.run("rpower c1 stat").success(), "c1: suspend");
+    // What is frozen cannot be ended, and the lab would wait for it.
+    lab.run("rpower c1 resume").success();
 }
 
 #[test]

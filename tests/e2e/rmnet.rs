@@ -12,9 +12,9 @@ fn no_trace_stays_on_the_hosts() {
     assert_ne!(traces(&lab, "h1"), "");
     assert_snapshot!(lab.run("rmhost h1"), @"
     ------- stderr -------
-    h1: Error: it carries network blue; take that away first, or use -f
+    h1: Error: it carries network blue; take that away first
     Error: nothing was done: h1 cannot be served as defined
-    Hint: from this host alone with: mknet blue hosts=…, from all with: rmnet blue
+    Hint: take network blue away with: mknet blue hosts=h2
     [exit status: 1]
     ");
     lab.run("mkvm all").success();

@@ -49,7 +49,7 @@ fn fleet_of(lab: &Lab, hosts: u8) -> Vec<String> {
     for host in (1..=hosts).map(|number| lab.host(&format!("h{number}"))) {
         let all = host.docker("ps -a --format '{{.Names}} {{.State}}'").success();
         for line in all.lines() {
-            let name = line.split(' ').next().unwrap();
+            let name = line.split(' ').next().expect("a line begins with a node");
             let version = host.shell(&format!("docker cp {name}:/version - | tar -xO"));
             found.push(format!("{line} {}", version.trim()));
         }
@@ -219,6 +219,9 @@ fn ctrl_c_lets_the_wave_come_to_its_end() {
         begun if begun.contains("begun") || begun.contains("made") => Wait::Ready(()),
         begun => Wait::NotYet(begun),
     });
+    // What is under way is not taken for what a killed command has left.
+    let second = lab.run(&format!("updatevm web {APP}:1"));
+    assert!(second.code == 1 && second.stderr.contains("another updatevm is under way"), "{second}");
     run.interrupt();
     let run = run.wait(LIMIT);
     assert_eq!(run.code, 130, "{run}");

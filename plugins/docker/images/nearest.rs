@@ -59,8 +59,8 @@ impl Nearby {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(place.to_owned());
     }
 
-    /// Does `work` once the first host that asked the same mirror for the same image has done its own. A mirror that does not
-    /// have a layer yet fetches it for each client that asks meanwhile; once it has it, from nowhere.
+    /// Does `work` once the first host that asked the same mirror for the same image has done its own. The server (its proxy
+    /// store, `ServeBlob`) asks upstream anew for each client that wants a layer which is not stored yet.
     async fn after_the_first<T>(&self, source: &Reference, work: impl Future<Output = T>) -> T {
         let (mine, first) = {
             let mut firsts = self.firsts.lock().unwrap_or_else(PoisonError::into_inner);

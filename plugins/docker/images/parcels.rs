@@ -4,6 +4,7 @@
 //! One that keeps images as containerd does wants every file.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bollard::query_parameters::ImportImageOptionsBuilder;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -11,6 +12,7 @@ use hyper::Method;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::io::DuplexStream;
+use tokio::task::JoinHandle;
 use tokio_util::io::{ReaderStream, SyncIoBridge};
 
 use super::super::engine::{Engine, Refusal};
@@ -123,12 +125,17 @@ async fn send(
     let options = ImportImageOptionsBuilder::default().build();
     let steps = docker.import_image(options, body, None).map(|step| step.map(loaded));
     let outcome = follow(engine, doing, Box::pin(steps), progress).await;
-    // What cannot be read here explains why the engine saw the stream break off, so it goes first.
-    match writing.await {
-        Ok(Err(Error::File { source, .. })) if source.kind() == std::io::ErrorKind::BrokenPipe => outcome,
-        Ok(Err(error)) => Err(error),
-        Ok(Ok(())) => outcome,
-        Err(error) => Err(Error::Garbled { what: "reading the archive".into(), why: error.to_string() }),
+    ended(outcome, writing, engine.connect_limit).await
+}
+
+/// How a request ended whose bytes a thread makes. What that cannot read explains why the engine saw the stream break off,
+/// so it goes first; it is not waited for longer than `limit`, for it may hang on a connection or a disk that is gone.
+pub(super) async fn ended<T>(outcome: Result<T>, writing: JoinHandle<Result<()>>, limit: Duration) -> Result<T> {
+    match tokio::time::timeout(limit, writing).await {
+        Err(_) | Ok(Ok(Ok(()))) => outcome,
+        Ok(Ok(Err(Error::File { source, .. }))) if source.kind() == std::io::ErrorKind::BrokenPipe => outcome,
+        Ok(Ok(Err(error))) => Err(error),
+        Ok(Err(error)) => Err(Error::Garbled { what: "reading what is sent".into(), why: error.to_string() }),
     }
 }
 
@@ -146,4 +153,30 @@ fn counted(
         done += piece.len() as u64;
         progress.tell(Event::Bytes { host: host.clone(), what: what.clone(), done, total });
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_thread_that_hangs_is_left_and_one_that_cannot_read_is_heard() {
+        let check = async |outcome: Result<u8>, writing: JoinHandle<Result<()>>, expected: &str| {
+            let ended = ended(outcome, writing, Duration::from_millis(100));
+            let ended = tokio::time::timeout(Duration::from_secs(10), ended).await.expect("it is not waited for");
+            let told = ended.map_or_else(|error| crate::chain(&error), |outcome| outcome.to_string());
+            assert!(told.contains(expected), "{told}\n{expected}");
+        };
+        let failed = |kind: ErrorKind| {
+            let error = Error::File { doing: "read", path: "FILE".into(), source: kind.into() };
+            tokio::spawn(async { Err(error) })
+        };
+        let lost = || Err(Error::Garbled { what: "h1".into(), why: "it is gone".into() });
+        check(Ok(7), tokio::spawn(async { Ok(()) }), "7").await;
+        check(lost(), tokio::spawn(std::future::pending()), "it is gone").await;
+        check(lost(), failed(ErrorKind::BrokenPipe), "it is gone").await;
+        check(lost(), failed(ErrorKind::PermissionDenied), "cannot read FILE").await;
+    }
 }

@@ -16,7 +16,7 @@ async fn made<'a>(world: &'a World, node: &Node) -> &'a dyn Power {
 }
 
 fn told(word: &'static str, changed: bool) -> Powered {
-    Powered { word, changed, under_way: word == "softoff", warning: None }
+    Powered { word, changed, under_way: changed && word == "softoff", warning: None }
 }
 
 #[tokio::test]

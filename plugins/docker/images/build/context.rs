@@ -1,7 +1,7 @@
 //! What instructions may copy from: a directory as a tar, without what its `.dockerignore` names.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use tar::{Builder, EntryType, Header};
 use super::ignore::Ignore;
 use crate::{Error, Result};
 
-/// Instructions are read into memory.
+/// Instructions are read into memory, and so is what names the files to leave out.
 const LONGEST: u64 = 4 << 20;
 const IGNORE: &str = ".dockerignore";
 /// The name of instructions that are no part of the context.
@@ -31,12 +31,7 @@ impl Context {
     /// Looks through a directory; `dockerfile` is relative to where we are, as the directory is.
     pub(super) fn read(directory: &Path, dockerfile: Option<&Path>) -> Result<Self> {
         let chosen = dockerfile.map_or_else(|| directory.join("Dockerfile"), Path::to_owned);
-        let size = fs::metadata(&chosen).map_err(unreadable(&chosen))?.len();
-        if size > LONGEST {
-            let why = format!("{size} bytes are more than instructions have");
-            return Err(Error::Refused { what: format!("cannot use {}", chosen.display()), why });
-        }
-        let instructions = fs::read_to_string(&chosen).map_err(unreadable(&chosen))?;
+        let instructions = text(&chosen)?;
         let whole = |path: &Path| fs::canonicalize(path).map_err(unreadable(path));
         let (top, file) = (whole(directory)?, whole(&chosen)?);
         let inside = file.strip_prefix(&top).ok().and_then(Path::to_str).map(str::to_owned);
@@ -115,13 +110,29 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> Error + use<> {
     move |source| Error::File { doing: "read", path: path.clone(), source }
 }
 
+/// The text of a file. A pipe or a device is not even opened: nobody may write to the one, and the other may have no end.
+fn text(path: &Path) -> Result<String> {
+    let refused = |why: String| Error::Refused { what: format!("cannot use {}", path.display()), why };
+    let found = fs::metadata(path).map_err(unreadable(path))?;
+    if !found.is_file() {
+        return Err(refused("it is no file".into()));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable(path))?;
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unreadable(path))?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(refused(format!("it has more than {LONGEST} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|_| refused("it is no text".into()))
+}
+
 /// Instructions may have a list of their own, as `Dockerfile.dockerignore`.
 fn ignore(top: &Path, dockerfile: &str) -> Result<Ignore> {
     for name in [format!("{dockerfile}{IGNORE}"), IGNORE.to_owned()] {
-        match fs::read_to_string(top.join(&name)) {
+        match text(&top.join(&name)) {
             Ok(text) => return Ok(Ignore::parse(&text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(unreadable(&top.join(&name))(error)),
+            Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(Ignore::default())
@@ -204,5 +215,26 @@ mod tests {
         assert_eq!((context.name.as_str(), context.instructions.as_str()), (OUTSIDE, "FROM b\n"));
         assert_eq!(packed(&context).last().unwrap().0, OUTSIDE);
         assert!(Context::read(elsewhere.path(), None).is_err());
+    }
+
+    #[test]
+    fn only_files_of_some_size_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let refused = |dockerfile: Option<&Path>, expected: &str| {
+            let why = Context::read(directory.path(), dockerfile).err().expect(expected).to_string();
+            assert!(why.contains(expected), "{why}");
+        };
+        let ignore = directory.path().join(IGNORE);
+        refused(Some(Path::new("/dev/null")), "it is no file");
+        fs::write(directory.path().join("Dockerfile"), "FROM scratch\n").unwrap();
+        symlink("/dev/null", &ignore).unwrap();
+        refused(None, "it is no file");
+        fs::remove_file(&ignore).unwrap();
+        File::create(&ignore).unwrap().set_len(LONGEST + 1).unwrap();
+        refused(None, "it has more than 4194304 bytes");
+        fs::write(&ignore, b"\xff").unwrap();
+        refused(None, "it is no text");
+        fs::remove_file(&ignore).unwrap();
+        assert!(Context::read(directory.path(), None).is_ok());
     }
 }

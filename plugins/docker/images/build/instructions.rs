@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Reference;
 
+/// What names make of a text; the name of an image is shorter.
+const LONGEST: usize = 1024;
+
 /// Images that have to be on the host before.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Instructions {
@@ -112,31 +115,39 @@ fn unquoted(text: &str) -> &str {
     text.trim_matches(['"', '\''])
 }
 
-/// `$NAME`, `${NAME}`, `${NAME:-VALUE}` and `${NAME:+VALUE}`.
+/// `$NAME`, `${NAME}`, `${NAME:-VALUE}` and `${NAME:+VALUE}`. What grows beyond all names of images stays as it is
+/// written, and so is the name of none: each line may double the one before.
 fn expanded(text: &str, known: &BTreeMap<String, String>) -> String {
     let mut whole = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
-        whole.push_str(before);
-        if let Some((inner, after)) = after.strip_prefix('{').and_then(|after| after.split_once('}')) {
-            whole.push_str(&value(inner, known));
-            rest = after;
-            continue;
+        let (value, after) = first(after, known);
+        if whole.len() + before.len() + value.len() + after.len() > LONGEST {
+            return text.to_owned();
         }
-        let end = after.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(after.len());
-        whole.push_str(known.get(&after[..end]).map_or("", String::as_str));
-        rest = &after[end..];
+        whole.push_str(before);
+        whole.push_str(value);
+        rest = after;
     }
     whole + rest
 }
 
-fn value(inner: &str, known: &BTreeMap<String, String>) -> String {
-    let of = |name: &str| known.get(name).filter(|value| !value.is_empty()).cloned();
+/// The value of the name that a text begins with, and what comes after the name.
+fn first<'a>(text: &'a str, known: &'a BTreeMap<String, String>) -> (&'a str, &'a str) {
+    if let Some((inner, after)) = text.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+        return (value(inner, known), after);
+    }
+    let end = text.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(text.len());
+    (known.get(&text[..end]).map_or("", String::as_str), &text[end..])
+}
+
+fn value<'a>(inner: &'a str, known: &'a BTreeMap<String, String>) -> &'a str {
+    let of = |name: &str| known.get(name).map(String::as_str).filter(|value| !value.is_empty());
     if let Some((name, other)) = inner.split_once(":-") {
-        return of(name).unwrap_or_else(|| other.to_owned());
+        return of(name).unwrap_or(other);
     }
     if let Some((name, other)) = inner.split_once(":+") {
-        return of(name).map(|_| other.to_owned()).unwrap_or_default();
+        return of(name).map_or("", |_| other);
     }
     of(inner).unwrap_or_default()
 }
@@ -162,6 +173,20 @@ mod tests {
         check("FROM a:1\nRUN --mount=type=bind,from=r:5000/c:3,target=/c \\\n  # why\n  ls\n", &["a:1", "r:5000/c:3"]);
         check("FROM \\\n  a:1\nRUN echo FROM b\n", &["a:1"]);
         check("nonsense\nFROM\nFROM ///\n", &[]);
+    }
+
+    #[test]
+    fn names_that_double_each_other_stay_as_they_are() {
+        let mut text = "ARG A0=aaaaaaaaaaaaaaaa\n".to_owned();
+        for number in 1..64 {
+            let last = number - 1;
+            text.push_str(&format!("ARG A{number}=$A{last}${{A{last}}}\n"));
+        }
+        let expected = format!("r:5000/{}:latest", "a".repeat(32));
+        check(&format!("{text}FROM r:5000/$A1\nFROM b$A63\n"), &[expected.as_str()]);
+        let known = [("A".to_owned(), "a".repeat(LONGEST))].into();
+        assert_eq!(expanded("$A", &known), "a".repeat(LONGEST));
+        assert_eq!(expanded("${A}b", &known), "${A}b");
     }
 
     #[test]

@@ -101,11 +101,7 @@ async fn run(
         Ok(heard.outcome())
     };
     let outcome = engine.alive(engine.transfer_limit, talk).await;
-    match packing.await.map_err(lost)? {
-        Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => outcome?,
-        Err(error) => Err(error),
-        Ok(()) => outcome?,
-    }
+    super::parcels::ended(outcome.flatten(), packing, engine.connect_limit).await
 }
 
 fn path(build: &Build, dockerfile: &str) -> String {
