@@ -21,6 +21,8 @@ pub(super) struct Script<'a> {
     pub(super) risk: bool,
 }
 
+/// What is tried again where the host starts before what the network needs.
+const BOOT: &str = include_str!("boot.sh");
 /// Functions for scripts with a bridge.
 pub(super) const BRIDGES: &str = include_str!("plug.sh");
 /// Functions for scripts with tunnels.
@@ -100,7 +102,8 @@ fn unit_path(network: &Network) -> String {
 
 fn text(network: &Network, member: &Member, script: &Script<'_>) -> String {
     let network_name = [("network", network.name.clone())];
-    let settings = network_name.iter().chain(&script.settings);
+    let unit_name = [("unit", unit(network))];
+    let settings = network_name.iter().chain(&unit_name).chain(&script.settings);
     let settings = settings.map(|(name, value)| format!("{name}={}\n", quote(value)));
     format!(
         "#!/bin/sh\n\
@@ -109,11 +112,13 @@ fn text(network: &Network, member: &Member, script: &Script<'_>) -> String {
          set -eu\n\
          PATH=/usr/sbin:/usr/bin:/sbin:/bin\n\
          {settings}\n\
+         {BOOT}\n\
          {functions}\n\
          case ${{1-}} in\n\
          up | down | check) \"$1\" ;;\n\
+         boot) up_or_again ;;\n\
          *)\n\
-         \x20   echo \"usage: $0 up|down|check\" >&2\n\
+         \x20   echo \"usage: $0 up|down|check|boot\" >&2\n\
          \x20   exit 2\n\
          \x20   ;;\n\
          esac\n",
@@ -137,7 +142,7 @@ fn unit_text(network: &Network) -> String {
          [Service]\n\
          Type=oneshot\n\
          RemainAfterExit=yes\n\
-         ExecStart={path} up\n\
+         ExecStart={path} boot\n\
          ExecReload={path} up\n\
          ExecStop={path} down\n\
          # Else systemd makes a slice for all networks, which stays when they are gone.\n\
@@ -180,7 +185,7 @@ mod tests {
     fn the_unit_is_there_before_the_engine_and_goes_with_the_network() {
         let network = network();
         let text = unit_text(&network);
-        for line in ["Before=docker.service", "ExecStart=/etc/xcrane/networks/blue up", "RemainAfterExit=yes"] {
+        for line in ["Before=docker.service", "ExecStart=/etc/xcrane/networks/blue boot", "RemainAfterExit=yes"] {
             assert!(text.lines().any(|found| found == line), "{text}");
         }
         let script = Script { about: "a test".into(), settings: Vec::new(), functions: Vec::new(), risk: false };

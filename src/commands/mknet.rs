@@ -25,7 +25,8 @@ host that cannot be reached is brought in step by the next run.
 
 Drivers: bridge joins the hosts by VXLAN between their addresses, or with an uplink puts containers on the wire behind
 that port, or behind the VLAN of it that vlanid names; ovs does either with Open vSwitch, and vlanid is the tag of its packets;
-macvlan and ipvlan put containers flat on the wire of the uplink; overlay is that of the Swarm which the hosts are in.
+macvlan and ipvlan put containers flat on the wire of the uplink; overlay is that of the Swarm which the hosts are in:
+an engine that starts before its swarm is ready gives up on containers there, and rpower NODERANGE on starts them.
 Addresses of the uplink of a bridge move to the bridge, as systemd-networkd, NetworkManager or ifupdown is told where one of
 them keeps the port. A host that cannot be logged in to after that puts everything back within a minute.
 More than 64 hosts of an ovs network are joined through the first of them, or at any number through the hub that is named.
