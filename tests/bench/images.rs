@@ -1,13 +1,12 @@
 //! Images: bytes and time beside what an admin does with Docker's own client.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use lab::{Host, Kind, Owner, Room, Root};
+use lab::Kind;
 
-use crate::hosts::{bring_ssh, on_network};
 use crate::race::{Figures, Job};
 use crate::report::{Report, Target};
+use crate::site::Site;
 use crate::{Result, XCRANE, word};
 
 /// Of each side, in turn; bytes differ by little.
@@ -21,53 +20,29 @@ const RECEIVED: &str = "cat /sys/class/net/eth0/statistics/rx_bytes";
 
 /// Compares on hosts of its own, which are gone afterwards.
 pub(crate) fn run(report: &mut Report, work: &Path) -> Result<()> {
-    let mut site = Site::bring_up(work)?;
+    let site = Site::bring_up(work, "images", &[(2, Kind::Light)])?;
+    site.define_hosts()?;
     report.section("images; two hosts")?;
-    site.compare_loading(report)?;
-    Ok(site.room.stop()?)
+    let mut images = Images { site };
+    images.compare_loading(report)?;
+    Ok(images.site.room.stop()?)
 }
 
-struct Site {
-    room: Room,
-    bin: PathBuf,
-    home: PathBuf,
+struct Images {
+    site: Site,
 }
 
-impl Site {
-    fn bring_up(work: &Path) -> Result<Self> {
-        let root = Root::ready()?;
-        let dir = lab::default_directory().join("bench-images");
-        lab::claim(&dir)?;
-        let room = Room::keep(&dir, root, Owner::Caller)?;
-        room.start(2, Kind::Light)?;
-        let site = Self { room, bin: work.join("images-bin"), home: work.join("images") };
-        fs::create_dir(&site.bin)?;
-        bring_ssh(&site.bin)?;
-        for host in site.room.hosts() {
-            let (name, address) = (host.name(), host.address());
-            let line = format!("mkdef {name} groups=hosts ip={address} dockerendpoint=ssh://root@{address}");
-            site.job("xcrane", &[XCRANE].into_iter().chain(line.split(' ')).collect::<Vec<_>>())?.time()?;
-        }
-        Ok(site)
-    }
-
-    fn job(&self, name: &str, argv: &[&str]) -> Result<Job> {
-        Ok(on_network(&self.room, &self.bin, name, argv)?.env("XCRANE_HOME", word(&self.home)))
-    }
-
-    fn host(&self, name: &str) -> Result<Host<'_>> {
-        Ok(self.room.host(name)?)
-    }
-
+impl Images {
     /// An image of 100 MB onto a host that has 90 MB of it.
     fn compare_loading(&self, report: &mut Report) -> Result<()> {
-        self.host("h1")?.shell(MAKE)?;
-        let archive = word(&self.home.with_extension("tar"));
-        self.job("copy", &["sh", "-ec", &format!("ssh root@10.77.0.1 cat /root/app.tar >{archive}")])?.time()?;
-        self.job("base", &["sh", "-ec", "ssh root@10.77.0.1 docker save base:1 | ssh root@10.77.0.2 docker load"])?
+        self.site.host(1)?.shell(MAKE)?;
+        let archive = word(&self.site.home.with_extension("tar"));
+        self.site.job("copy", &["sh", "-ec", &format!("ssh root@10.77.0.1 cat /root/app.tar >{archive}")])?.time()?;
+        self.site
+            .job("base", &["sh", "-ec", "ssh root@10.77.0.1 docker save base:1 | ssh root@10.77.0.2 docker load"])?
             .time()?;
-        let ours = self.job("xcrane", &[XCRANE, "imgload", "h2", &archive])?;
-        let rival = self.job(
+        let ours = self.site.job("xcrane", &[XCRANE, "imgload", "h2", &archive])?;
+        let rival = self.site.job(
             "docker save | ssh docker load",
             &["sh", "-ec", "ssh root@10.77.0.1 docker save app:1 | ssh root@10.77.0.2 docker load"],
         )?;
@@ -83,7 +58,7 @@ impl Site {
 
     /// Time of a job, and the bytes that h2 received meanwhile.
     fn received(&self, job: &Job) -> Result<(std::time::Duration, u64)> {
-        let host = self.host("h2")?;
+        let host = self.site.host(2)?;
         host.shell("docker rmi app:1 2>/dev/null; true")?;
         let before: u64 = host.shell(RECEIVED)?.trim().parse()?;
         let time = job.time()?;

@@ -1,16 +1,15 @@
 //! Networks over hosts: what goes through ours beside what goes through the same link made by hand, and how long the making
 //! takes beside a shell's loop over ssh.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use lab::{Host, Kind, Owner, Room, Root};
+use lab::Kind;
 
-use crate::hosts::{bring_ssh, on_network};
+use crate::Result;
 use crate::race::{Answers, Figures, Job, race};
 use crate::report::{Report, Target};
-use crate::{Result, XCRANE, word};
+use crate::site::Site;
 
 const HOSTS: u8 = 8;
 /// Of each side, in turn.
@@ -99,57 +98,32 @@ fn fleeting() -> String {
 
 /// Compares on hosts of its own, which are gone afterwards.
 pub(crate) fn run(report: &mut Report, work: &Path) -> Result<()> {
-    let mut site = Site::bring_up(work)?;
+    let site = Site::bring_up(work, "networks", &[(HOSTS, Kind::Systemd)])?;
+    site.define_hosts()?;
+    let mut networks = Networks { site };
     report.section(&format!(
         "networks over hosts with systemd; {HOSTS} hosts for the making, two for what goes through"
     ))?;
-    site.compare_making(report)?;
+    networks.compare_making(report)?;
     for link in links() {
-        site.compare_flow(report, &link)?;
+        networks.compare_flow(report, &link)?;
     }
-    Ok(site.room.stop()?)
+    Ok(networks.site.room.stop()?)
 }
 
-struct Site {
-    room: Room,
-    bin: PathBuf,
-    home: PathBuf,
+struct Networks {
+    site: Site,
 }
 
-impl Site {
-    fn bring_up(work: &Path) -> Result<Self> {
-        let root = Root::ready()?;
-        let dir = lab::default_directory().join("bench-networks");
-        lab::claim(&dir)?;
-        let room = Room::keep(&dir, root, Owner::Caller)?;
-        room.start(HOSTS, Kind::Systemd)?;
-        let site = Self { room, bin: work.join("networks-bin"), home: work.join("networks") };
-        fs::create_dir(&site.bin)?;
-        bring_ssh(&site.bin)?;
-        for host in site.room.hosts() {
-            let (name, address) = (host.name(), host.address());
-            site.xcrane(&format!("mkdef {name} groups=hosts ip={address} dockerendpoint=ssh://root@{address}"))?
-                .time()?;
-        }
-        Ok(site)
-    }
-
-    fn job(&self, name: &str, argv: &[&str]) -> Result<Job> {
-        Ok(on_network(&self.room, &self.bin, name, argv)?.env("XCRANE_HOME", word(&self.home)))
-    }
-
-    fn xcrane(&self, line: &str) -> Result<Job> {
-        self.job("xcrane", &[XCRANE].into_iter().chain(line.split(' ')).collect::<Vec<_>>())
-    }
-
+impl Networks {
     fn compare_making(&self, report: &mut Report) -> Result<()> {
         let ours = "$XCRANE mknet net driver=bridge net=10.80.0.0 mask=255.255.0.0 hosts=h[1-8]";
-        let ours = self.job("xcrane", &["sh", "-ec", ours])?.before(self.line_of(&["$XCRANE rmnet net || :"])?);
-        let clear = "for i in 1 2 3 4 5 6 7 8; do ssh root@10.77.0.$i 'docker network rm hand; systemctl -q disable hand; \
+        let ours = self.site.job("xcrane", &["sh", "-ec", ours])?.before(self.line_of(&["$XCRANE rmnet net || :"])?);
+        let clear = "for i in 1 2 3 4 5 6 7 8; do ssh root@10.77.0.$i 'exec 2>/dev/null; docker network rm hand; systemctl -q disable hand; \
             systemctl stop hand; rm -f /etc/systemd/system/hand.service /usr/local/sbin/hand; systemctl daemon-reload; \
             ip link del vxhand; ip link del br-hand' || :; done";
         let by_hand = |name: &str, script: String| -> Result<Job> {
-            Ok(self.job(name, &["sh", "-ec", &script])?.before(self.line_of(&[clear])?))
+            Ok(self.site.job(name, &["sh", "-ec", &script])?.before(self.line_of(&[clear])?))
         };
         let lasting = by_hand("a loop over ssh: ip, docker, a unit", lasting())?;
         let fleeting = by_hand("the same without a unit", fleeting())?;
@@ -162,13 +136,13 @@ impl Site {
             figures.get(2),
             Target { ratio: None, time: None },
         )?;
-        self.xcrane("rmnet net")?.time()?;
-        self.job("clear", &["sh", "-ec", clear])?.time().map(drop)
+        self.site.run("rmnet net")?;
+        self.site.job("clear", &["sh", "-ec", clear])?.time().map(drop)
     }
 
     /// A script on the hosts' network as a line for a shell outside of it.
     fn line_of(&self, script: &[&str]) -> Result<String> {
-        let job = self.job("before", &["sh", "-c", &script.join("; ")])?;
+        let job = self.site.job("before", &["sh", "-c", &script.join("; ")])?;
         let quote = |word: &str| format!("'{}'", word.replace('\'', r"'\''"));
         let env = job.env.iter().map(|(name, value)| format!("{name}={}", quote(value)));
         let words = job.argv.iter().map(|word| quote(word));
@@ -201,30 +175,26 @@ impl Site {
 
     fn flow_of_ours(&self, link: &Link) -> Result<Vec<Duration>> {
         let line = format!("mknet net {} net=10.80.0.0 mask=255.255.0.0 hosts=h1,h2", link.definition);
-        self.xcrane(&line)?.time()?;
+        self.site.run(&line)?;
         let times = self.flow("net", "10.80.1")?;
         self.clear()?;
-        self.xcrane("rmnet net -d")?.time()?;
+        self.site.run("rmnet net -d")?;
         Ok(times)
     }
 
     fn flow_by_hand(&self, link: &Link) -> Result<Vec<Duration>> {
         for (i, j) in [(1, 2), (2, 1)] {
             let given = format!("i={i} j={j} mtu={}", link.mtu);
-            self.host(i)?.shell(&format!("{given}; {}", link.by_hand))?;
+            self.site.host(i)?.shell(&format!("{given}; {}", link.by_hand))?;
         }
         let times = self.flow("hand", "10.81.1")?;
         self.clear()?;
         Ok(times)
     }
 
-    fn host(&self, number: u8) -> Result<Host<'_>> {
-        Ok(self.room.host(&format!("h{number}"))?)
-    }
-
     fn clear(&self) -> Result<()> {
         for number in [1, 2] {
-            self.host(number)?.shell(CLEAR)?;
+            self.site.host(number)?.shell(CLEAR)?;
         }
         Ok(())
     }
@@ -233,7 +203,7 @@ impl Site {
     fn flow(&self, network: &str, prefix: &str) -> Result<Vec<Duration>> {
         for number in [1, 2] {
             let run = format!("docker run -d --name {network} --network {network} --ip {prefix}.{number} busybox:lab");
-            self.host(number)?.shell(&run)?;
+            self.site.host(number)?.shell(&run)?;
         }
         let inside = format!("nsenter -n -t $(docker inspect -f '{{{{.State.Pid}}}}' {network})");
         let measure = format!(
@@ -241,8 +211,8 @@ impl Site {
              sed -n '/sum_received/,/}}/s/.*bits_per_second\":[^0-9]*\\([0-9.e+]*\\).*/\\1/p' /run/flow"
         );
         let once = |_| {
-            self.host(2)?.shell(&format!("{inside} iperf3 -s -1 -D"))?;
-            let rate: f64 = self.host(1)?.shell(&measure)?.trim().parse()?;
+            self.site.host(2)?.shell(&format!("{inside} iperf3 -s -1 -D"))?;
+            let rate: f64 = self.site.host(1)?.shell(&measure)?.trim().parse()?;
             Ok(Duration::from_secs_f64(GIGABYTE / rate))
         };
         (0..MEASUREMENTS).map(once).collect()

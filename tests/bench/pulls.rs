@@ -1,13 +1,13 @@
 //! One image for eight hosts from one registry: beside a shell loop of Docker's client, and over a thin line in several ways.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use lab::{Host, Kind, Owner, Room, Root};
+use lab::{Host, Kind};
 
-use crate::hosts::{bring_ssh, on_network};
-use crate::race::{Figures, Job};
+use crate::race::Figures;
 use crate::report::{Report, Target};
-use crate::{Result, XCRANE, word};
+use crate::site::Site;
+use crate::{Result, XCRANE};
 
 /// h1 has the registry, h2 and h3 mirror it, and these want images.
 const HOSTS: std::ops::RangeInclusive<u8> = 4..=11;
@@ -19,18 +19,16 @@ const LINE: &str = "100mbit";
 
 /// Compares on hosts of its own, which are gone afterwards.
 pub(crate) fn run(report: &mut Report, work: &Path) -> Result<()> {
-    let mut site = Site::bring_up(work)?;
+    let mut pulls = Pulls::bring_up(work)?;
     report.section(&format!("one image on {COUNT} hosts at once; a registry with TLS and accounts"))?;
-    site.compare_with_clients(report)?;
+    pulls.compare_with_clients(report)?;
     report.section(&format!("the same, 40 MB, with {LINE} from the registry; ours: all at once, straight from it"))?;
-    site.compare_ways(report)?;
-    Ok(site.room.stop()?)
+    pulls.compare_ways(report)?;
+    Ok(pulls.site.room.stop()?)
 }
 
-struct Site {
-    room: Room,
-    bin: PathBuf,
-    home: PathBuf,
+struct Pulls {
+    site: Site,
 }
 
 /// What one run cost.
@@ -40,40 +38,32 @@ struct Run {
     bytes: u64,
 }
 
-impl Site {
+impl Pulls {
     fn bring_up(work: &Path) -> Result<Self> {
-        let root = Root::ready()?;
-        let dir = lab::default_directory().join("bench-pulls");
-        lab::claim(&dir)?;
-        let room = Room::keep(&dir, root, Owner::Caller)?;
-        room.start(3, Kind::Systemd)?;
-        room.start(u8::try_from(COUNT)?, Kind::Light)?;
-        let site = Self { room, bin: work.join("pulls-bin"), home: work.join("pulls") };
-        std::fs::create_dir(&site.bin)?;
-        bring_ssh(&site.bin)?;
-        site.make_registries()?;
-        site.trust()?;
-        site.push("large", 100)?;
-        site.push("small", 40)?;
-        Ok(site)
+        let kinds = [(3, Kind::Systemd), (u8::try_from(COUNT)?, Kind::Light)];
+        let pulls = Self { site: Site::bring_up(work, "pulls", &kinds)? };
+        pulls.site.define_hosts()?;
+        pulls.make_registries()?;
+        pulls.trust()?;
+        pulls.push("large", 100)?;
+        pulls.push("small", 40)?;
+        Ok(pulls)
     }
 
     fn make_registries(&self) -> Result<()> {
-        for host in self.room.hosts() {
-            self.xcrane(&host.definition().join(" "))?;
-        }
-        self.xcrane("mkregistry h1 --auth ada")?;
-        self.xcrane("mkregistry h2 --upstream h1")?;
-        self.xcrane("mkregistry h3 --upstream h1")
+        self.site.run("mkregistry h1 --auth ada")?;
+        self.site.run("mkregistry h2 --upstream h1")?;
+        self.site.run("mkregistry h3 --upstream h1")
     }
 
     /// What `dockertrust` and mkhost do on hosts with systemd, and a login for Docker's client.
     fn trust(&self) -> Result<()> {
-        let authority = std::fs::read_to_string(self.home.join("ca/ca.pem"))?;
-        let asked = self.job("gettab", &[XCRANE, "gettab", "key=registry,username=ada", "passwd.password"])?.weigh()?;
+        let authority = std::fs::read_to_string(self.site.home.join("ca/ca.pem"))?;
+        let asked =
+            self.site.job("gettab", &[XCRANE, "gettab", "key=registry,username=ada", "passwd.password"])?.weigh()?;
         let password = asked.output.trim().to_owned();
-        let mut hosts: Vec<Host<'_>> = HOSTS.map(|host| self.host(host)).collect::<Result<_>>()?;
-        hosts.push(self.host(1)?);
+        let mut hosts: Vec<Host<'_>> = HOSTS.map(|host| self.site.host(host)).collect::<Result<_>>()?;
+        hosts.push(self.site.host(1)?);
         for host in hosts {
             host.shell(&format!(
                 "for place in {PLACE} 10.77.0.2:5000 10.77.0.3:5000; do
@@ -88,24 +78,11 @@ impl Site {
     /// An image that cannot be packed.
     fn push(&self, name: &str, megabytes: u32) -> Result<()> {
         let image = format!("{PLACE}/{name}:1");
-        self.host(1)?.shell(&format!(
+        self.site.host(1)?.shell(&format!(
             "export HOME=/root; mkdir -p /srv/made && cd /srv/made && head -c {megabytes}M /dev/urandom >data && \
              tar -c data | docker import - {image} && docker push -q {image} && rm -r /srv/made"
         ))?;
         Ok(())
-    }
-
-    fn job(&self, name: &str, argv: &[&str]) -> Result<Job> {
-        Ok(on_network(&self.room, &self.bin, name, argv)?.env("XCRANE_HOME", word(&self.home)))
-    }
-
-    fn xcrane(&self, line: &str) -> Result<()> {
-        let words: Vec<&str> = [XCRANE].into_iter().chain(line.split(' ')).collect();
-        self.job("xcrane", &words)?.time().map(drop)
-    }
-
-    fn host(&self, number: u8) -> Result<Host<'_>> {
-        Ok(self.room.host(&format!("h{number}"))?)
     }
 
     fn compare_with_clients(&self, report: &mut Report) -> Result<()> {
@@ -125,7 +102,7 @@ impl Site {
     }
 
     fn compare_ways(&self, report: &mut Report) -> Result<()> {
-        self.host(1)?.slow(LINE)?;
+        self.site.host(1)?.slow(LINE)?;
         let all = self.pull("all at once", "small", &[])?;
         let mut compare = |name: &str, run: Run| -> Result<()> {
             report.line(name, &all.figures, Some(&run.figures), Target::default())?;
@@ -136,7 +113,7 @@ impl Site {
             compare(&name, self.pull(&name, "small", &["--at-once", wave])?)?;
         }
         for (first, last, mirror) in [(4, 7, 2), (8, 11, 3)] {
-            self.xcrane(&format!("chdef h[{first}-{last}] dockerregistries=10.77.0.{mirror}:5000"))?;
+            self.site.run(&format!("chdef h[{first}-{last}] dockerregistries=10.77.0.{mirror}:5000"))?;
         }
         compare("two mirrors that have nothing yet", self.pull("two cold mirrors", "small", &[])?)?;
         compare("two mirrors that have it", self.pull("two warm mirrors", "small", &[])?)
@@ -153,18 +130,18 @@ impl Site {
     fn run(&self, name: &str, argv: &[&str], image: &str) -> Result<Run> {
         for host in HOSTS {
             let names = format!("docker images -q '*/{image}' | xargs -r docker rmi -f");
-            self.host(host)?.shell(&names)?;
+            self.site.host(host)?.shell(&names)?;
         }
         let before = self.sent()?;
-        let time = self.job(name, argv)?.time()?;
+        let time = self.site.job(name, argv)?.time()?;
         let bytes = (self.sent()? - before) / COUNT;
         for host in HOSTS {
-            self.host(host)?.shell(&format!("docker image inspect {PLACE}/{image}:1 >/dev/null"))?;
+            self.site.host(host)?.shell(&format!("docker image inspect {PLACE}/{image}:1 >/dev/null"))?;
         }
         Ok(Run { figures: Figures { name: name.to_owned(), time, peak_kib: None }, bytes })
     }
 
     fn sent(&self) -> Result<u64> {
-        Ok(self.host(1)?.shell("cat /sys/class/net/eth0/statistics/tx_bytes")?.trim().parse()?)
+        Ok(self.site.host(1)?.shell("cat /sys/class/net/eth0/statistics/tx_bytes")?.trim().parse()?)
     }
 }

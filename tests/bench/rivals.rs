@@ -8,6 +8,7 @@ mod networks;
 mod pulls;
 mod race;
 mod report;
+mod site;
 mod tables;
 
 use std::path::Path;
