@@ -13,7 +13,7 @@ use crate::networks::survey::{self, Attached, EngineSurvey, Survey};
 use crate::ssh::{Connections, Ssh};
 use crate::{
     Beacon, Boot, Console, Error, EventLog, Exec, Files, Guests, Host, Hosts, Images, Inventory, Power, Progress,
-    Reach, Result, Settings,
+    Reach, Result, Sensors, Settings,
 };
 
 /// A driver, and at a glance what it can do.
@@ -31,6 +31,9 @@ pub trait Backend: Send + Sync {
         None
     }
     fn inventory(&self) -> Option<&dyn Inventory> {
+        None
+    }
+    fn sensors(&self) -> Option<&dyn Sensors> {
         None
     }
     fn event_log(&self) -> Option<&dyn EventLog> {
@@ -114,6 +117,10 @@ impl Backends {
 
     pub fn inventory(&self, node: &Node) -> Result<&dyn Inventory> {
         self.choose(node, &crate::power::COLUMNS, "an inventory", |driver| driver.inventory())
+    }
+
+    pub fn sensors(&self, node: &Node) -> Result<&dyn Sensors> {
+        self.choose(node, &crate::power::COLUMNS, "reading sensors", |driver| driver.sensors())
     }
 
     pub fn event_log(&self, node: &Node) -> Result<&dyn EventLog> {

@@ -1,7 +1,7 @@
 //! The chassis commands: power, and what is booted next. Pure.
 
 use super::message::Request;
-use crate::{BeaconState, BootDevice, BootOverride, Persistence};
+use crate::{BeaconState, BootDevice, BootOverride, Measured, Persistence, Vital};
 
 const CHASSIS: u8 = 0x00;
 
@@ -36,6 +36,42 @@ pub(super) fn beacon(status: &[u8]) -> Option<Option<BeaconState>> {
     };
     Some((state & TELLS != 0).then_some(shown))
 }
+
+/// What the status says of power, chassis or light, in xCAT's words; nothing of what sensors measure.
+pub(super) fn vitals(vital: Vital, status: &[u8]) -> Vec<Measured> {
+    let &[power, last, misc, ..] = status else { return Vec::new() };
+    let bit = |byte: u8, bit: u8, [no, yes]: [&'static str; 2]| if byte >> bit & 1 == 1 { yes } else { no };
+    const FAULT: [&str; 2] = ["false", "true"];
+    const ACTIVE: [&str; 2] = ["inactive", "active"];
+    let lines: Vec<(&str, &str)> = match vital {
+        Vital::Power => vec![("Power Status", bit(power, 0, ["off", "on"]))],
+        Vital::Chassis => vec![
+            ("Power Overload", bit(power, 1, FAULT)),
+            ("Power Interlock", bit(power, 2, ACTIVE)),
+            ("Power Fault", bit(power, 3, FAULT)),
+            ("Power Control Fault", bit(power, 4, FAULT)),
+            ("Power Restore Policy", POLICIES[usize::from(power >> 5 & 3)]),
+            ("Last Power Event", LAST_EVENTS.iter().find(|(of, _)| last & of != 0).map_or("none", |(_, words)| *words)),
+            ("Chassis intrusion", bit(misc, 0, ACTIVE)),
+            ("Front Panel Lockout", bit(misc, 1, ACTIVE)),
+            ("Drive Fault", bit(misc, 2, FAULT)),
+            ("Cooling Fault", bit(misc, 3, FAULT)),
+        ],
+        Vital::Light => match beacon(status).flatten() {
+            Some(BeaconState::Off) => vec![("Identify Light", "off")],
+            Some(BeaconState::On) => vec![("Identify Light", "on")],
+            Some(BeaconState::Blinking) => vec![("Identify Light", "blinking")],
+            None => Vec::new(),
+        },
+        Vital::Temperature | Vital::Voltage | Vital::Current | Vital::Fan | Vital::Wattage | Vital::Other => Vec::new(),
+    };
+    lines.into_iter().map(|(name, words)| Measured::words(name, words)).collect()
+}
+
+/// What a machine does when the mains return.
+const POLICIES: [&str; 4] = ["Always off", "Last state", "Always on", "Unknown"];
+const LAST_EVENTS: [(u8, &str); 5] =
+    [(0x10, "By Request"), (0x08, "Power Fault"), (0x04, "Interlock"), (0x02, "Overload"), (0x01, "AC Failed")];
 
 /// Switches the light on until it is switched off. 0 s is off; what comes after the seconds is: no limit.
 pub(super) fn identify(on: bool) -> Request {

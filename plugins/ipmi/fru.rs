@@ -64,7 +64,8 @@ pub(super) fn fields(area: Area, bytes: &[u8]) -> Option<Vec<String>> {
     Some(fields)
 }
 
-fn text(kind: u8, bytes: &[u8]) -> String {
+/// A text in one of the four ways of stores and sensor records.
+pub(super) fn text(kind: u8, bytes: &[u8]) -> String {
     let text: String = match kind {
         0 => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
         1 => bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]).map(decimal).collect(),

@@ -2,7 +2,7 @@
 //!
 //! Reading order, all pure: `reader`, `cipher`, `packet` (RMCP+), `message` (IPMI), `completion`, `handshake` (RAKP),
 //! `window`; then `wire` (one socket for all), `pauses`, `target` (attributes → whom), `session`; then what is asked:
-//! `chassis`, `identity`, `fru`, `sel`; then one file a capability.
+//! `chassis`, `identity`, `fru`, `sel`, `reading`, `sdr`; then one file a capability.
 
 mod beacon;
 mod boot;
@@ -19,7 +19,10 @@ mod packet;
 mod pauses;
 mod power;
 mod reader;
+mod reading;
+mod sdr;
 mod sel;
+mod sensors;
 mod session;
 mod target;
 mod window;
@@ -34,7 +37,7 @@ use self::session::Session;
 use self::target::Definition;
 use self::wire::Wire;
 use crate::registry::Account;
-use crate::{Backend, Beacon, Boot, EventLog, Inventory, Power, Result, Settings};
+use crate::{Backend, Beacon, Boot, EventLog, Inventory, Power, Result, Sensors, Settings};
 
 const NAME: &str = "ipmi";
 
@@ -83,6 +86,10 @@ impl Backend for Ipmi {
     }
 
     fn inventory(&self) -> Option<&dyn Inventory> {
+        Some(self)
+    }
+
+    fn sensors(&self) -> Option<&dyn Sensors> {
         Some(self)
     }
 

@@ -60,13 +60,7 @@ pub(super) fn entry(answer: &[u8]) -> Option<(u16, MachineEvent)> {
 
 /// What a sensor has reported: its type, its number, direction and event type, and three bytes more.
 fn event(sensor: u8, number: u8, kind: u8, data: [u8; 3]) -> String {
-    let offset = data[0] & 0x0f;
-    let what = match kind & 0x7f {
-        0x01 => THRESHOLD.get(usize::from(offset)).copied(),
-        0x6f => SPECIFIC.iter().find(|(of, at, _)| (*of, *at) == (sensor, offset)).map(|(_, _, words)| *words),
-        generic => GENERIC.iter().find(|(of, at, _)| (*of, *at) == (generic, offset)).map(|(_, _, words)| *words),
-    };
-    let what = what.map_or_else(|| format!("event {:02x}.{offset:x}", kind & 0x7f), str::to_owned);
+    let what = words(sensor, kind, data[0] & 0x0f);
     let sensor = SENSORS.get(usize::from(sensor)).filter(|words| !words.is_empty());
     let sensor = sensor.copied().unwrap_or("Sensor of the vendor's own type");
     // The data of a threshold are what was read and what was crossed, in units that only the sensor's record tells.
@@ -76,6 +70,16 @@ fn event(sensor: u8, number: u8, kind: u8, data: [u8; 3]) -> String {
     };
     let recovered = if kind & 0x80 == 0 { "" } else { " - Recovered" };
     format!("{sensor}, {what} (sensor {number:#04x}){data}{recovered}")
+}
+
+/// What an event of this type and offset says, of a sensor of this type.
+pub(super) fn words(sensor: u8, kind: u8, offset: u8) -> String {
+    let words = match kind & 0x7f {
+        0x01 => THRESHOLD.get(usize::from(offset)).copied(),
+        0x6f => SPECIFIC.iter().find(|(of, at, _)| (*of, *at) == (sensor, offset)).map(|(_, _, words)| *words),
+        generic => GENERIC.iter().find(|(of, at, _)| (*of, *at) == (generic, offset)).map(|(_, _, words)| *words),
+    };
+    words.map_or_else(|| format!("event {:02x}.{offset:x}", kind & 0x7f), str::to_owned)
 }
 
 /// Table 42-3, by its numbers.

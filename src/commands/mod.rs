@@ -138,6 +138,7 @@ commands! {
     rpower::Rpower,
     rsetboot::Rsetboot,
     rinv::Rinv,
+    rvitals::Rvitals,
     reventlog::Reventlog,
     rbeacon::Rbeacon,
     rcons::Rcons,

@@ -70,6 +70,7 @@ mod rmregistry;
 mod rmvm;
 mod rpower;
 mod rsetboot;
+mod rvitals;
 mod settings;
 mod tabdump;
 mod tabedit;
