@@ -14,7 +14,7 @@ pub(crate) const COLUMNS: [&str; 2] = ["cons", "mgt"];
 pub trait Console: Send + Sync {
     /// Attaches to the node's own console. The session ends when the node stops; attach again to follow a restart. One
     /// that does not run is [`crate::Error::NotRunning`].
-    async fn attach(&self, node: &Node, size: Option<Size>) -> Result<Session>;
+    async fn attach(&self, node: &Node, attach: Attach) -> Result<Session>;
 
     /// Starts a program in the node on a terminal of its own.
     async fn open(&self, node: &Node, invocation: &Invocation, size: Option<Size>) -> Result<Session>;
@@ -22,6 +22,20 @@ pub trait Console: Send + Sync {
     /// Waits until the node runs again; the caller sets the time limit.
     async fn wait_running(&self, node: &Node) -> Result<()>;
 }
+
+/// How to attach.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Attach {
+    /// Of the caller's window, if there is one.
+    pub size: Option<Size>,
+    /// Takes a console that is for one only from whoever has it; else that is [`crate::Error::Occupied`].
+    pub take_over: bool,
+}
+
+/// Inside the error by which a session ends that was cut off, perhaps for a moment only: attach again.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Interruption(pub String);
 
 /// A terminal's size in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +65,9 @@ pub trait Control: Send + Sync {
 
     /// Who else is attached, when the backend can know.
     async fn attached(&self) -> Result<Option<Vec<String>>>;
+
+    /// Sends a break over the node's serial line; false where it has none.
+    async fn send_break(&self) -> Result<bool>;
 
     /// Ends what the session started on the node and would run on without it. Only dropping the session is not enough for
     /// that, because it takes a request and time.

@@ -42,6 +42,9 @@ pub enum Error {
     /// It exists and does not run; `state` is the backend's own word.
     #[error("not running ({state})")]
     NotRunning { state: String },
+    /// A console that is for one only is somebody else's.
+    #[error("{what}: another client has the console")]
+    Occupied { what: String },
     /// A guest of that name exists and is not what the definition says.
     #[error("exists on {host} and differs from its definition: {}", differences.join("; "))]
     Differs { host: String, differences: Vec<String> },

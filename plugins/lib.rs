@@ -39,7 +39,7 @@ mod vitals;
 pub use backend::{Backend, Backends};
 pub use beacon::{Beacon, BeaconState};
 pub use boot::{Boot, BootDevice, BootOverride, Persistence};
-pub use console::{Console, Control, Session, Size};
+pub use console::{Attach, Console, Control, Interruption, Session, Size};
 pub use docker::HOSTS_FILE;
 pub use error::{Error, RegistryFault, Result, chain};
 pub use eventlog::{EventLog, MachineEvent};

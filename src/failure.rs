@@ -79,6 +79,7 @@ impl From<plugins::Error> for Failure {
                 failure.hint(format!("see what takes it with: lsimage {host}; and free it with: rmimage IMAGE {host}"))
             }
             plugins::Error::NotRunning { .. } => failure.hint("switch it on with: rpower NODERANGE on"),
+            plugins::Error::Occupied { .. } => failure.hint("take it over with: rcons --force NODE"),
             plugins::Error::Differs { .. } => failure.hint("make it anew with: mkvm --force NODERANGE"),
             plugins::Error::NoDriver { column, .. } => failure.hint(format!("set it with: chdef NODERANGE {column}=…")),
             _ => failure,

@@ -20,7 +20,7 @@ use super::guests::{absent_or, inspect};
 use super::moment::unix_seconds;
 use super::stream::{self as output, Output};
 use super::{Docker, program};
-use crate::{Console, Control, Error, Invocation, Result, Session, Size};
+use crate::{Attach, Console, Control, Error, Invocation, Result, Session, Size};
 
 /// The keys at which the engine itself ends a session. The first is held back until the next comes, so it is one that
 /// shows no effect (Ctrl-@); unset they would be Ctrl-P Ctrl-Q, and Ctrl-P is a shell's previous command.
@@ -34,7 +34,8 @@ const STOPPING: Duration = Duration::from_millis(300);
 
 #[async_trait]
 impl Console for Docker {
-    async fn attach(&self, node: &Node, size: Option<Size>) -> Result<Session> {
+    /// For everybody; nothing is to be taken from anybody.
+    async fn attach(&self, node: &Node, Attach { size, take_over: _ }: Attach) -> Result<Session> {
         let container = Container { engine: self.engine(node).await?, name: node.name().to_owned() };
         let found = inspect(&container.engine, &container.name).await?;
         if !runs(&found) {
@@ -160,6 +161,10 @@ impl Control for Container {
     /// The engine does not tell.
     async fn attached(&self) -> Result<Option<Vec<String>>> {
         Ok(None)
+    }
+
+    async fn send_break(&self) -> Result<bool> {
+        Ok(false)
     }
 
     /// The engine forgets a watcher when its connection ends.

@@ -1,7 +1,7 @@
 //! Backend `ipmi`: a node is a server with a BMC that speaks IPMI 2.0 over the network.
 //!
 //! Reading order, all pure: `reader`, `cipher`, `packet` (RMCP+), `message` (IPMI), `completion`, `handshake` (RAKP),
-//! `window`; then `wire` (one socket for all), `pauses`, `target` (attributes → whom), `session`; then what is asked:
+//! `window`, `sol` (serial over LAN); then `wire` (one socket for all), `pauses`, `target` (attributes → whom), `session`; then what is asked:
 //! `chassis`, `identity`, `fru`, `sel`, `reading`, `sdr`; then one file a capability.
 
 mod beacon;
@@ -9,6 +9,7 @@ mod boot;
 mod chassis;
 mod cipher;
 mod completion;
+mod console;
 mod eventlog;
 mod fru;
 mod handshake;
@@ -24,10 +25,13 @@ mod sdr;
 mod sel;
 mod sensors;
 mod session;
+mod sol;
 mod target;
 mod window;
 mod wire;
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tables::Node;
@@ -37,7 +41,7 @@ use self::session::Session;
 use self::target::Definition;
 use self::wire::Wire;
 use crate::registry::Account;
-use crate::{Backend, Beacon, Boot, EventLog, Inventory, Power, Result, Sensors, Settings};
+use crate::{Backend, Beacon, Boot, Console, EventLog, Inventory, Power, Result, Sensors, Settings};
 
 const NAME: &str = "ipmi";
 
@@ -48,12 +52,32 @@ pub(crate) struct Ipmi {
     limit: Duration,
     account: Option<Account>,
     endings: TaskTracker,
+    orphans: Orphans,
+}
+
+/// Sessions of ours that were cut off with a console, by the name of the BMC. It keeps the console for them until it has
+/// forgotten them.
+#[derive(Debug, Clone, Default)]
+struct Orphans(Arc<Mutex<HashMap<String, u32>>>);
+
+impl Orphans {
+    fn add(&self, bmc: &str, session: Option<u32>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = session {
+            all.insert(bmc.to_owned(), session);
+        }
+    }
+
+    fn has(&self, bmc: &str, session: Option<u32>) -> bool {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        session.is_some() && all.get(bmc).copied() == session
+    }
 }
 
 impl Ipmi {
     pub(crate) fn new(settings: &Settings, endings: &TaskTracker) -> Self {
         let (limit, account) = (settings.connect_limit, settings.bmc_account.clone());
-        Self { wire: Wire::default(), limit, account, endings: endings.clone() }
+        Self { wire: Wire::default(), limit, account, endings: endings.clone(), orphans: Orphans::default() }
     }
 
     /// A session with the BMC of `node`.
@@ -94,6 +118,10 @@ impl Backend for Ipmi {
     }
 
     fn event_log(&self) -> Option<&dyn EventLog> {
+        Some(self)
+    }
+
+    fn console(&self) -> Option<&dyn Console> {
         Some(self)
     }
 

@@ -16,6 +16,8 @@ const NEXT_HEADER: u8 = 0x07;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Message,
+    /// Serial over LAN.
+    Serial,
     OpenRequest,
     OpenResponse,
     Rakp1,
@@ -25,8 +27,9 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [(Self, u8); 7] = [
+    const ALL: [(Self, u8); 8] = [
         (Self::Message, 0x00),
+        (Self::Serial, 0x01),
         (Self::OpenRequest, 0x10),
         (Self::OpenResponse, 0x11),
         (Self::Rakp1, 0x12),
@@ -64,11 +67,17 @@ pub(super) fn bare(kind: Kind, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A packet of a session.
-pub(super) fn sealed(keys: &Keys, vector: [u8; 16], session: u32, sequence: u32, message: &[u8]) -> Vec<u8> {
+/// A packet of a session: to whom, under which number.
+pub(super) fn sealed(
+    keys: &Keys,
+    vector: [u8; 16],
+    (session, sequence): (u32, u32),
+    kind: Kind,
+    payload: &[u8],
+) -> Vec<u8> {
     let mut bytes = RMCP.to_vec();
-    let payload = keys.encrypt(vector, message);
-    header(&mut bytes, Kind::Message.number() | ENCRYPTED | AUTHENTICATED, session, sequence, &payload);
+    let payload = keys.encrypt(vector, payload);
+    header(&mut bytes, kind.number() | ENCRYPTED | AUTHENTICATED, session, sequence, &payload);
     let padding = (4 - (bytes.len() - RMCP.len() + 2) % 4) % 4;
     bytes.extend(std::iter::repeat_n(0xff, padding));
     bytes.extend([u8::try_from(padding).expect("less than four"), NEXT_HEADER]);
@@ -105,7 +114,7 @@ impl<'a> Packet<'a> {
     /// The number that we gave the session, wherever the packet has it: before a session stands it is in the payload.
     pub(super) fn console(&self) -> Option<u32> {
         match self.kind {
-            Kind::Message => Some(self.session),
+            Kind::Message | Kind::Serial => Some(self.session),
             Kind::OpenResponse | Kind::Rakp2 | Kind::Rakp4 => {
                 let mut reader = Reader::new(self.payload);
                 reader.take(4)?;
@@ -169,9 +178,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_sealed_comes_back(keys in keys(), vector: [u8; 16], session: u32, sequence: u32, message in any::<[u8; 9]>(), more in 0..9usize) {
-            let bytes = sealed(&keys, vector, session, sequence, &message[..more]);
+        fn what_is_sealed_comes_back(keys in keys(), vector: [u8; 16], session: u32, sequence: u32, message in any::<[u8; 9]>(), more in 0..9usize, serial: bool) {
+            let kind = if serial { Kind::Serial } else { Kind::Message };
+            let bytes = sealed(&keys, vector, (session, sequence), kind, &message[..more]);
             let packet = Packet::read(&bytes).unwrap();
+            prop_assert_eq!(packet.kind, kind);
             prop_assert_eq!((packet.console(), packet.sequence), (Some(session), sequence));
             prop_assert_eq!(packet.unsealed(&keys).unwrap(), &message[..more]);
             prop_assert_eq!(packet.bare(), None);
@@ -179,7 +190,7 @@ mod tests {
 
         #[test]
         fn a_changed_packet_is_none(keys in keys(), vector: [u8; 16], message in any::<[u8; 8]>(), place: prop::sample::Index, change in 1..=255u8) {
-            let mut bytes = sealed(&keys, vector, 7, 1, &message);
+            let mut bytes = sealed(&keys, vector, (7, 1), Kind::Message, &message);
             let place = RMCP.len() + place.index(bytes.len() - RMCP.len());
             bytes[place] ^= change;
             prop_assert_eq!(Packet::read(&bytes).and_then(|packet| packet.unsealed(&keys)), None);
@@ -196,7 +207,7 @@ mod tests {
 
         #[test]
         fn a_cut_packet_is_none(keys in keys(), vector: [u8; 16], message in any::<[u8; 8]>(), place: prop::sample::Index) {
-            let bytes = sealed(&keys, vector, 7, 1, &message);
+            let bytes = sealed(&keys, vector, (7, 1), Kind::Message, &message);
             let cut = &bytes[..place.index(bytes.len())];
             prop_assert_eq!(Packet::read(cut).and_then(|packet| packet.unsealed(&keys)), None);
         }

@@ -64,15 +64,62 @@ impl Session {
         self.talk().succeeded(doing, response)
     }
 
+    /// Asks without waiting; what [`Self::receive`] brings may be the answer.
+    pub(super) async fn begin(&mut self, request: &Request) -> Result<()> {
+        let talk = self.talk();
+        let message = talk.numbered(request);
+        talk.send(Kind::Message, &message).await
+    }
+
+    /// Sends a packet of serial over LAN.
+    pub(super) async fn send_serial(&mut self, payload: &[u8]) -> Result<()> {
+        self.talk().send(Kind::Serial, payload).await
+    }
+
+    /// What comes next; None when nothing comes until then. May be dropped and called again without losing anything.
+    pub(super) async fn receive(&mut self, until: Instant) -> Option<Received> {
+        let talk = self.talk();
+        loop {
+            let bytes = talk.line.receive(until).await?;
+            match talk.unsealed(&bytes) {
+                Some((Kind::Serial, payload)) => return Some(Received::Serial(payload)),
+                Some((_, payload)) => match Response::read(&payload) {
+                    Some(response) => return Some(Received::Response(response)),
+                    None => continue,
+                },
+                None => continue,
+            }
+        }
+    }
+
+    /// Whether a response is to the request that was begun last.
+    pub(super) fn is_answer(&mut self, request: &Request, response: &Response) -> bool {
+        let message = self.talk().message;
+        request.is_answered_by(response, message)
+    }
+
     /// How errors call the BMC.
     pub(super) fn name(&self) -> &str {
         self.talk.as_ref().map_or("", |talk| &talk.name)
+    }
+
+    /// The BMC's number for it.
+    pub(super) fn number(&self) -> Option<u32> {
+        self.talk.as_ref().map(|talk| talk.managed)
     }
 
     /// An answer that is too short or says what cannot be.
     pub(super) fn garbled(&self, doing: &str) -> Error {
         garbled(self.name(), doing)
     }
+}
+
+/// What comes in a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Received {
+    Response(Response),
+    /// A packet of serial over LAN.
+    Serial(Vec<u8>),
 }
 
 fn garbled(name: &str, doing: &str) -> Error {
@@ -300,19 +347,19 @@ impl Talk {
 
     /// The answer, and how many times the question was sent for it.
     async fn exchange(&mut self, doing: &str, request: &Request, deadline: Instant) -> Result<(Response, u32)> {
-        self.message = (self.message + 1) & 0x3f;
+        let message = self.numbered(request);
         let first = match request.repeat {
             Repeat::Soon => FIRST_WAIT_OF_COMMAND.min(self.limit / 4),
             Repeat::Late => self.limit / 2,
         };
         let mut pauses = Pauses::from(first);
-        let message = request.write(self.message);
         for sent in 1.. {
-            self.send(&message).await?;
+            self.send(Kind::Message, &message).await?;
             let is_last = request.repeat == Repeat::Late && sent > 1;
             let until = if is_last { deadline } else { (Instant::now() + pauses.pause()).min(deadline) };
             while let Some(bytes) = self.line.receive(until).await {
-                let response = self.unsealed(&bytes);
+                let response = self.unsealed(&bytes).filter(|(kind, _)| *kind == Kind::Message);
+                let response = response.and_then(|(_, payload)| Response::read(&payload));
                 if let Some(response) = response.filter(|response| request.is_answered_by(response, self.message)) {
                     return Ok((response, sent));
                 }
@@ -324,17 +371,24 @@ impl Talk {
         Err(Error::TimedOut { what: format!("{}: cannot {doing}", self.name), after: self.limit })
     }
 
-    async fn send(&mut self, message: &[u8]) -> Result<()> {
+    /// The request under the next number.
+    fn numbered(&mut self, request: &Request) -> Vec<u8> {
+        self.message = (self.message + 1) & 0x3f;
+        request.write(self.message)
+    }
+
+    async fn send(&mut self, kind: Kind, payload: &[u8]) -> Result<()> {
         // 0 is for packets outside of sessions.
         self.sequence = self.sequence.checked_add(1).unwrap_or(1);
-        let bytes = packet::sealed(&self.keys, random_bytes()?, self.managed, self.sequence, message);
+        let bytes = packet::sealed(&self.keys, random_bytes()?, (self.managed, self.sequence), kind, payload);
         self.line.send(&bytes).await
     }
 
-    fn unsealed(&mut self, bytes: &[u8]) -> Option<Response> {
+    /// What a packet of this session carries, unless it was seen before.
+    fn unsealed(&mut self, bytes: &[u8]) -> Option<(Kind, Vec<u8>)> {
         let packet = Packet::read(bytes)?;
         let payload = packet.unsealed(&self.keys)?;
-        if self.window.admits(packet.sequence) { Response::read(&payload) } else { None }
+        self.window.admits(packet.sequence).then_some((packet.kind, payload))
     }
 
     /// Says good-bye. That nobody answers is no news: the BMC forgets the session by itself after a while.

@@ -25,11 +25,13 @@ use crate::ui::Format;
   ^Ec?   list these keys
   ^Ecw   who else is attached
   ^Ecr   show the latest output again
+  ^Ecl0  send a break, over a serial line
   ^Ec^E  send ^Ec itself
 
-A node without a terminal shows its log. When the node is restarted the console is attached again. Without a
-terminal on standard input what is piped in is sent, and the session ends when the answer to it is over.
-With a program the exit code is the program's.
+The console of a server (cons=ipmi, or mgt=ipmi) is its serial port, through its BMC, for one user at a time; one that
+is cut off is opened again when the BMC is back. A container without a terminal shows its log. When a container is
+restarted its console is attached again. Without a terminal on standard input what is piped in is sent, and the session
+ends when the answer to it is over. With a program the exit code is the program's.
 
 Examples:
   rcons n1
@@ -43,7 +45,7 @@ pub(crate) struct Rcons {
     /// Only watch: nothing that is typed is sent
     #[arg(short, long, conflicts_with_all = ["exec", "command"])]
     spy: bool,
-    /// Type although others are attached, as everybody may anyway
+    /// Take the console of a server from whoever has it; that of a container is for everybody anyway
     #[arg(short, long, conflicts_with = "spy")]
     force: bool,
     /// Run this command line, by the node's shell, instead
@@ -80,7 +82,7 @@ impl Run for Rcons {
 impl Rcons {
     async fn enter(self, cx: &Context, node: Node) -> Result<Outcome, Failure> {
         let console = cx.backends()?.console(&node)?;
-        let manner = Manner { spy: self.spy, settle: Duration::from_secs_f64(self.wait) };
+        let manner = Manner { spy: self.spy, take_over: self.force, settle: Duration::from_secs_f64(self.wait) };
         // A home that cannot be written to is no reason to refuse the console.
         let attendance = Attendance::take(&config::home()?, node.name(), &who(cx)).ok();
         let desk = Desk::new(cx.ui.clone(), node, manner)?;

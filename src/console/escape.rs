@@ -1,4 +1,4 @@
-//! The keys by which a user talks to `rcons` instead of to the node: Ctrl-E, then c, then one more.
+//! The keys by which a user talks to `rcons` instead of to the node: Ctrl-E, then c, then one or two more.
 //!
 //! Pure: bytes in, events out, however they are cut into pieces. What turns out to be no escape reaches the node unchanged,
 //! only later: a Ctrl-E waits for the byte after it.
@@ -11,6 +11,7 @@ pub(crate) const HELP: &[(&str, &str)] = &[
     ("^Ec?", "list these keys"),
     ("^Ecw", "who else is attached"),
     ("^Ecr", "show the latest output again"),
+    ("^Ecl0", "send a break, over a serial line"),
     ("^Ec^E", "send ^Ec itself"),
 ];
 
@@ -23,6 +24,7 @@ pub(crate) enum Event {
     Help,
     Who,
     Replay,
+    Break,
 }
 
 /// Finds escapes in what is typed; remembers an unfinished one.
@@ -37,6 +39,7 @@ enum Seen {
     Nothing,
     ControlE,
     ControlEc,
+    ControlEcl,
 }
 
 impl Escapes {
@@ -53,6 +56,7 @@ impl Escapes {
             Seen::Nothing => Vec::new(),
             Seen::ControlE => vec![CONTROL_E],
             Seen::ControlEc => vec![CONTROL_E, b'c'],
+            Seen::ControlEcl => vec![CONTROL_E, b'c', b'l'],
         }
     }
 
@@ -70,6 +74,10 @@ impl Escapes {
             (Seen::ControlEc, b'?') => tell(events, Event::Help),
             (Seen::ControlEc, b'w') => tell(events, Event::Who),
             (Seen::ControlEc, b'r') => tell(events, Event::Replay),
+            (Seen::ControlEc, b'l') => Seen::ControlEcl,
+            (Seen::ControlEcl, b'0') => tell(events, Event::Break),
+            // Such as `clear` typed after Ctrl-E at a shell's prompt.
+            (Seen::ControlEcl, other) => send(events, &[CONTROL_E, b'c', b'l', other]),
             (Seen::ControlEc, CONTROL_E) => send(events, &[CONTROL_E, b'c']),
             // Such as `cd` typed after Ctrl-E at a shell's prompt.
             (Seen::ControlEc, other) => send(events, &[CONTROL_E, b'c', other]),
@@ -145,7 +153,7 @@ mod tests {
     /// What an escape is made of, and other bytes, so that escapes are common.
     fn typed() -> impl Strategy<Value = Vec<u8>> {
         let byte = prop_oneof![
-            4 => prop::sample::select(&b"\x05\x05\x05ccc.?wr"[..]),
+            4 => prop::sample::select(&b"\x05\x05\x05ccc.?wrll0"[..]),
             1 => any::<u8>(),
         ];
         prop::collection::vec(byte, 0..60)

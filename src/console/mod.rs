@@ -12,7 +12,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugins::{Console, Control, Invocation, Session, chain};
+use plugins::{Attach, Console, Control, Interruption, Invocation, Session, chain};
 use tables::Node;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -40,6 +40,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(crate) struct Manner {
     /// Only watch.
     pub(crate) spy: bool,
+    /// Take a console that is for one only from whoever has it.
+    pub(crate) take_over: bool,
     /// With piped input: how long the node must be quiet to count as done.
     pub(crate) settle: Duration,
 }
@@ -73,6 +75,36 @@ enum Ending {
     /// Nobody reads our output any more.
     Unread,
     Signal(u8),
+}
+
+/// Why a session was cut off.
+enum Cut {
+    /// It may pass.
+    Perhaps(String),
+    Off(Failure),
+}
+
+impl From<Failure> for Cut {
+    fn from(failure: Failure) -> Self {
+        Self::Off(failure)
+    }
+}
+
+impl From<io::Error> for Cut {
+    fn from(error: io::Error) -> Self {
+        let why = chain(&error);
+        let passes = error.get_ref().is_some_and(|cause| cause.is::<Interruption>());
+        if passes { Self::Perhaps(why) } else { Failure::refused(format!("the console is cut off: {why}")).into() }
+    }
+}
+
+impl From<Cut> for Failure {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Perhaps(why) => Self::refused(format!("the console is cut off: {why}")),
+            Cut::Off(failure) => failure,
+        }
+    }
 }
 
 /// Who takes what is typed.
@@ -122,9 +154,9 @@ impl Desk {
     ) -> Result<Outcome, Failure> {
         self.attendance = attendance;
         let node = self.node.clone();
-        let mut session = match self.meanwhile(console.attach(&node, self.window())).await? {
+        let mut session = match self.meanwhile(console.attach(&node, self.how())).await? {
             Ok(Err(plugins::Error::NotRunning { state })) if self.interactive => {
-                Err(format!("is not running ({state})"))
+                Err(format!("{} is not running ({state})", node.name()))
             }
             Ok(session) => Ok(session?),
             Err(ending) => return Ok(self.leave(ending)),
@@ -136,10 +168,14 @@ impl Desk {
                     Ok(session) => Ok(session),
                     Err(ending) => return Ok(self.leave(ending)),
                 },
-                Ok(session) => match self.talk(session, false).await? {
-                    (Ending::Ended, _) if self.keyboard.is_sent() => return Ok(self.leave(Ending::Settled)),
-                    (Ending::Ended, _) => Err("stopped".to_owned()),
-                    (ending, _) => return Ok(self.leave(ending)),
+                Ok(session) => match self.talk(session, false).await {
+                    Err(Cut::Perhaps(why)) if self.interactive => {
+                        Err(format!("{}: the console is cut off: {why}", node.name()))
+                    }
+                    Err(cut) => return Err(cut.into()),
+                    Ok((Ending::Ended, _)) if self.keyboard.is_sent() => return Ok(self.leave(Ending::Settled)),
+                    Ok((Ending::Ended, _)) => Err(format!("{} stopped", node.name())),
+                    Ok((ending, _)) => return Ok(self.leave(ending)),
                 },
             };
         }
@@ -171,6 +207,10 @@ impl Desk {
         Ok(outcome)
     }
 
+    fn how(&self) -> Attach {
+        Attach { size: self.window(), take_over: self.manner.take_over }
+    }
+
     fn window(&self) -> Option<plugins::Size> {
         terminal::size().filter(|_| self.interactive)
     }
@@ -190,7 +230,7 @@ impl Desk {
     }
 
     /// Carries a session to its end.
-    async fn talk(&mut self, session: Session, program: bool) -> Result<(Ending, Box<dyn Control>), Failure> {
+    async fn talk(&mut self, session: Session, program: bool) -> Result<(Ending, Box<dyn Control>), Cut> {
         let Session { mut output, mut input, note, control } = session;
         let watched_only = input.is_none();
         let listener =
@@ -216,7 +256,7 @@ impl Desk {
                 Step::Notice(notice) => self.notice(notice, Some(control.as_ref())).await,
                 Step::Typed(events) => self.typed(events, listener).await?,
                 Step::Written(written) => self.written(written),
-                Step::Said(said) => match said.map_err(|error| Self::lost(&error))? {
+                Step::Said(said) => match said? {
                     0 => Some(Ending::Ended),
                     length => self.said(&buffer[..length], watched_only),
                 },
@@ -232,17 +272,18 @@ impl Desk {
     async fn attach_again(&mut self, console: &dyn Console, why: &str) -> Result<Result<Session, Ending>, Failure> {
         let name = self.node.name().to_owned();
         let leaves = if self.interactive { ", ^Ec. leaves" } else { "" };
-        self.tell(&format!("{name} {why}; waiting for it to run{leaves}"));
+        self.tell(&format!("{why}; waiting for it to run{leaves}"));
         let node = self.node.clone();
-        let size = self.window();
+        let how = self.how();
         let again = async {
             loop {
                 console.wait_running(&node).await?;
-                match console.attach(&node, size).await {
+                match console.attach(&node, how).await {
                     // It runs, but cannot be attached to at just this moment, or is gone again.
                     Err(
                         plugins::Error::NotRunning { .. }
                         | plugins::Error::Refused { .. }
+                        | plugins::Error::Occupied { .. }
                         | plugins::Error::Absent { .. },
                     ) => sleep(PAUSE).await,
                     attached => return attached,
@@ -297,6 +338,8 @@ impl Desk {
                 (Event::Who, Listener::Session(control) | Listener::Watched(control)) => self.who(control).await,
                 (Event::Who, Listener::Nobody) => (),
                 (Event::Replay, _) => self.replay(),
+                (Event::Break, Listener::Session(control)) => self.send_break(control).await,
+                (Event::Break, Listener::Watched(_) | Listener::Nobody) => (),
             }
         }
         match listener {
@@ -380,6 +423,18 @@ impl Desk {
         self.tell(&format!("also attached: {}", others.join(", ")));
     }
 
+    async fn send_break(&mut self, control: &dyn Control) {
+        if self.manner.spy {
+            return;
+        }
+        match timeout(ASIDE, control.send_break()).await {
+            Ok(Ok(true)) => (),
+            Ok(Ok(false)) => self.tell("this console is no serial line, which could have a break"),
+            Ok(Err(error)) => self.tell(&chain(&error)),
+            Err(_) => self.tell("no answer"),
+        }
+    }
+
     fn replay(&mut self) {
         self.tell("the latest output again:");
         self.ui.write(&self.recent.lines());
@@ -408,10 +463,6 @@ impl Desk {
             Ending::Signal(number) if i32::from(number) == nix::libc::SIGINT => Outcome::Interrupted,
             Ending::Signal(number) => Outcome::Signal(number),
         }
-    }
-
-    fn lost(error: &io::Error) -> Failure {
-        Failure::refused(format!("the console is cut off: {}", chain(error)))
     }
 }
 

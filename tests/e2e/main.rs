@@ -71,6 +71,7 @@ mod rmvm;
 mod rpower;
 mod rsetboot;
 mod rvitals;
+mod serial_consoles;
 mod settings;
 mod tabdump;
 mod tabedit;

@@ -231,8 +231,11 @@ registry() {
 }
 
 bmc() {
-    ip addr add "10.79.0.$1/16" dev lo
+    local me
+    ip addr replace "10.79.0.$1/16" dev lo
     cd "$LAB/bmc/$1"
+    read -r me _ </proc/self/stat
+    echo "$me" >pid
     exec ipmi_sim -c lan.conf -f bmc.emu -s state -n </dev/null
 }
 

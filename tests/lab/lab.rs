@@ -14,6 +14,7 @@ use crate::room::{Owner, Room};
 use crate::root::Root;
 use crate::run::{self, Names, Run};
 use crate::running::{Pty, Running};
+use crate::serial::Serial;
 use crate::server::Server;
 use crate::stranger::Wire;
 use crate::test_host::TestHost;
@@ -32,6 +33,8 @@ pub struct Lab {
     dir: PathBuf,
     room: Option<Room>,
     env: Vec<(String, String)>,
+    /// The serial ports of machines, from machine 1 on.
+    serials: Vec<Serial>,
 }
 
 impl Lab {
@@ -44,6 +47,7 @@ impl Lab {
             dir: place::default_directory().join(name),
             room: None,
             env: Vec::new(),
+            serials: Vec::new(),
         };
         ok(place::claim(&lab.dir));
         for dir in [lab.home(), lab.state(), lab.links()] {
@@ -94,13 +98,23 @@ impl Lab {
     #[must_use]
     pub fn servers(mut self, count: u8) -> Self {
         self.need_room();
-        ok((1..=count).try_for_each(|number| self.room().start_server(number)));
+        for number in 1..=count {
+            // Before its BMC, which looks for it only now and then.
+            let serial = ok(self.room().serial(number));
+            self.serials.push(serial);
+            ok(self.room().start_server(number));
+        }
         self
     }
 
     /// A machine by its number.
     pub fn server(&self, number: u8) -> Server<'_> {
         Server { room: self.room(), number }
+    }
+
+    /// The serial port of a machine by its number.
+    pub fn serial(&self, number: u8) -> &Serial {
+        &self.serials[usize::from(number) - 1]
     }
 
     /// Starts a BMC on every address of 10.78.0.0/16, for scale and faults; not beside [`Self::servers`].
@@ -243,6 +257,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        self.serials.clear();
         let ended = match &mut self.room {
             Some(room) => room.stop().err().map(|error| error.to_string()),
             None => fs::remove_dir_all(&self.dir).err().map(|error| error.to_string()),

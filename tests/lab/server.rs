@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::bmc::Bmcs;
 use crate::error::{Error, Result, at, ok};
-use crate::room::{LIMIT, Room};
+use crate::room::{LIMIT, Room, kill};
 use crate::run::{self, Run};
+use crate::serial::{self, Serial};
 use crate::wait::{Wait, try_wait_for};
-use crate::words;
+use crate::{place, words};
 
 const CHASSIS: &str = include_str!("chassis.sh");
 
@@ -86,17 +87,30 @@ impl Room {
         for (name, text) in files.into_iter().chain([("lan.conf", &*server.configuration(&script))]) {
             fs::write(dir.join(name), text).map_err(at(&dir))?;
         }
+        self.power_bmc(number)
+    }
+
+    /// Gives the BMC of a machine power.
+    fn power_bmc(&self, number: u8) -> Result<()> {
         self.launch(&["bmc", &number.to_string()])?;
-        let listening = format!("{number:02X}004F0A:026F");
-        try_wait_for("a BMC", LIMIT, || match self.udp_sockets() {
-            Ok(sockets) if sockets.contains(&listening) => Wait::Ready(()),
+        try_wait_for("a BMC", LIMIT, || match self.has_bmc(number) {
+            Ok(true) => Wait::Ready(()),
             _ => Wait::NotYet(self.console()),
         })
+    }
+
+    fn has_bmc(&self, number: u8) -> Result<bool> {
+        Ok(self.udp_sockets()?.contains(&format!("{number:02X}004F0A:026F")))
     }
 
     fn udp_sockets(&self) -> Result<String> {
         let path = PathBuf::from(format!("/proc/{}/net/udp", self.keeper()?));
         fs::read_to_string(&path).map_err(at(&path))
+    }
+
+    /// Plugs a serial port into a machine that is not started yet.
+    pub(crate) fn serial(&self, number: u8) -> Result<Serial> {
+        Serial::start(self.keeper()?, number)
     }
 
     /// Starts simulated BMCs.
@@ -125,6 +139,7 @@ impl Server<'_> {
     fn configuration(&self, script: &Path) -> String {
         let (number, address, script) = (self.number, self.address(), script.display());
         let dir = self.directory();
+        let (serial, port) = serial::address(number);
         format!(
             "name \"bmc{number}\"\n\
              set_working_mc 0x20\n\
@@ -134,6 +149,7 @@ impl Server<'_> {
              allowed_auths_admin none md2 md5 straight\n\
              guid a123456789abcdefa1234567890000{number:02x}\n\
              endlan\n\
+             sol \"tcp:{serial}:{port}\" 115200\n\
              chassis_control \"sh {script} {dir}\"\n\
              user 1 false \"\" \"\" user 10 none md2 md5 straight\n\
              user 2 true \"admin\" \"secret\" admin 10 none md2 md5 straight\n\
@@ -148,6 +164,22 @@ impl Server<'_> {
         let login = ["-I", "lanplus", "-C", "3", "-H", &address, "-U", "admin", "-P", "secret"];
         let words: Vec<String> = login.into_iter().map(str::to_owned).chain(words::split(line)).collect();
         ok(self.room.run_managed("ipmitool", &words))
+    }
+
+    /// Takes the power from its BMC, which forgets all sessions.
+    pub fn unplug(&self) {
+        let path = self.directory().join("pid");
+        let pid = place::read_pid(&path).expect("the BMC has power");
+        ok(kill(pid));
+        ok(try_wait_for("the end of a BMC", LIMIT, || match self.room.has_bmc(self.number) {
+            Ok(false) => Wait::Ready(()),
+            _ => Wait::NotYet(self.room.console()),
+        }));
+    }
+
+    /// Gives its BMC power again.
+    pub fn plug(&self) {
+        ok(self.room.power_bmc(self.number));
     }
 
     /// What was done to the machine, a line each, such as `power 1` and `reset 1`.

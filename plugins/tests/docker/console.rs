@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plugins::{Invocation, PowerAction, Program, Session, Size};
+use plugins::{Attach, Invocation, PowerAction, Program, Session, Size};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::exec::running;
@@ -38,7 +38,10 @@ async fn the_containers_own_terminal() {
     let world = World::new();
     let node = running(&world, "n1", &TTY).await;
     let console = world.backends.console(&node).expect("docker has consoles");
-    let mut session = console.attach(&node, Some(Size { rows: 41, columns: 101 })).await.expect("attached");
+    let mut session = console
+        .attach(&node, Attach { size: Some(Size { rows: 41, columns: 101 }), ..Attach::default() })
+        .await
+        .expect("attached");
     assert_eq!(session.note, None);
     type_in(&mut session, "stty size; echo $((6*7))\n").await;
     let shown = expect(&mut session, "42\r\n").await;
@@ -57,7 +60,7 @@ async fn the_containers_own_terminal() {
     let mut rest = Vec::new();
     tokio::time::timeout(LIMIT, session.output.read_to_end(&mut rest)).await.expect("it ends").expect("readable");
     tokio::time::timeout(LIMIT, console.wait_running(&node)).await.expect("in time").expect("runs");
-    let mut session = console.attach(&node, None).await.expect("attached again");
+    let mut session = console.attach(&node, Attach::default()).await.expect("attached again");
     type_in(&mut session, "echo $((6*7))\n").await;
     expect(&mut session, "42\r\n").await;
 }
@@ -69,7 +72,7 @@ async fn without_a_terminal_the_log_is_followed() {
     let node = running(&world, "n1", &[command, ("dockerstoptimeout", "0")]).await;
     let console = world.backends.console(&node).expect("docker has consoles");
     for _ in 0..2 {
-        let mut session = console.attach(&node, None).await.expect("attached");
+        let mut session = console.attach(&node, Attach::default()).await.expect("attached");
         assert!(session.input.is_none());
         assert!(session.note.as_deref().is_some_and(|note| note.contains("dockertty")));
         let shown = expect(&mut session, "more\nmore").await;

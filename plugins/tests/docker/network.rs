@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use lab::Lab;
-use plugins::{Backends, Created, Invocation, Output, PowerAction, PowerState, Program, Progress, Size};
+use plugins::{Attach, Backends, Created, Invocation, Output, PowerAction, PowerState, Program, Progress, Size};
 use tables::Node;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -122,7 +122,10 @@ async fn everything(node: &Node) {
     fs::remove_dir_all(back).expect("removed");
 
     let console = backends.console(node).expect("docker has consoles");
-    let mut session = console.attach(node, Some(Size { rows: 40, columns: 100 })).await.expect("attached");
+    let mut session = console
+        .attach(node, Attach { size: Some(Size { rows: 40, columns: 100 }), ..Attach::default() })
+        .await
+        .expect("attached");
     session.input.as_mut().expect("takes input").write_all(b"echo $((6*7))\n").await.expect("written");
     let mut shown = Vec::new();
     while !String::from_utf8_lossy(&shown).contains("42\r\n") {
