@@ -4,11 +4,12 @@ DESTDIR ?=
 HOSTS ?= 3
 CARGO ?= cargo
 BUILD_PACKAGES = build-essential pkg-config perl make libssl-dev
-LAB_PACKAGES = mmdebstrap openssh-client openssh-server iproute2 util-linux procps curl iptables openipmi ipmitool
+LAB_PACKAGES = mmdebstrap openssh-client openssh-server iproute2 util-linux procps curl iptables openipmi ipmitool busybox-static isc-dhcp-client
 BENCH_PACKAGES = python3-venv sqlite3 time
 
 BIN = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share
+UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 
 .PHONY: help build release demo test lint docs bench lab lab-root install man packages clean
 
@@ -58,13 +59,15 @@ man: release ## Man pages into target/man
 	@mkdir -p target/man
 	target/release/xcrane man target/man
 
-install: release ## Binary, links, man pages and completion under PREFIX
+install: release ## Binary, links, man pages, completion and systemd unit under PREFIX
 	install -d $(BIN) $(SHARE)/man/man1 $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_conf.d
 	install -m755 target/release/xcrane $(BIN)/xcrane
 	$(BIN)/xcrane link --target xcrane $(BIN)
 	$(BIN)/xcrane man $(SHARE)/man/man1
 	$(BIN)/xcrane completion bash > $(SHARE)/bash-completion/completions/xcrane
 	$(BIN)/xcrane completion zsh > $(SHARE)/zsh/site-functions/_xcrane
+	install -d $(UNITS)
+	sed 's|@BIN@|$(PREFIX)/bin|' src/daemon/xcrane.service.in > $(UNITS)/xcrane.service
 	$(BIN)/xcrane completion fish > $(SHARE)/fish/vendor_conf.d/xcrane.fish
 
 clean:

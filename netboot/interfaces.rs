@@ -58,13 +58,18 @@ pub fn networks() -> std::io::Result<Vec<Network>> {
     Ok(networks)
 }
 
+/// An address and the network that it is in; None for what has none of IP.
+pub(crate) fn address(address: &InterfaceAddress) -> Option<IpNetwork> {
+    let (ip, mask) = (ip(address.address.as_ref()?)?, ip(address.netmask.as_ref()?)?);
+    IpNetwork::with_netmask(ip, mask).ok()
+}
+
 fn network(address: &InterfaceAddress, routes: &str) -> Option<Network> {
     if address.flags.contains(InterfaceFlags::IFF_LOOPBACK) || !address.flags.contains(InterfaceFlags::IFF_UP) {
         return None;
     }
-    let (ip, mask) = (ip(address.address.as_ref()?)?, ip(address.netmask.as_ref()?)?);
-    let network = IpNetwork::with_netmask(ip, mask).ok()?;
-    let link_local = match ip {
+    let network = self::address(address)?;
+    let link_local = match network.ip() {
         IpAddr::V4(ip) => ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
     };

@@ -20,9 +20,9 @@ pub struct Network {
 
 /// Ranges of addresses, and how they were written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Ranges {
+pub(crate) struct Ranges {
     text: String,
-    ends: Vec<(IpAddr, IpAddr)>,
+    pub(crate) ends: Vec<(IpAddr, IpAddr)>,
 }
 
 impl Network {
@@ -61,7 +61,7 @@ impl Network {
 
 impl Ranges {
     /// `first-last` or a subnet, several by commas; what is neither is no range.
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let items = text.split([',', ';']).map(str::trim);
         let ends = items.filter_map(|item| match item.split_once('-') {
             Some((first, last)) => Some((first.trim().parse().ok()?, last.trim().parse().ok()?)),

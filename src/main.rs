@@ -12,6 +12,7 @@ mod completion;
 mod config;
 mod console;
 mod context;
+mod daemon;
 mod definition;
 mod docker_host;
 mod failure;

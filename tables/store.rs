@@ -42,6 +42,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0012_images.sql"),
     include_str!("migrations/0013_updates.sql"),
     include_str!("migrations/0014_nearest.sql"),
+    include_str!("migrations/0015_lease.sql"),
 ];
 
 /// From this many keys on a table is read through instead of looked up key by key.

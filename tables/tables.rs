@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::criterion::Criterion;
 use crate::journal::{self, Entry, Filter, Origin};
@@ -23,6 +23,17 @@ impl Tables {
     /// Opens the database under that directory, making it on first use and migrating it where it is older.
     pub fn open(home: &Path) -> Result<Self> {
         Ok(Self { store: Mutex::new(Store::open(home, store::PATIENCE)?), past: false })
+    }
+
+    /// Waits no longer than this for other commands that hold the database, for a program that must not stand still.
+    pub fn set_patience(&self, patience: Duration) -> Result<()> {
+        self.store().run(|db| db.busy_timeout(patience))
+    }
+
+    /// A number that is another one when somebody else has changed anything, whatever it was; what is changed through
+    /// these very `Tables` does not count. It costs next to nothing.
+    pub fn version(&self) -> Result<i64> {
+        self.store().run(|db| db.query_row("PRAGMA data_version", [], |row| row.get(0)))
     }
 
     /// The nodes of a range in plain string order, without those that `site.excludenodes` names.

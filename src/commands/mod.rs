@@ -155,6 +155,7 @@ commands! {
         link::Link,
         man::Man,
         completion::Completion,
+        serve::Serve,
     }
 }
 

@@ -21,6 +21,7 @@ mod kit;
 mod kitcomponent;
 mod kitrepo;
 mod kvm_nodedata;
+mod lease;
 mod linuximage;
 mod mac;
 mod monitoring;
@@ -87,6 +88,7 @@ pub const ALL: &[&Table] = &[
     &kitcomponent::TABLE,
     &kitrepo::TABLE,
     &kvm_nodedata::TABLE,
+    &lease::TABLE,
     &linuximage::TABLE,
     &mac::TABLE,
     &monitoring::TABLE,

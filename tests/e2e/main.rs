@@ -72,6 +72,7 @@ mod rpower;
 mod rsetboot;
 mod rvitals;
 mod serial_consoles;
+mod serve;
 mod settings;
 mod tabdump;
 mod tabedit;

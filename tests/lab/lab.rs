@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::bmc::Bmcs;
+use crate::client::Client;
 use crate::error::{at, ok};
 use crate::kind::Kind;
 use crate::room::{Owner, Room};
@@ -65,6 +66,23 @@ impl Lab {
     #[must_use]
     pub fn hosts(self, count: u8) -> Self {
         self.more_hosts(count, Kind::Light)
+    }
+
+    /// Brings up the management network only.
+    #[must_use]
+    pub fn network(mut self) -> Self {
+        self.need_room();
+        self
+    }
+
+    /// A machine on the management network with this hardware address, which has to ask for all the rest.
+    pub fn client(&self, mac: &str) -> Client<'_> {
+        ok(self.room().client(Wire::Management, mac))
+    }
+
+    /// The same on the wire where `eth1` of every host is.
+    pub fn client_on_wire(&self, mac: &str) -> Client<'_> {
+        ok(self.room().client(Wire::Second, mac))
     }
 
     /// The same with systemd as their first process: real units, a journal, `systemctl reboot`. Open vSwitch is installed on them, and disabled.

@@ -5,6 +5,7 @@
 //! None of xcrane's crates is used here: what they get wrong must not be wrong here in the same way.
 
 mod bmc;
+mod client;
 mod error;
 mod faults;
 mod host;
@@ -28,6 +29,7 @@ mod wait;
 mod words;
 
 pub use bmc::{Bmcs, Fault, Machine};
+pub use client::Client;
 pub use error::{Error, Result, chain};
 pub use host::Host;
 pub use kind::Kind;

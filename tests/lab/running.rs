@@ -51,6 +51,11 @@ impl Running {
         stdin.write_all(text.as_bytes()).expect("the program reads what it is sent");
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What Ctrl-C on a terminal would send.
     pub fn interrupt(&self) {
         signal(&self.child, Signal::SIGINT);

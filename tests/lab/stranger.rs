@@ -63,6 +63,14 @@ impl Stranger<'_> {
         command
     }
 
+    /// A program of this machine, with its files, in the stranger's network.
+    pub(crate) fn outside(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/proc/{}/ns/net", self.pid)).arg(program);
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command
+    }
+
     /// Runs a command line on it: words and quotes, no shell.
     pub fn run(&self, line: &str) -> Result<Run> {
         let words = words::split(line);

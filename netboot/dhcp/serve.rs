@@ -1,0 +1,63 @@
+//! The loop that owns a socket of DHCP.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::net::UdpSocket;
+use tokio_util::sync::CancellationToken;
+
+use super::packet::To;
+use super::service::{Link, Service};
+
+/// Where servers and relays listen.
+pub const SERVER_PORT: u16 = 67;
+/// Where firmware asks a server of boot files once more when it has an address.
+pub const PROXY_PORT: u16 = 4011;
+const CLIENT_PORT: u16 = 68;
+/// No packet of DHCP is longer; what is gets cut off and is none.
+const LONGEST: usize = 4096;
+/// How long a broken socket is left alone.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Answers what comes in until it is told to stop.
+pub async fn serve(socket: UdpSocket, mut link: Link, service: &Mutex<Service>, stop: CancellationToken) {
+    let port = socket.local_addr().map_or(SERVER_PORT, |own| own.port());
+    let mut packet = vec![0; LONGEST];
+    loop {
+        let received = tokio::select! {
+            () = stop.cancelled() => return,
+            received = socket.recv_from(&mut packet) => received,
+        };
+        let (length, from) = match received {
+            Ok(received) => received,
+            Err(error) => {
+                tracing::warn!(interface = link.interface, %error, "dhcp cannot receive");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let now = now();
+        link.refresh(now);
+        let answered = service.lock().unwrap_or_else(PoisonError::into_inner).answer(&packet[..length], &link, now);
+        let Some((answer, to)) = answered else { continue };
+        let to = if port == PROXY_PORT { from } else { address(to) };
+        // A send buffer that is full loses the answer as a wire may; the client asks again.
+        if let Err(error) = socket.try_send_to(&answer, to) {
+            tracing::warn!(interface = link.interface, %to, %error, "dhcp cannot send");
+        }
+    }
+}
+
+/// The time since 1970 began, by which leases are counted.
+pub(crate) fn now() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+fn address(to: To) -> SocketAddr {
+    match to {
+        To::Everybody => (Ipv4Addr::BROADCAST, CLIENT_PORT).into(),
+        To::Client(address) => (address, CLIENT_PORT).into(),
+        To::Relay(address) => (address, SERVER_PORT).into(),
+    }
+}

@@ -1,0 +1,228 @@
+//! One packet in, at most one out: looks up who asks, chooses an address, keeps leases. Knows no sockets.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnetwork::Ipv4Network;
+use tables::{Lease, Tables};
+
+use super::client::Source;
+use super::packet::{Kind, Request, To};
+use super::pool::Pool;
+use super::reply::{Facts, Manner, reply};
+use super::subnet::Subnet;
+use super::view::{Machine, View};
+use super::{limit::Limit, options};
+use crate::live::Live;
+use crate::mac::Mac;
+use crate::sockets;
+
+/// How old the knowledge of our own addresses may be.
+const ADDRESSES_FOR: Duration = Duration::from_secs(5);
+
+/// What this server has beside DHCP for those who boot.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Served {
+    pub tftp: bool,
+    /// The port of HTTP.
+    pub http: Option<u16>,
+}
+
+/// The memory of the DHCP server; all its interfaces share one.
+pub struct Service {
+    tables: Arc<Tables>,
+    view: Live<View>,
+    pool: Pool,
+    limit: Limit,
+    manner: Manner,
+    served: Served,
+}
+
+/// An interface that is served, and our addresses there.
+#[derive(Debug, Clone)]
+pub struct Link {
+    pub interface: String,
+    pub addresses: Vec<Ipv4Network>,
+    looked: Duration,
+}
+
+impl Link {
+    /// An interface as it is at that time; an error if it has no address to answer from.
+    pub fn open(interface: &str, now: Duration) -> io::Result<Self> {
+        let addresses = sockets::addresses(interface)?;
+        if addresses.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "it is not there, or has no IPv4 address"));
+        }
+        Ok(Self { interface: interface.to_owned(), addresses, looked: now })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn fixed(interface: &str, addresses: &[Ipv4Network]) -> Self {
+        Self { interface: interface.to_owned(), addresses: addresses.to_vec(), looked: Duration::ZERO }
+    }
+
+    /// Looks again, now and then. An interface without addresses is silent until it has some again.
+    pub(crate) fn refresh(&mut self, now: Duration) {
+        if now.abs_diff(self.looked) > ADDRESSES_FOR {
+            self.addresses = sockets::addresses(&self.interface).unwrap_or_default();
+            self.looked = now;
+        }
+    }
+
+    fn is_ours(&self, address: Ipv4Addr) -> bool {
+        self.addresses.iter().any(|own| own.ip() == address)
+    }
+}
+
+/// Where a client is and what it may have there.
+struct Standing<'v> {
+    subnet: &'v Subnet,
+    /// Our own address as the client sees it.
+    server: Ipv4Addr,
+    machine: Option<&'v Machine>,
+    address: Option<Ipv4Addr>,
+    /// Whether the address is one of the dynamic range.
+    is_dynamic: bool,
+}
+
+impl Service {
+    /// With the leases that are known of.
+    pub fn open(tables: Arc<Tables>, manner: Manner, served: Served) -> tables::Result<Self> {
+        let view = Live::open(tables.clone(), View::read)?;
+        let pool = Pool::new(&tables.leases()?);
+        Ok(Self { tables, view, pool, limit: Limit::default(), manner, served })
+    }
+
+    /// The packet that answers one that came in through `link`, and where it goes. `now` is the time since 1970 began.
+    pub fn answer(&mut self, packet: &[u8], link: &Link, now: Duration) -> Option<(Vec<u8>, To)> {
+        let request = Request::read(packet)?;
+        if !self.limit.allows(request.mac, now) {
+            tracing::debug!(mac = %request.mac, "asks too often");
+            return None;
+        }
+        let view = self.view.now();
+        let standing = self.standing(&request, link, &view, now.as_secs())?;
+        match request.kind {
+            Kind::Release => self.release(&request, &standing),
+            Kind::Decline => self.decline(&request, &standing, now.as_secs()),
+            _ => return self.reply(&request, &standing, link, &view, now.as_secs()),
+        }
+        None
+    }
+
+    /// None where we have nothing to say.
+    fn standing<'v>(&mut self, request: &Request, link: &Link, view: &'v View, now: u64) -> Option<Standing<'v>> {
+        let machine = view.machine(request.mac);
+        if machine.is_some_and(|machine| !machine.bound || (self.manner == Manner::Proxy && !machine.proxy)) {
+            return None;
+        }
+        let mut places = places(request, link, view);
+        if self.manner == Manner::Authoritative {
+            places.retain(|(subnet, _)| subnet.dhcp_server.is_none_or(|server| link.is_ours(server)));
+        }
+        let own = machine.and_then(|machine| machine.address);
+        let known = own.and_then(|own| places.iter().find(|(subnet, _)| subnet.has(own)));
+        if let Some((subnet, server)) = known.copied() {
+            return Some(Standing { subnet, server, machine, address: own, is_dynamic: false });
+        }
+        let (subnet, server) = *places.iter().find(|(subnet, _)| !subnet.dynamic.is_empty()).or(places.first())?;
+        let may = |address| !view.is_taken(address) && !link.is_ours(address);
+        let address = self.pool.choose(request.mac, request.wanted(), subnet, now, may);
+        Some(Standing { subnet, server, machine, address, is_dynamic: true })
+    }
+
+    fn reply(
+        &mut self,
+        request: &Request,
+        standing: &Standing<'_>,
+        link: &Link,
+        view: &View,
+        now: u64,
+    ) -> Option<(Vec<u8>, To)> {
+        let source = Source {
+            tftp: standing.subnet.tftp_server.or(self.served.tftp.then_some(standing.server)),
+            http: self.served.http.map(|port| format!("http://{}:{port}", standing.server)),
+        };
+        let facts = Facts {
+            manner: self.manner,
+            server: standing.server,
+            subnet: standing.subnet,
+            address: standing.address,
+            name: standing.machine.map(|machine| machine.name.as_str()),
+            lease: view.lease,
+            source: &source,
+        };
+        let reply = reply(request, &facts)?;
+        let address = reply.address;
+        if standing.is_dynamic && !address.is_unspecified() {
+            match reply.kind {
+                Kind::Offer => self.pool.offer(request.mac, address, now),
+                _ => self.lease(request, address, now + u64::from(view.lease))?,
+            }
+        }
+        tracing::info!(
+            kind = reply.kind.word(),
+            mac = %request.mac,
+            %address,
+            node = standing.machine.map(|machine| machine.node.as_str()),
+            interface = link.interface,
+            file = reply.file,
+            "dhcp"
+        );
+        Some((reply.write(request), reply.to))
+    }
+
+    /// Nobody hears of a lease that could not be written down: the machine asks again.
+    fn lease(&mut self, request: &Request, ip: Ipv4Addr, until: u64) -> Option<()> {
+        let class = request.options.get(options::CLASS).unwrap_or_default();
+        let client = String::from_utf8_lossy(class).chars().filter(|letter| !letter.is_control()).take(64).collect();
+        let lease = Lease { ip, mac: request.mac.to_string(), until, client };
+        if let Err(error) = self.tables.keep_lease(&lease) {
+            tracing::error!(mac = %request.mac, %ip, error = &error as &dyn std::error::Error, "a lease is not given");
+            return None;
+        }
+        self.pool.lease(request.mac, ip, until);
+        Some(())
+    }
+
+    fn release(&mut self, request: &Request, standing: &Standing<'_>) {
+        if self.pool.release(request.mac, request.own) {
+            tracing::info!(mac = %request.mac, address = %request.own, network = standing.subnet.name, "released");
+            self.forget(request.mac, request.own);
+        }
+    }
+
+    fn decline(&mut self, request: &Request, standing: &Standing<'_>, now: u64) {
+        let Some(address) = request.wanted() else { return };
+        let node = standing.machine.map(|machine| machine.node.as_str());
+        tracing::warn!(mac = %request.mac, %address, node, "somebody else uses the address, says its machine");
+        if self.pool.decline(request.mac, address, now) {
+            self.forget(request.mac, address);
+        }
+    }
+
+    fn forget(&self, mac: Mac, ip: Ipv4Addr) {
+        if let Err(error) = self.tables.forget_lease(ip) {
+            tracing::error!(%mac, %ip, error = &error as &dyn std::error::Error, "a lease is not forgotten");
+        }
+    }
+
+    /// Who we are to those who ask through this server, for what is logged when it starts.
+    pub fn subnets_on(&mut self, link: &Link) -> Vec<String> {
+        let view = self.view.now();
+        let ours = |subnet: &&Subnet| link.addresses.iter().any(|own| subnet.network().contains(own.ip()));
+        view.subnets.iter().filter(ours).map(|subnet| subnet.name.clone()).collect()
+    }
+}
+
+/// The networks where the client can be, each with our address there: the one that its relay names, or all of the wire.
+fn places<'v>(request: &Request, link: &Link, view: &'v View) -> Vec<(&'v Subnet, Ipv4Addr)> {
+    if let Some(relayed) = request.link() {
+        let server = link.addresses.first().map(|own| own.ip());
+        return view.subnet_of(relayed).zip(server).into_iter().collect();
+    }
+    let own = link.addresses.iter().map(|own| own.ip());
+    own.filter_map(|own| Some((view.subnet_of(own)?, own))).collect()
+}
