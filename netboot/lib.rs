@@ -1,11 +1,15 @@
-//! What a node talks to: names and networks, DHCP; TFTP, HTTP and boot scripts later.
+//! What a node talks to: names and networks, DHCP, TFTP and HTTP, boot scripts.
 
 pub mod advertise;
 pub mod dhcp;
 pub mod hosts;
+pub mod http;
 pub mod interfaces;
 pub mod live;
 pub mod mac;
 pub mod networks;
 pub mod rewrite;
+pub mod root;
+pub mod script;
 pub mod sockets;
+pub mod tftp;

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod bmc;
+mod boot;
 mod carriers;
 mod cli;
 mod column;

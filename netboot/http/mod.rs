@@ -1,0 +1,350 @@
+//! The HTTP server that nodes boot from: their scripts, files of images, what is a node's own, and what nodes say of
+//! themselves.
+//!
+//!     GET  /boot.ipxe              the script that leads a machine to its own
+//!     GET  /node/MAC               the script of the node with that address
+//!     POST /node/MAC/status        where it says how far it has come     (token)
+//!     GET  /node/MAC/status/booted?token=TOKEN    the same for wget
+//!     GET  /node/MAC/file/NAME     what only this node may have          (token)
+//!     GET  /image/IMAGE/NAME       files of an image
+//!     GET  /genesis/NAME           the maintenance system
+//!     GET  /NAME                   iPXE, for firmware that boots by HTTP
+//!
+//! The token is in the script (`xcrane.token=`) and comes back in `Authorization: Bearer TOKEN`.
+
+mod accept;
+mod content;
+mod neighbour;
+mod range;
+mod route;
+mod site;
+mod token;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderMap};
+use hyper::{Method, Request, Response, StatusCode};
+use tables::Node;
+use tokio::task::spawn_blocking;
+use tracing::{info, warn};
+
+use crate::mac::Mac;
+use crate::root::{self, Opened, Refused, Root};
+use crate::script::{self, Around, State, Templates};
+use route::Route;
+use token::{Purpose, Tokens};
+
+pub use accept::serve;
+pub use route::encoded;
+pub use site::Site;
+
+type Body = UnsyncBoxBody<Bytes, io::Error>;
+type Answer = Response<Body>;
+
+/// What a node may say of itself (`nodelist.status`, in xCAT's words).
+const STATUSES: &[&str] = &[
+    "discovering",
+    "discovered",
+    "configuring",
+    "configured",
+    "standingby",
+    "shell",
+    "bmcready",
+    "installing",
+    "installed",
+    "netbooting",
+    "booting",
+    "postbooting",
+    "booted",
+    "failed",
+];
+const LONGEST_STATUS: usize = 256;
+
+/// Why the server cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot use the key of boot tokens {}", path.display())]
+    Key { path: PathBuf, source: io::Error },
+    #[error("the templates of boot scripts cannot be used")]
+    Templates(#[from] script::Error),
+}
+
+/// What is served.
+pub struct Server {
+    home: PathBuf,
+    site: Arc<dyn Site>,
+    templates: Templates,
+    tokens: Tokens,
+    shares: BTreeMap<String, Root>,
+}
+
+/// Who asks, and under which of our addresses.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    client: SocketAddr,
+    ours: SocketAddr,
+}
+
+impl Server {
+    /// A server of that home: templates in `boot`, the maintenance system in `genesis`, files of nodes in `nodes/NODE`.
+    pub fn new(home: &Path, site: Arc<dyn Site>) -> Result<Self, Error> {
+        let path = home.join("boot.key");
+        let tokens = Tokens::open(&path).map_err(|source| Error::Key { path, source })?;
+        let templates = Templates::new(&home.join("boot"))?;
+        let shares = BTreeMap::from([
+            ("genesis".to_owned(), Root::new([home.join("genesis")])),
+            ("loader".to_owned(), Root::new(root::loaders())),
+        ]);
+        Ok(Self { home: home.to_owned(), site, templates, tokens, shares })
+    }
+
+    /// Serves also the files of `root` under `/NAME/`, to everybody.
+    #[must_use]
+    pub fn share(mut self, name: &str, root: Root) -> Self {
+        self.shares.insert(name.to_owned(), root);
+        self
+    }
+
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, ends: Ends) -> Answer {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path().to_owned();
+        let Some(route) = Route::of(&path) else { return status(StatusCode::NOT_FOUND) };
+        let reads = matches!(head.method, Method::GET | Method::HEAD);
+        match route {
+            Route::Status(mac) if head.method == Method::POST => {
+                let word = match said(body).await {
+                    Ok(word) => word,
+                    Err(code) => return status(code),
+                };
+                waiting(move || self.told(mac, bearer(&head.headers), &word)).await
+            }
+            Route::Status(_) => not_allowed("POST"),
+            Route::Callback(mac, word) if head.method == Method::GET => {
+                let token = head.uri.query().and_then(|query| query.strip_prefix("token=")).map(str::to_owned);
+                waiting(move || self.told(mac, token, &word)).await
+            }
+            Route::Callback(..) => not_allowed("GET"),
+            _ if !reads => not_allowed("GET, HEAD"),
+            Route::Start => text(script::start(&self.templates, &address(ends.ours))),
+            Route::Script(mac) => {
+                let begins = head.method == Method::GET;
+                waiting(move || self.script(mac, ends, begins)).await
+            }
+            Route::Own(mac, name) => waiting(move || self.own(mac, &name, &head.headers)).await,
+            Route::Image(image, name) => waiting(move || self.image(&image, &name, &head.headers)).await,
+            Route::Shared(share, name) => {
+                waiting(move || match self.shares.get(&share) {
+                    Some(root) => file(root.open(&name), &head.headers),
+                    None => status(StatusCode::NOT_FOUND),
+                })
+                .await
+            }
+        }
+    }
+
+    /// The script of a machine. Fetching it is where a boot begins: the node gets a token, and its status follows.
+    fn script(&self, mac: Mac, ends: Ends, begins: bool) -> Answer {
+        let node = match self.site.node_of(mac) {
+            Ok(node) => node,
+            Err(error) => return unavailable(&error),
+        };
+        let (client, server) = (ends.client.ip(), address(ends.ours));
+        let known = node.as_ref().filter(|node| begins && neighbour::is_at(node, mac, client));
+        let token = known.map(|node| self.tokens.give(node.name(), SystemTime::now()));
+        let genesis = has_genesis(&self.home);
+        let ours = ends.ours.ip().to_string();
+        let digest = node.as_ref().and_then(|node| self.digest(node));
+        let digest = digest.as_deref();
+        let around = Around { server: &server, address: &ours, digest, mac, token: token.as_deref(), genesis };
+        let written = script::write(&self.templates, node.as_ref(), &around);
+        let name = node.as_ref().map_or("", |node| node.name());
+        match (&written, known) {
+            (Err(error), _) => warn!(node = name, %mac, error = %chain(error), "http: no script"),
+            (Ok(_), Some(node)) => {
+                let state = State::of(node);
+                info!(node = name, %mac, %client, %state, "http: script");
+                if let Err(error) = self.site.record(name, state.status()) {
+                    warn!(node = name, %error, "http: status not written");
+                }
+            }
+            (Ok(_), None) => info!(node = name, %mac, %client, "http: script without a token"),
+        }
+        text(written)
+    }
+
+    /// A node says how far it has come.
+    fn told(&self, mac: Mac, token: Option<String>, word: &str) -> Answer {
+        let Some(token) = token else { return status(StatusCode::UNAUTHORIZED) };
+        let Some(word) = STATUSES.iter().copied().find(|known| *known == word) else {
+            return status(StatusCode::BAD_REQUEST);
+        };
+        // What says it again because the answer was lost says nothing new.
+        let purpose = if word == "booted" { Purpose::Booted } else { Purpose::Status };
+        let name = match self.proven(mac, &token, purpose) {
+            Ok(name) => name,
+            Err(code) => return status(code),
+        };
+        if let Err(error) = self.site.record(&name, word) {
+            return unavailable(&error);
+        }
+        info!(node = name, status = word, "http: status");
+        if word == "booted" {
+            self.tokens.is_up(&name);
+        }
+        empty(StatusCode::NO_CONTENT)
+    }
+
+    /// A file that only one node may have.
+    fn own(&self, mac: Mac, name: &str, headers: &HeaderMap) -> Answer {
+        let Some(token) = bearer(headers) else { return status(StatusCode::UNAUTHORIZED) };
+        match self.proven(mac, &token, Purpose::Files) {
+            // A node's name has neither slashes nor is it `..`: no other directory is meant.
+            Ok(node) if !node.contains('/') && !node.starts_with('.') => {
+                info!(node, file = ?name, "http: own file");
+                file(Root::new([self.home.join("nodes").join(&node)]).open(name), headers)
+            }
+            Ok(_) => status(StatusCode::NOT_FOUND),
+            Err(code) => status(code),
+        }
+    }
+
+    /// The name of the node that has the address and the token.
+    fn proven(&self, mac: Mac, token: &str, purpose: Purpose) -> Result<String, StatusCode> {
+        let node = self.site.node_of(mac).map_err(|error| {
+            warn!(%mac, error = %chain(&error), "http: cannot answer");
+            StatusCode::SERVICE_UNAVAILABLE
+        })?;
+        let node = node.filter(|node| self.tokens.accepts(node.name(), token, purpose, SystemTime::now()));
+        // Whether there is such a node is nobody's business.
+        let node = node.ok_or_else(|| {
+            info!(%mac, "http: token refused");
+            StatusCode::FORBIDDEN
+        })?;
+        Ok(node.name().to_owned())
+    }
+
+    fn image(&self, image: &str, name: &str, headers: &HeaderMap) -> Answer {
+        match self.directories(image) {
+            Ok(directories) => file(Root::new(directories).open(name), headers),
+            Err(error) => unavailable(&error),
+        }
+    }
+
+    fn directories(&self, image: &str) -> tables::Result<Vec<PathBuf>> {
+        Ok(script::image::directories(&self.home, image, self.site.image(image)?.as_ref()))
+    }
+
+    /// What the root file system of a node's image must be.
+    fn digest(&self, node: &Node) -> Option<String> {
+        let directories = self.directories(node.get("provmethod")?).ok()?;
+        script::image::digest(&directories)
+    }
+}
+
+/// Whether a home has a maintenance system.
+pub fn has_genesis(home: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(home.join("genesis")) else { return false };
+    entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("kernel."))
+}
+
+/// What addresses of a server of ours begin with.
+pub fn address(ours: SocketAddr) -> String {
+    match (ours.ip(), ours.port()) {
+        (IpAddr::V4(ip), 80) => format!("http://{ip}"),
+        (IpAddr::V6(ip), 80) => format!("http://[{ip}]"),
+        _ => format!("http://{ours}"),
+    }
+}
+
+/// Does what waits for disks and databases on a thread for that.
+async fn waiting(work: impl FnOnce() -> Answer + Send + 'static) -> Answer {
+    spawn_blocking(work).await.unwrap_or_else(|error| {
+        warn!(%error, "http: an answer failed");
+        status(StatusCode::INTERNAL_SERVER_ERROR)
+    })
+}
+
+fn file(opened: Result<Opened, Refused>, headers: &HeaderMap) -> Answer {
+    match opened {
+        Ok(opened) => content::answer(opened, headers),
+        Err(Refused::Absent) => status(StatusCode::NOT_FOUND),
+        Err(Refused::Denied) => status(StatusCode::FORBIDDEN),
+        Err(Refused::Failed(error)) => unavailable(&error),
+    }
+}
+
+/// The word in the body of a request.
+async fn said(body: Incoming) -> Result<String, StatusCode> {
+    let body = Limited::new(body, LONGEST_STATUS).collect().await.map_err(|_| StatusCode::BAD_REQUEST)?;
+    let bytes = body.to_bytes();
+    Ok(String::from_utf8_lossy(&bytes).trim().trim_start_matches("status=").to_owned())
+}
+
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    value.strip_prefix("Bearer ").map(|token| token.trim().to_owned())
+}
+
+fn text(written: Result<String, script::Error>) -> Answer {
+    let (code, text) = match written {
+        Ok(text) => (StatusCode::OK, text),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", chain(&error))),
+    };
+    let mut answer = empty(code);
+    content::set(&mut answer, header::CONTENT_TYPE, "text/plain; charset=utf-8");
+    // It is another one for each boot.
+    content::set(&mut answer, header::CACHE_CONTROL, "no-store");
+    *answer.body_mut() = full(text);
+    answer
+}
+
+fn status(code: StatusCode) -> Answer {
+    let mut answer = empty(code);
+    *answer.body_mut() = full(format!("{}\n", code.canonical_reason().unwrap_or_default()));
+    answer
+}
+
+fn not_allowed(methods: &'static str) -> Answer {
+    let mut answer = status(StatusCode::METHOD_NOT_ALLOWED);
+    content::set(&mut answer, header::ALLOW, methods);
+    answer
+}
+
+/// Trouble of ours, which may be over soon.
+fn unavailable(error: &dyn std::error::Error) -> Answer {
+    warn!(error = %chain(error), "http: cannot answer");
+    status(StatusCode::SERVICE_UNAVAILABLE)
+}
+
+fn empty(code: StatusCode) -> Answer {
+    let mut answer = Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
+    *answer.status_mut() = code;
+    answer
+}
+
+fn full(text: String) -> Body {
+    Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync()
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        write!(text, ": {cause}").expect("a String takes all");
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

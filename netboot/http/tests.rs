@@ -1,0 +1,241 @@
+//! The server with curl, and with what no client should send.
+
+use std::fs;
+use std::time::Duration;
+
+use tables::{Origin, Select, Tables, schema};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Command;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+
+const LIMIT: Duration = Duration::from_secs(20);
+const N1: &str = "52-54-00-77-00-01";
+const N2: &str = "52-54-00-77-00-02";
+
+/// Nodes n1, which calls from 127.0.0.1, and n2, which does not; an image; a server.
+struct Served {
+    home: tempfile::TempDir,
+    tables: Arc<Tables>,
+    url: String,
+    stop: CancellationToken,
+    running: tokio::task::JoinHandle<io::Result<()>>,
+}
+
+fn table(name: &str) -> &'static schema::Table {
+    schema::find(name).unwrap()
+}
+
+impl Served {
+    async fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let tables = Arc::new(Tables::open(home.path()).unwrap());
+        let images = home.path().join("images");
+        let origin = Origin { user: "root".into(), command: "test".into(), reason: None };
+        tables
+            .edit(&origin, |edit| {
+                edit.set(table("nodelist"), &["n1"], &[("groups", "all")])?;
+                edit.set(table("nodelist"), &["n2"], &[("groups", "all")])?;
+                edit.set(table("mac"), &["all"], &[("mac", r"|n(\d+)|52:54:00:77:00:0($1)|")])?;
+                edit.set(table("hosts"), &["all"], &[("ip", r"|n(\d+)|127.0.0.($1)|")])?;
+                edit.set(table("chain"), &["all"], &[("currstate", "netboot debian12-x86_64-compute")])?;
+                edit.set(table("bootparams"), &["all"], &[("kernel", "image/deb12/kernel")])?;
+                edit.set(table("linuximage"), &["deb12"], &[("rootimgdir", &images.to_string_lossy())])
+            })
+            .unwrap();
+        for (name, text) in [
+            ("images/kernel", "0123456789"),
+            ("genesis/kernel.x86_64", "g"),
+            ("nodes/n1/key", "secret of n1"),
+            ("nodes/n2/key", "secret of n2"),
+        ] {
+            fs::create_dir_all(home.path().join(name).parent().unwrap()).unwrap();
+            fs::write(home.path().join(name), text).unwrap();
+        }
+        std::os::unix::fs::symlink(home.path().join("nodes"), images.join("out")).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (url, stop) = (address(listener.local_addr().unwrap()), CancellationToken::new());
+        let server = Server::new(home.path(), tables.clone()).unwrap();
+        let running = tokio::spawn(serve(listener, Arc::new(server), stop.clone()));
+        Self { home, tables, url, stop, running }
+    }
+
+    /// What curl prints; `@` at the beginning of a word stands for the server, `~` for a space.
+    async fn curl(&self, line: &str) -> String {
+        let mut command = Command::new("curl");
+        command.args(["-s", "--max-time", "15", "--path-as-is"]).kill_on_drop(true);
+        command.args(line.split_whitespace().map(|word| match word.strip_prefix('@') {
+            Some(path) => format!("{}{path}", self.url),
+            None => word.replace('~', " "),
+        }));
+        let ended = timeout(LIMIT, command.output()).await.expect("curl does not end").unwrap();
+        String::from_utf8(ended.stdout).unwrap()
+    }
+
+    async fn code(&self, line: &str) -> String {
+        self.curl(&format!("-o /dev/null -w %{{http_code}} {line}")).await
+    }
+
+    /// The token in n1's next script.
+    async fn boot(&self) -> String {
+        let script = self.curl(&format!("@/node/{N1}")).await;
+        let token = script.split("xcrane.token=").nth(1).unwrap_or_else(|| panic!("no token in {script}"));
+        token.split_whitespace().next().unwrap().to_owned()
+    }
+
+    fn status(&self, node: &str) -> String {
+        let rows = self.tables.rows(table("nodelist"), Select::Keys(&[node])).unwrap();
+        rows[0].get("status").unwrap_or_default().to_owned()
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        timeout(LIMIT, self.running).await.expect("the server does not stop").unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn files_whole_and_in_part() {
+    let served = Served::new().await;
+    let check = async |line: &str, expected: &str| assert_eq!(served.curl(line).await, expected, "{line}");
+    check("@/image/deb12/kernel", "0123456789").await;
+    check("-r 2-4 @/image/deb12/kernel", "234").await;
+    check("-r -3 @/image/deb12/kernel", "789").await;
+    check("-C 7 @/image/deb12/kernel", "789").await;
+    check("-r 2-4 -H If-Range:~\"other\" @/image/deb12/kernel", "0123456789").await;
+    check("@/image/deb12/kernel @/image/deb12/kernel", "01234567890123456789").await;
+    check("-r 20- -w %{http_code} @/image/deb12/kernel", "Range Not Satisfiable\n416").await;
+    let head = served.curl("-I @/image/deb12/kernel").await.to_lowercase();
+    for line in ["http/1.1 200 ok", "content-length: 10", "accept-ranges: bytes", "etag: \"", "last-modified: "] {
+        assert!(head.contains(line), "{line} is not in {head}");
+    }
+    let tag = head.split("etag: ").nth(1).unwrap().lines().next().unwrap().to_owned();
+    assert_eq!(served.code(&format!("-H If-None-Match:~{tag} @/image/deb12/kernel")).await, "304");
+    for (line, expected) in [
+        ("@/image/deb12/absent", "404"),
+        ("@/image/other/kernel", "404"),
+        ("@/image/deb12/../boot.key", "404"),
+        ("@/image/deb12/%2e%2e", "403"),
+        ("@/image/deb12/..%2fboot.key", "404"),
+        ("@/image/deb12/out", "403"),
+        ("@/image/deb12/out/n1/key", "404"),
+        ("@/genesis/../boot.key", "403"),
+        ("@/genesis/x/../../boot.key", "404"),
+        ("@/boot.key", "404"),
+        ("@/bogus/x", "404"),
+        ("-X POST @/image/deb12/kernel", "405"),
+        ("-X DELETE @/node/52-54-00-77-00-01/status", "405"),
+    ] {
+        assert_eq!(served.code(line).await, expected, "{line}");
+    }
+    let big: Vec<u8> = (0..3_000_001_u32).map(|at| (at >> 7) as u8).collect();
+    fs::write(served.home.path().join("images/big"), &big).unwrap();
+    let got = served.home.path().join("got");
+    served.curl(&format!("@/image/deb12/big -o {0}1 -o {0}2 @/image/deb12/big", got.display())).await;
+    served.curl(&format!("-r 1000-2999999 @/image/deb12/big -o {}3", got.display())).await;
+    for (number, expected) in [(1, &big[..]), (2, &big[..]), (3, &big[1000..3_000_000])] {
+        assert!(fs::read(format!("{}{number}", got.display())).unwrap() == expected, "{number}");
+    }
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_node_gets_its_script_and_only_its_own_secrets() {
+    let served = Served::new().await;
+    let script = served.curl(&format!("@/node/{N1}")).await;
+    assert!(script.contains(&format!("kernel {}/image/deb12/kernel ", served.url)), "{script}");
+    assert_eq!((served.status("n1"), served.status("n2")), ("netbooting".into(), String::new()));
+    // n2 is not at this address: whoever asks here gets its script, but nothing that proves to be n2.
+    let script = served.curl(&format!("@/node/{N2}")).await;
+    assert!(script.contains("xcrane.node=n2") && !script.contains("token"), "{script}");
+    assert_eq!(served.status("n2"), "");
+    let unknown = served.curl("@/node/52-54-00-99-00-01").await;
+    assert!(unknown.contains("destiny=discover") && !unknown.contains("token"), "{unknown}");
+    assert!(served.curl("@/boot.ipxe").await.contains(&format!("{}/node/", served.url)));
+    let token = served.boot().await;
+    let own = |mac: &str, token: &str| format!("-H Authorization:~Bearer~{token} @/node/{mac}/file/key");
+    assert_eq!(served.curl(&own(N1, &token)).await, "secret of n1");
+    for (line, expected) in [
+        (own(N2, &token), "403"),
+        (own(N1, "AAAA"), "403"),
+        (own(N1, &format!("{token}A")), "403"),
+        (format!("@/node/{N1}/file/key"), "401"),
+        (format!("-H Authorization:~Bearer~{token} @/node/{N1}/file/../n2/key"), "403"),
+    ] {
+        assert_eq!(served.code(&line).await, expected, "{line}");
+    }
+    let next = served.boot().await;
+    assert_eq!(served.code(&own(N1, &token)).await, "403", "the token of the boot before");
+    assert_eq!(
+        served.code(&format!("-X POST -d booted -H Authorization:~Bearer~{next} @/node/{N1}/status")).await,
+        "204"
+    );
+    assert_eq!(served.code(&own(N1, &next)).await, "403", "it is up: its users could read the token");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_node_says_how_far_it_has_come_and_nobody_else_does() {
+    let served = Served::new().await;
+    let token = served.boot().await;
+    let say = |mac: &str, token: &str, word: &str| {
+        format!("-X POST -d {word} -H Authorization:~Bearer~{token} @/node/{mac}/status")
+    };
+    for (line, expected) in [
+        (say(N1, &token, "bogus"), "400"),
+        (say(N1, &token, &"x".repeat(2000)), "400"),
+        (say(N2, &token, "booted"), "403"),
+        (say(N1, "AAAA", "booted"), "403"),
+        (format!("-X POST -d booted @/node/{N1}/status"), "401"),
+        (say("52-54-00-99-00-01", &token, "booted"), "403"),
+    ] {
+        assert_eq!(served.code(&line).await, expected, "{line}");
+    }
+    assert_eq!(
+        (served.status("n1"), served.status("n2")),
+        ("netbooting".into(), String::new()),
+        "a rogue has changed it"
+    );
+    assert_eq!(served.code(&say(N1, &token, "status=postbooting")).await, "204");
+    assert_eq!(served.status("n1"), "postbooting");
+    assert_eq!(served.code(&say(N1, &token, "booted")).await, "204");
+    assert_eq!(served.status("n1"), "booted");
+    assert_eq!(served.code(&say(N1, &token, "failed")).await, "403", "it is up");
+    let token = served.boot().await;
+    assert_eq!(served.code(&format!("@/node/{N2}/status/booted?token={token}")).await, "403");
+    assert_eq!(served.code(&format!("@/node/{N1}/status/booted?token={token}")).await, "204");
+    assert_eq!(served.code(&format!("@/node/{N1}/status/booted?token={token}")).await, "204", "said again");
+    assert_eq!(served.status("n1"), "booted");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn strange_requests_harm_nobody() {
+    let served = Served::new().await;
+    let host = served.url.trim_start_matches("http://").to_owned();
+    let long = format!("GET /{} HTTP/1.1\r\n", "x".repeat(200_000));
+    for bytes in [
+        &b"\0\xff\x16\x03\x01"[..],
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST /node/x HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        long.as_bytes(),
+    ] {
+        let mut stream = TcpStream::connect(&host).await.unwrap();
+        stream.write_all(bytes).await.ok(); // it may be shut before all is said
+        let mut answer = Vec::new();
+        timeout(LIMIT, stream.read_to_end(&mut answer)).await.expect("it is not ended").ok();
+        assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    }
+    // Those that say nothing do not keep others away.
+    let mut silent = Vec::new();
+    for _ in 0..200 {
+        silent.push(TcpStream::connect(&host).await.unwrap());
+    }
+    assert_eq!(served.curl("@/image/deb12/kernel").await, "0123456789");
+    drop(silent);
+    served.end().await;
+}

@@ -1,0 +1,172 @@
+//! What a node loads of an image, by the files that its directories have: pure but for the question which are there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tables::Row;
+
+use super::Method;
+use crate::http::encoded;
+
+/// What packimage has published.
+const PUBLISHED: [&str; 3] = ["kernel", "initrd", "root.sqfs"];
+const SUMS: &str = "sha256sums";
+
+/// Names that kernels have, and what xCAT's genimage and packimage call the rest.
+const KERNELS: &[&str] = &["kernel", "vmlinuz"];
+const STATELESS: &[&str] = &["initrd-stateless.gz", "initrd.gz", "initrd.img", "initrd"];
+const ROOTS: &[&str] =
+    &["rootimg.sfs", "rootimg.cpio.gz", "rootimg.cpio.xz", "rootimg.tar.gz", "rootimg.tar.xz", "rootimg.gz"];
+
+/// The cells of table bootparams for nodes with an image. Paths are those of our server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Loads {
+    pub kernel: String,
+    pub initrd: String,
+    /// A template.
+    pub kcmdline: String,
+}
+
+/// Why nodes cannot boot an image, after "image X".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    #[error("has no files yet")]
+    Unpacked,
+    #[error("lacks {what} in {}", places(directories))]
+    Lacks { what: &'static str, directories: Vec<PathBuf> },
+    #[error("has provmethod={0}, which is not served: only netboot is")]
+    Method(String),
+    #[error("is an image of a registry, for containers")]
+    Container,
+    #[error("means boot target '{0}', which table boottarget does not have")]
+    NoTarget(String),
+}
+
+fn places(directories: &[PathBuf]) -> String {
+    directories.iter().map(|directory| directory.display().to_string()).collect::<Vec<_>>().join(" and ")
+}
+
+/// Where files of an image are: published below a home, else where table linuximage says.
+pub fn directories(home: &Path, image: &str, linuximage: Option<&Row>) -> Vec<PathBuf> {
+    let cell = |column| linuximage.and_then(|row| row.get(column)).map(PathBuf::from);
+    let published = home.join("images").join(image.replace('/', "_"));
+    [Some(published), cell("kerneldir"), cell("rootimgdir")].into_iter().flatten().collect()
+}
+
+impl Loads {
+    /// What nodes load of an image with these rows of osimage, linuximage and boottarget.
+    pub fn of(home: &Path, osimage: &Row, linuximage: Option<&Row>, target: Option<&Row>) -> Result<Self, Unfit> {
+        if osimage.get("imagetype") == Some("container") {
+            return Err(Unfit::Container);
+        }
+        let method = osimage.get("provmethod").unwrap_or(Method::Netboot.word());
+        if Method::parse(method) != Some(Method::Netboot) {
+            return Err(Unfit::Method(method.to_owned()));
+        }
+        let more = linuximage.and_then(|row| row.get("addkcmdline")).unwrap_or_default();
+        let name = osimage.key()[0].to_owned();
+        let mut loads = match (linuximage.and_then(|row| row.get("boottarget")), target) {
+            (Some(wanted), None) => return Err(Unfit::NoTarget(wanted.to_owned())),
+            (Some(_), Some(target)) => Self::target(target),
+            (None, _) => Self::files(&name, directories(home, &name, linuximage))?,
+        };
+        loads.kcmdline = format!("{} {more}", loads.kcmdline).trim().to_owned();
+        Ok(loads)
+    }
+
+    fn target(row: &Row) -> Self {
+        // A cell that begins with a slash would be taken for an expression.
+        let cell = |column| row.get(column).unwrap_or_default().trim_start_matches('/').to_owned();
+        Self { kernel: cell("kernel"), initrd: cell("initrd"), kcmdline: cell("kcmdline") }
+    }
+
+    fn files(image: &str, directories: Vec<PathBuf>) -> Result<Self, Unfit> {
+        let has = |name: &str| directories.iter().any(|directory| directory.join(name).is_file());
+        let path = |name: &str| format!("image/{}/{name}", encoded(image));
+        let [kernel, initrd, root] = PUBLISHED;
+        if digest(&directories).is_some() && PUBLISHED.iter().all(|name| has(name)) {
+            let kcmdline = format!("xcrane.root={{{{ server }}}}/{} xcrane.sha256={{{{ digest }}}}", path(root));
+            return Ok(Self { kernel: path(kernel), initrd: path(initrd), kcmdline });
+        }
+        if !directories.iter().any(|directory| directory.is_dir()) {
+            return Err(Unfit::Unpacked);
+        }
+        let first = |names: &[&'static str], what| {
+            let found = names.iter().copied().find(|name| has(name));
+            found.ok_or_else(|| Unfit::Lacks { what, directories: directories.clone() })
+        };
+        let kernel = path(first(KERNELS, "a kernel")?);
+        let initrd = path(first(STATELESS, "an initial RAM disk")?);
+        let root = path(first(ROOTS, "a root file system")?);
+        let kcmdline = format!("imgurl={{{{ server }}}}/{root} XCAT={{{{ address }}}}:3001 NODE={{{{ name }}}}");
+        Ok(Self { kernel, initrd, kcmdline })
+    }
+}
+
+/// The SHA-256 of the root file system that is published in one of these directories, as sha256sum writes it.
+pub fn digest(directories: &[PathBuf]) -> Option<String> {
+    let sums = directories.iter().find_map(|directory| fs::read_to_string(directory.join(SUMS)).ok())?;
+    let of_root = sums.lines().filter_map(|line| line.split_once("  ")).find(|(_, name)| *name == PUBLISHED[2]);
+    of_root.map(|(digest, _)| digest.to_owned()).filter(|digest| digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use tables::schema;
+
+    use super::*;
+
+    fn row(table: &'static str, cells: &[(&str, &str)]) -> Row {
+        let table = schema::find(table).unwrap();
+        let cell =
+            |column: &schema::Column| cells.iter().find(|(name, _)| *name == column.name).map_or("", |cell| cell.1);
+        Row::new(table, table.columns.iter().map(cell))
+    }
+
+    #[test]
+    fn what_is_there_decides() {
+        let home = tempfile::tempdir().unwrap();
+        let old = home.path().join("old");
+        let linux = row(
+            "linuximage",
+            &[("imagename", "a/b"), ("rootimgdir", &old.to_string_lossy()), ("addkcmdline", "panic=9")],
+        );
+        let image = row("osimage", &[("imagename", "a/b"), ("provmethod", "netboot")]);
+        let loads = || Loads::of(home.path(), &image, Some(&linux), None).map_err(|unfit| unfit.to_string());
+        let put = |directory: &Path, names: &[&str]| {
+            fs::create_dir_all(directory).unwrap();
+            names.iter().for_each(|name| fs::write(directory.join(name), "x").unwrap());
+        };
+        assert_eq!(loads(), Err("has no files yet".into()));
+        put(&old, &["vmlinuz", "rootimg.cpio.gz"]);
+        let published = home.path().join("images/a_b");
+        assert_eq!(loads(), Err(format!("lacks an initial RAM disk in {} and {}", published.display(), old.display())));
+        put(&old, &["initrd-stateless.gz"]);
+        let expected = Loads {
+            kernel: "image/a%2Fb/vmlinuz".into(),
+            initrd: "image/a%2Fb/initrd-stateless.gz".into(),
+            kcmdline: "imgurl={{ server }}/image/a%2Fb/rootimg.cpio.gz XCAT={{ address }}:3001 NODE={{ name }} panic=9"
+                .into(),
+        };
+        assert_eq!(loads(), Ok(expected));
+        put(&published, &PUBLISHED);
+        fs::write(published.join(SUMS), "aa  kernel\ncc0  root.sqfs\n").unwrap();
+        let kcmdline = "xcrane.root={{ server }}/image/a%2Fb/root.sqfs xcrane.sha256={{ digest }} panic=9";
+        assert_eq!(loads().map(|loads| loads.kcmdline), Ok(kcmdline.into()));
+        assert_eq!(digest(&directories(home.path(), "a/b", None)).as_deref(), Some("cc0"));
+    }
+
+    #[test]
+    fn what_cannot_be_served_says_why() {
+        let check = |image: &[(&str, &str)], linux: &[(&str, &str)], target: Option<&Row>, expected: &str| {
+            let (image, linux) = (row("osimage", image), row("linuximage", linux));
+            let loads = Loads::of(Path::new("/nonexistent"), &image, Some(&linux), target);
+            assert_eq!(loads.map_or_else(|unfit| unfit.to_string(), |loads| loads.kernel), expected);
+        };
+        check(&[("imagetype", "container")], &[], None, "is an image of a registry, for containers");
+        check(&[("provmethod", "install")], &[], None, "has provmethod=install, which is not served: only netboot is");
+        check(&[], &[("boottarget", "t")], None, "means boot target 't', which table boottarget does not have");
+        let target = row("boottarget", &[("bprofile", "t"), ("kernel", "/memtest")]);
+        check(&[], &[("boottarget", "t")], Some(&target), "memtest");
+    }
+}

@@ -1,0 +1,140 @@
+//! What a node is to do when it boots over the network, in the words of `chain.currstate`.
+
+use std::fmt;
+
+use tables::Node;
+
+/// What a node does at its next boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// An image: how, and which as `OS-ARCH-PROFILE`.
+    Image {
+        method: Method,
+        what: String,
+    },
+    /// From its own disk; also what a node does of which nothing was said.
+    Boot,
+    Shell,
+    Standby,
+    /// Let the firmware go on.
+    Offline,
+    /// A command in the maintenance system.
+    Runcmd(String),
+    /// An archive of that address, run in the maintenance system.
+    Runimage(String),
+    Discover,
+}
+
+/// How an image is used (`osimage.provmethod`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Netboot,
+    Install,
+    Statelite,
+}
+
+impl Method {
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Netboot, Self::Install, Self::Statelite].into_iter().find(|method| method.word() == word)
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Netboot => "netboot",
+            Self::Install => "install",
+            Self::Statelite => "statelite",
+        }
+    }
+}
+
+impl State {
+    /// What `chain.currstate` says; a word that nobody knows boots from the disk, where it does no harm.
+    pub fn of(node: &Node) -> Self {
+        node.get("currstate").and_then(Self::parse).unwrap_or(Self::Boot)
+    }
+
+    /// Reads what [`fmt::Display`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if let Some((key, value)) = text.split_once('=') {
+            return match key {
+                "runcmd" => Some(Self::Runcmd(value.to_owned())),
+                "runimage" => Some(Self::Runimage(value.to_owned())),
+                _ => None,
+            };
+        }
+        let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        Some(match word {
+            "boot" => Self::Boot,
+            "shell" => Self::Shell,
+            "standby" => Self::Standby,
+            "offline" => Self::Offline,
+            "discover" => Self::Discover,
+            _ => Self::Image { method: Method::parse(word)?, what: rest.trim().to_owned() },
+        })
+    }
+
+    /// Whether it needs the maintenance system.
+    pub fn is_maintenance(&self) -> bool {
+        match self {
+            Self::Shell | Self::Standby | Self::Runcmd(_) | Self::Runimage(_) | Self::Discover => true,
+            Self::Image { .. } | Self::Boot | Self::Offline => false,
+        }
+    }
+
+    /// `nodelist.status` of a node that has fetched its script.
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Image { method: Method::Install, .. } => "installing",
+            Self::Image { method: Method::Netboot | Method::Statelite, .. } => "netbooting",
+            Self::Discover => "discovering",
+            Self::Runcmd(_) => "configuring",
+            Self::Standby => "standingby",
+            Self::Shell => "shell",
+            Self::Boot | Self::Offline | Self::Runimage(_) => "booting",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image { method, what } => write!(out, "{} {what}", method.word()),
+            Self::Boot => out.write_str("boot"),
+            Self::Shell => out.write_str("shell"),
+            Self::Standby => out.write_str("standby"),
+            Self::Offline => out.write_str("offline"),
+            Self::Runcmd(command) => write!(out, "runcmd={command}"),
+            Self::Runimage(address) => write!(out, "runimage={address}"),
+            Self::Discover => out.write_str("discover"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_read_as_written_and_give_a_status() {
+        for (text, status) in [
+            ("netboot debian12-x86_64-compute", "netbooting"),
+            ("statelite rocky9.4-x86_64-compute", "netbooting"),
+            ("install rocky9.4-x86_64-service", "installing"),
+            ("boot", "booting"),
+            ("shell", "shell"),
+            ("standby", "standingby"),
+            ("offline", "booting"),
+            ("runcmd=bmcsetup", "configuring"),
+            ("runcmd=a b=c", "configuring"),
+            ("runimage=http://x/y.tgz", "booting"),
+            ("discover", "discovering"),
+        ] {
+            let state = State::parse(text).unwrap();
+            assert_eq!((state.to_string().as_str(), state.status()), (text, status));
+        }
+        for text in ["", "bogus", "reboot", "x=y"] {
+            assert_eq!(State::parse(text), None, "{text}");
+        }
+    }
+}

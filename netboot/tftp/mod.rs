@@ -1,0 +1,204 @@
+//! A TFTP server that only reads (RFC 1350, 2347, 2348, 2349, 7440), for firmware and for iPXE.
+//!
+//! Each transfer has a socket of its own, which is its half of the transfer's identity. It has the address that the client
+//! has asked: a client takes no packets from another one, and a server may have several.
+
+mod clients;
+mod options;
+mod packet;
+mod source;
+mod transfer;
+mod window;
+
+use std::collections::HashMap;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::root::{Refused, Root};
+use clients::Clients;
+use options::Agreed;
+use packet::{Packet, Request, code};
+use source::Source;
+
+/// A request fits into a frame of Ethernet.
+const LONGEST_REQUEST: usize = 1500;
+/// Before a socket that fails is asked again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves the files of `root` on a bound socket until `stop`, which ends transfers too: their clients begin anew.
+///
+/// # Errors
+/// If the socket cannot be told to say which of our addresses was asked.
+pub async fn serve(socket: UdpSocket, root: Root, stop: CancellationToken) -> io::Result<()> {
+    match socket.local_addr()? {
+        SocketAddr::V4(_) => setsockopt(&socket, Ipv4PacketInfo, &true)?,
+        SocketAddr::V6(_) => setsockopt(&socket, Ipv6RecvPacketInfo, &true)?,
+    }
+    let mut server = Server { root, clients: Clients::default(), sessions: JoinSet::new(), peers: HashMap::new() };
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            Some(ended) = server.sessions.join_next_with_id() => server.ended(match ended {
+                Ok((id, ())) => id,
+                Err(error) => error.id(),
+            }),
+            asked = ask(&socket) => match asked {
+                Ok(asked) => server.answer(asked),
+                Err(error) => {
+                    warn!(%error, "tftp: cannot receive");
+                    sleep(PAUSE).await;
+                }
+            },
+        }
+    }
+}
+
+/// A packet that came to the server's own port.
+struct Asked {
+    bytes: Vec<u8>,
+    peer: SocketAddr,
+    /// Which of our addresses it was sent to.
+    ours: Option<IpAddr>,
+}
+
+struct Server {
+    root: Root,
+    clients: Clients,
+    sessions: JoinSet<()>,
+    peers: HashMap<tokio::task::Id, SocketAddr>,
+}
+
+impl Server {
+    fn answer(&mut self, Asked { bytes, peer, ours }: Asked) {
+        let packet = packet::decode(&bytes);
+        if !matches!(packet, Some(Packet::Read(_) | Packet::Write)) {
+            return; // late packets of ended transfers, and whatever else finds the port
+        }
+        if !self.clients.admit(peer, Instant::now()) {
+            debug!(%peer, "tftp: not answered, it has too many requests");
+            return;
+        }
+        let request = packet.and_then(|packet| match packet {
+            Packet::Read(request) => Some(request),
+            _ => None,
+        });
+        let session = session(self.root.clone(), request, peer, ours);
+        let started = self.sessions.spawn(async move {
+            if timeout(clients::LONGEST, session).await.is_err() {
+                warn!(%peer, "tftp: broken off, it takes too long");
+            }
+        });
+        self.peers.insert(started.id(), peer);
+    }
+
+    fn ended(&mut self, id: tokio::task::Id) {
+        if let Some(peer) = self.peers.remove(&id) {
+            self.clients.ended(peer);
+        }
+    }
+}
+
+/// Answers one request; without one the client wanted to write.
+async fn session(root: Root, request: Option<Request>, peer: SocketAddr, ours: Option<IpAddr>) {
+    let socket = match connected(peer, ours).await {
+        Ok(socket) => socket,
+        Err(error) => return warn!(%peer, %error, "tftp: cannot answer"),
+    };
+    let Some(request) = request else {
+        info!(%peer, "tftp: writing refused");
+        return refuse(&socket, code::DENIED, "this server is read-only").await;
+    };
+    let name = request.name.clone();
+    let (source, request) = match source(root, request).await {
+        Ok(found) => found,
+        Err((code, why)) => {
+            info!(%peer, file = ?name, why, "tftp: refused");
+            return refuse(&socket, code, &why).await;
+        }
+    };
+    let (agreed, bytes) = (Agreed::on(&request, source.length), source.length);
+    match transfer::send(&socket, source, &agreed).await {
+        Ok(()) => info!(%peer, file = ?name, bytes, "tftp: sent"),
+        Err(transfer::Error::File(error)) => {
+            warn!(%peer, file = ?name, %error, "tftp: cannot read");
+            refuse(&socket, code::OTHER, "the file cannot be read").await;
+        }
+        Err(error) => debug!(%peer, file = ?name, %error, "tftp: not sent"),
+    }
+}
+
+async fn connected(peer: SocketAddr, ours: Option<IpAddr>) -> io::Result<UdpSocket> {
+    let any = if peer.is_ipv4() { IpAddr::V4([0; 4].into()) } else { IpAddr::V6([0; 16].into()) };
+    let socket = UdpSocket::bind((ours.unwrap_or(any), 0)).await?;
+    socket.connect(peer).await?;
+    Ok(socket)
+}
+
+/// What is to be sent, or the error that the client is told.
+async fn source(root: Root, request: Request) -> Result<(Source, Request), (u16, String)> {
+    let open = move || -> Result<(Source, Request), (u16, String)> {
+        let opened = root.open(&request.name).map_err(|refused| {
+            let code = match refused {
+                Refused::Absent => code::NOT_FOUND,
+                Refused::Denied => code::DENIED,
+                Refused::Failed(_) => code::OTHER,
+            };
+            (code, refused.to_string())
+        })?;
+        let source = Source::new(opened, request.mode).map_err(|error| (code::OTHER, error.to_string()))?;
+        Ok((source, request))
+    };
+    spawn_blocking(open).await.unwrap_or_else(|error| Err((code::OTHER, error.to_string())))
+}
+
+/// Says no. A client that misses it asks again.
+async fn refuse(socket: &UdpSocket, code: u16, why: &str) {
+    if let Err(error) = socket.send(&packet::error(code, why)).await {
+        debug!(%error, "tftp: cannot refuse");
+    }
+}
+
+async fn ask(socket: &UdpSocket) -> io::Result<Asked> {
+    socket.async_io(Interest::READABLE, || receive(socket)).await
+}
+
+fn receive(socket: &UdpSocket) -> io::Result<Asked> {
+    let mut bytes = vec![0; LONGEST_REQUEST];
+    let mut control = nix::cmsg_space!([u8; 64]);
+    let mut room = [IoSliceMut::new(&mut bytes)];
+    let received =
+        recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut room, Some(&mut control), MsgFlags::MSG_DONTWAIT)?;
+    let peer = received.address.as_ref().and_then(|from| {
+        let v4 = from.as_sockaddr_in().map(|from| SocketAddr::V4((*from).into()));
+        v4.or_else(|| from.as_sockaddr_in6().map(|from| SocketAddr::V6((*from).into())))
+    });
+    let ours = received.cmsgs()?.find_map(|message| match message {
+        ControlMessageOwned::Ipv4PacketInfo(info) => Some(IpAddr::V4(u32::from_be(info.ipi_spec_dst.s_addr).into())),
+        ControlMessageOwned::Ipv6PacketInfo(info) => Some(IpAddr::V6(info.ipi6_addr.s6_addr.into())),
+        _ => None,
+    });
+    let length = received.bytes;
+    let peer = peer.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a packet without a sender"))?;
+    bytes.truncate(length);
+    Ok(Asked { bytes, peer, ours: ours.filter(|ours| can_answer(*ours)) })
+}
+
+/// A group is nobody's own address, and one of the link alone wants to know the link; the kernel knows better there.
+fn can_answer(ours: IpAddr) -> bool {
+    let of_link = matches!(ours, IpAddr::V6(ours) if ours.is_unicast_link_local());
+    !ours.is_unspecified() && !ours.is_multicast() && !of_link
+}
+
+#[cfg(test)]
+mod tests;

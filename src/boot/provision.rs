@@ -1,0 +1,131 @@
+//! What `rinstall` and `rnetboot` do: say what to boot, boot from the network, switch on, and wait if asked to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use clap::Args;
+use plugins::{BootDevice, BootOverride, Persistence, PowerAction};
+use tables::{Node, Select, Tables, noderange, schema};
+use tokio::time::{Instant, sleep};
+
+use super::{Steps, Wanted};
+use crate::commands::Shape;
+use crate::config;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::fanout::{Manner, pressed};
+use crate::outcome::Outcome;
+use crate::reply::{Answer, Body, Reply};
+use crate::status::Statuses;
+
+/// How often the tables are asked for what nodes have said.
+const ASKING: Duration = Duration::from_secs(1);
+
+/// Which nodes, what they boot, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Provision {
+    /// The nodes
+    #[arg(value_name = "NODERANGE")]
+    noderange: String,
+    /// What to boot, as nodeset takes it
+    #[arg(value_name = "STATE", default_value = "osimage")]
+    steps: Steps,
+    /// By UEFI
+    #[arg(short = 'u', long)]
+    uefi: bool,
+    /// Wait so many seconds for the nodes to say that they are up
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<u32>,
+    /// Do not ask a server that loses its power which containers run on it
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+impl Provision {
+    /// Everything is checked for every node before the first is touched.
+    pub(crate) async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
+        let nodes = cx.nodes(&self.noderange)?;
+        let (tables, backends, format) = (cx.tables()?, cx.backends()?, self.shape.format());
+        let wanted = Wanted::new(tables, &config::home()?, self.steps.clone(), &nodes)?;
+        cx.check(format, &nodes, |node| {
+            wanted.check(node)?;
+            backends.boot(node)?.check(node)?;
+            Ok(backends.power(node)?.check(node, PowerAction::Boot)?)
+        })?;
+        if !self.force {
+            cx.refuse_carriers(format, &nodes).await?;
+        }
+        tables.try_edit(&cx.origin(None), |edit| wanted.write(edit, &nodes))?;
+        let names: Vec<String> = nodes.iter().map(|node| node.name().to_owned()).collect();
+        let outcome = self.boot(cx, nodes).await?;
+        match (self.wait, outcome) {
+            (Some(seconds), Outcome::Done) => self.wait(cx, names, Duration::from_secs(seconds.into())).await,
+            _ => Ok(outcome),
+        }
+    }
+
+    async fn boot(&self, cx: &Context, nodes: Vec<Node>) -> Result<Outcome, Failure> {
+        let backends = cx.backends()?;
+        let network = BootOverride { device: BootDevice::Network, persistence: Persistence::Once, efi: self.uefi };
+        let statuses = Statuses::default();
+        let boot = async |node: Node| {
+            backends.boot(&node)?.set(&node, Some(network)).await?;
+            let powered = backends.power(&node)?.apply(&node, PowerAction::Boot).await?;
+            statuses.add(&node, PowerAction::Boot, &powered);
+            Ok(Answer { warnings: powered.warning.into_iter().collect(), ..Answer::line(powered.word) })
+        };
+        let manner = Manner::from(&self.shape).widened(backends.beyond_fanout(&nodes));
+        let outcome = cx.each(nodes, manner, boot).await.into();
+        cx.record(statuses)?;
+        Ok(outcome)
+    }
+
+    /// Tells each new status, and at the end of the time who got stuck where.
+    async fn wait(&self, cx: &Context, names: Vec<String>, limit: Duration) -> Result<Outcome, Failure> {
+        let (tables, end) = (cx.tables()?, Instant::now() + limit);
+        let mut known = BTreeMap::new();
+        let mut waiting: BTreeSet<String> = names.iter().cloned().collect();
+        let mut failed = false;
+        let mut keyboard = cx.keyboard();
+        while !waiting.is_empty() && Instant::now() < end {
+            tokio::select! {
+                () = sleep(ASKING) => {}
+                () = pressed(&mut keyboard) => return Ok(Outcome::Interrupted),
+            }
+            let now = statuses(tables, &names)?;
+            for name in &names {
+                let status = now.get(name).map_or("", String::as_str);
+                if known.get(name).map_or("", String::as_str) == status || !waiting.contains(name) {
+                    continue;
+                }
+                let body = Body::Answer(Answer::line(status));
+                cx.ui.reply(self.shape.format(), Reply { node: Some(name.clone()), body });
+                if matches!(status, "booted" | "failed") {
+                    failed |= status == "failed";
+                    waiting.remove(name);
+                }
+            }
+            known = now;
+        }
+        cx.ui.finish_folding();
+        let mut stuck: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
+        for name in &waiting {
+            stuck.entry(known.get(name).map_or("", String::as_str)).or_default().push(name);
+        }
+        for (status, names) in &stuck {
+            cx.ui.error(&format!("not up after {} s, still {status}: {}", limit.as_secs(), noderange::fold(names)));
+        }
+        Ok(if failed || !stuck.is_empty() { Outcome::SomeFailed } else { Outcome::Done })
+    }
+}
+
+fn statuses(tables: &Tables, names: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let table = schema::find("nodelist").expect("table nodelist is in the schema");
+    let keys: Vec<&str> = names.iter().map(String::as_str).collect();
+    let rows = tables.rows(table, Select::Keys(&keys))?;
+    let status =
+        |row: &tables::Row| Some((row.get("node")?.to_owned(), row.get("status").unwrap_or_default().to_owned()));
+    Ok(rows.iter().filter_map(status).collect())
+}

@@ -1,0 +1,76 @@
+//! Scripts as the daemon would give them to nodes, for people to look at.
+
+use netboot::http::has_genesis;
+use netboot::script::{self, Around, Templates, image};
+use tables::schema;
+use tables::{Node, Select, Tables};
+
+use crate::config;
+use crate::failure::Failure;
+
+/// The port of the daemon's HTTP server unless the site says otherwise (`site.httpport`).
+const PORT: &str = "80";
+/// What stands for the token that a node gets anew at each boot.
+const TOKEN: &str = "TOKEN";
+
+/// Writes scripts of nodes.
+pub(crate) struct Scripts<'t> {
+    tables: &'t Tables,
+    home: std::path::PathBuf,
+    templates: Templates,
+    /// Of the site; nodes may have another.
+    master: String,
+    port: String,
+    genesis: bool,
+}
+
+impl<'t> Scripts<'t> {
+    pub(crate) fn new(tables: &'t Tables) -> Result<Self, Failure> {
+        let home = config::home()?;
+        let site = |key: &str, default: &str| Ok::<_, Failure>(tables.site(key)?.unwrap_or_else(|| default.to_owned()));
+        Ok(Self {
+            tables,
+            templates: Templates::new(&home.join("boot"))?,
+            // Which of our addresses a node asks is known only when it does.
+            master: site("master", "SERVER")?,
+            port: site("httpport", PORT)?,
+            genesis: has_genesis(&home),
+            home,
+        })
+    }
+
+    /// The script that the node would get, with the word TOKEN for what only the node is told.
+    pub(crate) fn write(&self, node: &Node) -> Result<String, Failure> {
+        let mac = tables::nics::macs(node.require("mac")?).next().map(|(mac, _)| mac.to_owned()).unwrap_or_default();
+        let mac = mac.parse().map_err(|_| Failure::refused(format!("'{mac}' is not a MAC address")))?;
+        let address = node.get("xcatmaster").unwrap_or(&self.master);
+        let port = if self.port == PORT { String::new() } else { format!(":{}", self.port) };
+        let digest = self.digest(node)?;
+        let around = Around {
+            server: &format!("http://{address}{port}"),
+            address,
+            mac,
+            token: Some(TOKEN),
+            genesis: self.genesis,
+            digest: digest.as_deref(),
+        };
+        Ok(script::write(&self.templates, Some(node), &around)?)
+    }
+
+    fn digest(&self, node: &Node) -> Result<Option<String>, Failure> {
+        let Some(name) = node.get("provmethod") else { return Ok(None) };
+        let linuximage = schema::find("linuximage").expect("table linuximage is in the schema");
+        let row = self.tables.rows(linuximage, Select::Keys(&[name]))?.pop();
+        Ok(image::digest(&image::directories(&self.home, name, row.as_ref())))
+    }
+}
+
+impl From<script::Error> for Failure {
+    fn from(error: script::Error) -> Self {
+        let failure = Self::refused(plugins::chain(&error));
+        match error {
+            script::Error::NoKernel => failure.hint("set it with: nodeset NODE osimage=IMAGE"),
+            _ => failure,
+        }
+    }
+}

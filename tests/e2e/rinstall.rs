@@ -1,0 +1,88 @@
+//! `rinstall` on simulated BMCs: what is set, in which order, and what is told of nodes on their way.
+
+use std::time::Duration;
+
+use ::lab::{Bmcs, Lab, Wait, wait_for};
+use insta::assert_snapshot;
+
+use crate::{lab, session};
+
+/// n1 and n2 with BMCs that are off, and an image.
+pub(crate) fn machines() -> (Lab, Bmcs) {
+    let mut lab = lab();
+    let bmcs = lab.simulated_bmcs();
+    let image = lab.home().join("image");
+    lab.shell("mkdir image && cd image && touch kernel initrd.gz rootimg.sfs").success();
+    lab.run(&format!("mkdef -t osimage deb12 imagetype=linux provmethod=netboot rootimgdir={}", image.display()))
+        .success();
+    lab.run(
+        "mkdef n[1-2] groups=all mgt=ipmi bmc='|10.78.0.($1)|' bmcusername=admin bmcpassword=secret \
+         mac='|52:54:00:00:00:0($1)|' provmethod=deb12",
+    )
+    .success();
+    (lab, bmcs)
+}
+
+#[test]
+fn nodes_boot_the_image_from_the_network() {
+    let (lab, bmcs) = machines();
+    assert_snapshot!(lab.run("rinstall all -u").sorted(), @"
+    n1: on
+    n2: on
+    ");
+    let machine = bmcs.machine("10.78.0.2".parse().unwrap());
+    assert_eq!((machine.on, machine.boot), (true, [0xa0, 0x04, 0, 0, 0]));
+    assert_snapshot!(session(&lab, "
+        nodeset all stat -b
+        nodels all nodelist.status
+        chdef n2 mac=
+        nodeset n1 offline
+        rinstall all
+        nodeset all stat
+        rinstall n1 osimage=bogus
+    "), @"
+    $ nodeset all stat -b
+    n[1-2]: netboot deb12
+    $ nodels all nodelist.status
+    n1: powering-on
+    n2: powering-on
+    $ chdef n2 mac=
+    1 object definitions have been created or modified.
+    $ nodeset n1 offline
+    n1: offline
+    $ rinstall all
+    ------- stderr -------
+    n2: Error: No MAC address available for this node
+    Error: nothing was done: n2 cannot be served as defined
+    Hint: set it with: chdef NODE mac=…
+    [exit status: 1]
+    $ nodeset all stat
+    n1: offline
+    n2: netboot deb12
+    $ rinstall n1 osimage=bogus
+    ------- stderr -------
+    Error: Cannot find the OS image bogus in the osimage table
+    [exit status: 1]
+    ");
+    // What nodes say of themselves comes through the tables.
+    lab.run("chdef n2 mac=52:54:00:00:00:02").success();
+    lab.run("chtab node=n1 nodelist.status=off").success();
+    lab.run("chtab node=n2 nodelist.status=off").success();
+    let mut waiting = lab.spawn("rinstall all --wait 100");
+    // Only a status after the command's own counts.
+    wait_for("the statuses of the command", Duration::from_secs(20), || {
+        match lab.run("nodels all nodelist.status").stdout {
+            shown if shown.matches("powering-on").count() == 2 => Wait::Ready(()),
+            shown => Wait::NotYet(shown),
+        }
+    });
+    for line in ["n1: netbooting", "n1: booted", "n2: failed"] {
+        let (node, status) = line.split_once(": ").unwrap();
+        lab.run(&format!("chtab node={node} nodelist.status={status}")).success();
+        waiting.expect(line, Duration::from_secs(20));
+    }
+    let ended = waiting.wait(Duration::from_secs(20));
+    assert_eq!(ended.code, 1, "{ended}");
+    let ended = lab.run("rinstall n2 --wait 1");
+    assert!(ended.code == 1 && ended.stderr.contains("not up after 1 s, still powering-on: n2"), "{ended}");
+}
