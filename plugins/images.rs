@@ -9,6 +9,7 @@ use serde::Serialize;
 use tables::Node;
 
 use crate::archive::Archive;
+use crate::registry::Near;
 use crate::{Digest, Reference, Result};
 
 /// Brings images onto hosts, tells which are there, and removes them.
@@ -92,18 +93,28 @@ pub struct HostImage {
     pub size: u64,
     /// Seconds since 1970.
     pub created: i64,
+    /// Whom the host asks for images.
+    #[serde(skip)]
+    pub near: Arc<Near>,
 }
 
 impl HostImage {
     /// The digest that its manifest has in the repository of `image`; None for one that no registry knows.
     pub fn digest(&self, image: &Reference) -> Option<&Digest> {
         let named = self.digests.iter().find(|known| known.is_same_name(image));
-        // What a mirror has brought while the registry in the name was gone; a name without a registry has no mirror.
-        let mirrored = || {
-            image.registry()?;
-            self.digests.iter().find(|known| known.repository() == image.repository())
+        // What a mirror has brought while the registry in the name was gone, or another one that the host asks.
+        let brings = |known: &&Reference| {
+            let content = known.digest().map(|digest| image.pinned(digest));
+            content.is_some_and(|content| self.near.sources(&content).contains(known))
         };
-        named.or_else(mirrored)?.digest()
+        named.or_else(|| self.digests.iter().find(brings))?.digest()
+    }
+
+    /// All digests that its manifest has in a repository of that path, whoever the host asks by now: what may be in use is not
+    /// removed.
+    pub fn digests_like<'a>(&'a self, image: &'a Reference) -> impl Iterator<Item = &'a Digest> {
+        let alike = self.digests.iter().filter(|known| known.repository() == image.repository());
+        alike.filter_map(Reference::digest)
     }
 }
 
@@ -166,4 +177,37 @@ pub struct Built {
     pub id: String,
     /// Bytes of the context.
     pub sent: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Mirror;
+
+    #[test]
+    fn only_whom_the_host_asks_tells_what_a_name_means() {
+        let digest = |digit: char| format!("sha256:{}", digit.to_string().repeat(64));
+        let near = |registries: &[&str]| {
+            let mirrors = vec![
+                Mirror { place: "m:1".into(), of: "o:5".into() },
+                Mirror { place: "x:1".into(), of: "y:5".into() },
+            ];
+            Arc::new(Near { registries: registries.iter().map(|name| (*name).to_owned()).collect(), mirrors })
+        };
+        let check = |known: &[(&str, char)], registries: &[&str], expected: Option<char>| {
+            let digests =
+                known.iter().map(|(name, digit)| format!("{name}@{}", digest(*digit)).parse().unwrap()).collect();
+            let image =
+                HostImage { id: "1".into(), tags: vec![], digests, size: 0, created: 0, near: near(registries) };
+            let found = image.digest(&"o:5/a:1".parse().unwrap()).map(ToString::to_string);
+            assert_eq!(found, expected.map(digest), "{known:?} {registries:?}");
+        };
+        check(&[("m:1/a", '1'), ("o:5/a", '2')], &["m:1"], Some('2'));
+        check(&[("m:1/a", '1')], &["m:1"], Some('1'));
+        check(&[("copy:1/a", '1')], &["copy:1"], Some('1'));
+        check(&[("x:1/a", '1'), ("m:1/a", '2')], &["x:1", "m:1"], Some('2'));
+        check(&[("m:1/a", '1')], &[], None);
+        check(&[("m:1/b", '1')], &["m:1"], None);
+        check(&[("else:1/a", '1')], &["m:1"], None);
+    }
 }

@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use crate::hex;
+
 /// Longest name and tag that registries take.
 const LONGEST_NAME: usize = 255;
 const LONGEST_TAG: usize = 128;
@@ -26,8 +28,7 @@ impl Digest {
     /// Of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         use sha2::Digest as _;
-        let hex: String = sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("sha256:{hex}"))
+        Self(format!("sha256:{}", hex(&sha2::Sha256::digest(bytes))))
     }
 
     /// The first twelve digits, enough for people to tell one from another.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use plugins::Secret;
 use plugins::authority::Authority;
 use plugins::registry::{Account, Config, Login, Mirror, PORT, STORAGE, Upstream};
+use plugins::{Reference, Secret, dockerhost};
 use tables::definitions::words;
 use tables::schema::{self, Table};
 use tables::{Node, Row, Select, Tables};
@@ -36,6 +36,7 @@ pub(crate) struct Entry {
     pub(crate) port: String,
     pub(crate) storage: String,
     pub(crate) users: Vec<String>,
+    pub(crate) image: String,
     pub(crate) upstream: String,
 }
 
@@ -49,6 +50,7 @@ impl Entry {
             port: text("port"),
             storage: text("storage"),
             users: words(&text("auth")).map(str::to_owned).collect(),
+            image: text("image"),
             upstream: text("upstream"),
         }
     }
@@ -61,6 +63,7 @@ impl Entry {
             ("port", self.port.clone()),
             ("storage", self.storage.clone()),
             ("auth", self.users.join(",")),
+            ("image", self.image.clone()),
             ("upstream", self.upstream.clone()),
         ]
     }
@@ -79,6 +82,12 @@ impl Entry {
         if self.storage.is_empty() { STORAGE } else { &self.storage }
     }
 
+    fn image(&self) -> Result<Option<Reference>, Failure> {
+        let named = Some(&self.image).filter(|image| !image.is_empty());
+        let bad = |why: String| Failure::refused(format!("registry {}: {why}", self.name));
+        named.map(|image| image.parse::<Reference>().map(|image| image.complete()).map_err(bad)).transpose()
+    }
+
     fn address(&self, node: &Node) -> String {
         match self.address.as_str() {
             "" => node.get("ip").unwrap_or(node.name()).to_owned(),
@@ -88,7 +97,7 @@ impl Entry {
 
     /// The registry as it shall be; of certificates nothing yet.
     pub(crate) fn config(&self, node: &Node, passwords: &Passwords, all: &[Self]) -> Result<Config, Failure> {
-        if node.get("mgt") == Some("docker") {
+        if plugins::is_container(node) {
             return Err(Failure::refused(format!("{} is a container; a registry is a service of a host", node.name())));
         }
         let account = |user: &String| match passwords.get(user) {
@@ -106,9 +115,13 @@ impl Entry {
             port: self.port()?,
             storage: self.storage().to_owned(),
             accounts: self.users.iter().map(account).collect::<Result<_, _>>()?,
-            upstream: Some(self.upstream.clone())
-                .filter(|url| !url.is_empty())
-                .map(|url| Upstream { url, account: None }),
+            image: self.image()?,
+            brings_image: false,
+            upstream: Some(self.upstream.clone()).filter(|url| !url.is_empty()).map(|url| Upstream {
+                url,
+                account: None,
+                authority: None,
+            }),
             certificate: None,
             authority: None,
             former: None,
@@ -193,10 +206,13 @@ impl Context {
         Ok(Config { certificate, authority: Some(authority.certificate().to_owned()), ..config })
     }
 
-    /// Adds to a mirror as whom it logs in to the registry behind it, as hosts do.
-    pub(crate) fn introduced(&self, mut config: Config) -> Result<Config, Failure> {
+    /// Adds to a mirror as whom it logs in to the registry behind it and who vouches for that, as for hosts.
+    pub(crate) fn introduced(&self, mut config: Config, node: &Node) -> Result<Config, Failure> {
         let logins = self.settings()?.logins;
         if let Some(upstream) = &mut config.upstream {
+            let trusted = dockerhost::Config::of(node)?.trust;
+            let trust = trusted.iter().find(|trust| Some(trust.registry.as_str()) == upstream.place());
+            upstream.authority = trust.map(dockerhost::Trust::foreign).transpose()?.flatten();
             let login = logins.into_iter().find(|login| Some(login.registry.as_str()) == upstream.place());
             upstream.account = login.map(|login| login.account);
         }
@@ -249,6 +265,7 @@ mod tests {
         };
         check(entry.clone(), &[("mgt", "docker")], "h1 is a container");
         check(Entry { port: "0".into(), ..entry.clone() }, &[], "port '0'");
+        check(Entry { image: "A b".into(), ..entry.clone() }, &[], "registry h1: 'A b' is not the name of an image");
         check(Entry { users: vec!["ada".into()], ..entry }, &[], "no password of ada");
     }
 

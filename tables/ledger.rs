@@ -18,6 +18,8 @@ pub struct Ran {
     pub what: &'static str,
     pub why: String,
     pub who: String,
+    /// Seconds in which the node was down for it; empty where that makes no sense.
+    pub downtime: String,
 }
 
 impl Tables {
@@ -36,8 +38,8 @@ impl Tables {
 
 fn add(store: &Store, time: &str, ran: &Ran) -> Result<()> {
     let row = |number: i64| {
-        let Ran { node, host, image, digest, what, why, who } = ran;
-        Row::new(ledger(), [&number.to_string(), time, node, host, image, digest, what, why, who])
+        let Ran { node, host, image, digest, what, why, who, downtime } = ran;
+        Row::new(ledger(), [&number.to_string(), time, node, host, image, digest, what, why, who, downtime])
     };
     // The last row has the highest number, unless someone has restored rows in another order.
     match store.insert(&row(store.last_number(ledger(), "id")? + 1)) {

@@ -208,12 +208,12 @@ fn is_digest(text: &str) -> bool {
 }
 
 pub(super) fn sha256(content: &[u8]) -> String {
-    hex(&Sha256::digest(content))
+    digest_of(&Sha256::digest(content))
 }
 
-pub(super) fn hex(digest: &[u8]) -> String {
-    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{digits}")
+/// A hash as engines write it.
+pub(super) fn digest_of(hash: &[u8]) -> String {
+    format!("sha256:{}", crate::hex(hash))
 }
 
 fn parse<T: DeserializeOwned>(text: &[u8], what: &str) -> Result<T> {

@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 
 use sha2::{Digest, Sha256};
 
-use super::contents::{Layer, hex};
+use super::contents::{Layer, digest_of};
 use super::index::Entry;
 use super::source::Packing;
 use super::{Archive, bad, failed};
@@ -55,7 +55,7 @@ fn look_through(layer: &Layer, packing: Packing, packed: &mut (impl Read + Send)
     let (held, size) = count(packing.undo(&mut packed, layer.size))?;
     // What comes after the last frame belongs to the file.
     io::copy(&mut packed, &mut io::sink())?;
-    let digest = hex(&packed.hasher.finalize());
+    let digest = digest_of(&packed.hasher.finalize());
     if held != layer.diff_id || layer.digest.as_ref().is_some_and(|told| *told != digest) {
         return Err(bad(format!("layer {} is not what its digest says", layer.diff_id)));
     }
@@ -66,7 +66,7 @@ fn look_through(layer: &Layer, packing: Packing, packed: &mut (impl Read + Send)
 fn count(reader: impl Read) -> io::Result<(String, u64)> {
     let mut hashed = Hashed { reader, hasher: Sha256::new() };
     let size = io::copy(&mut io::BufReader::with_capacity(CHUNK, &mut hashed), &mut io::sink())?;
-    Ok((hex(&hashed.hasher.finalize()), size))
+    Ok((digest_of(&hashed.hasher.finalize()), size))
 }
 
 struct Hashed<R> {

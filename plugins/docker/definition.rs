@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use tables::Node;
 
 use super::fields::{self, FIELDS, Nic, Part};
-use crate::{Digest, Error, Reference, Result};
+use crate::{Digest, Error, Reference, Result, hex};
 
 /// Hexadecimal digits of a [`fingerprint`].
 const FINGERPRINT: usize = 12;
@@ -97,7 +97,7 @@ pub(super) fn fingerprint(body: &Value) -> String {
 }
 
 fn hash(value: &Value) -> String {
-    Sha256::digest(value.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(value.to_string()))
 }
 
 fn wrong(attribute: &str, why: &str) -> Error {

@@ -27,6 +27,7 @@ use super::listing::Listings;
 use super::networks::Networks;
 use super::version::{ApiVersion, Versions, agree};
 use super::wire::Dialer;
+use crate::bytes::in_url;
 use crate::error::chain;
 use crate::registry::Login;
 use crate::{Error, Result, ssh};
@@ -291,10 +292,9 @@ impl Engine {
     }
 }
 
-/// The part of a request that says which of all are meant. Names come from outside, so that every byte is coded.
+/// The part of a request that says which of all are meant.
 pub(super) fn filters(wanted: &Value) -> String {
-    let coded: String = wanted.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
-    format!("filters={coded}")
+    format!("filters={}", in_url(&wanted.to_string()))
 }
 
 async fn ask_version(client: &Client<Dialer, Body>, what: &str) -> Result<Versions> {

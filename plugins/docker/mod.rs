@@ -46,6 +46,14 @@ use crate::networks::survey::EngineSurvey;
 use crate::ssh::Connections;
 use crate::{Backend, Console, Exec, Files, Guests, Hosts, Power, Progress, Reach, Result};
 
+/// The word in the `mgt` column.
+const NAME: &str = "docker";
+
+/// Whether a node is a container, and no host.
+pub fn is_container(node: &Node) -> bool {
+    node.get("mgt") == Some(NAME)
+}
+
 /// Containers on Docker hosts; connects to a host when the first of its nodes is asked for.
 pub(crate) struct Docker {
     engines: Engines,
@@ -66,7 +74,7 @@ impl Docker {
 
 impl Backend for Docker {
     fn name(&self) -> &'static str {
-        "docker"
+        NAME
     }
 
     fn power(&self) -> Option<&dyn Power> {

@@ -7,10 +7,10 @@ use tables::{Node, urls};
 
 use super::pools::{self, Pool};
 use super::wrong;
-use crate::Result;
 use crate::authority::{self, Issued, Purpose, Subject};
-use crate::docker::tls_place;
+use crate::docker::{is_container, tls_place};
 use crate::setup::Family;
+use crate::{Error, Result};
 
 const LOG_MAX_SIZE: &str = "10m";
 const LOG_MAX_FILE: &str = "3";
@@ -60,10 +60,21 @@ pub struct Trust {
     pub authority: Option<PathBuf>,
 }
 
+impl Trust {
+    /// The certificate of another authority than the site's own.
+    pub fn foreign(&self) -> Result<Option<String>> {
+        let read = |path: &PathBuf| {
+            let unreadable = |source| Error::File { doing: "read", path: path.display().to_string(), source };
+            std::fs::read_to_string(path).map_err(unreadable)
+        };
+        self.authority.as_ref().map(read).transpose()
+    }
+}
+
 impl Config {
     /// Reads the attributes of a host. Networks and certificates are the caller's to add.
     pub fn of(node: &Node) -> Result<Self> {
-        if node.get("mgt") == Some("docker") {
+        if is_container(node) {
             return Err(wrong("mgt", "'docker' makes this node a container; name the hosts that carry them"));
         }
         let words = |attribute: &str| words(node.get(attribute).unwrap_or_default());

@@ -1,11 +1,9 @@
 //! The files of a Docker host beside daemon.json.
 
-use std::path::Path;
-
 use super::config::Listen;
 use super::{Config, Trust};
+use crate::Result;
 use crate::setup::{File, Thing};
-use crate::{Error, Result};
 
 pub(super) const SERVICE_DROP_IN: &str = "/etc/systemd/system/docker.service.d/xcrane.conf";
 pub(super) const SOCKET_DROP_IN: &str = "/etc/systemd/system/docker.socket.d/xcrane.conf";
@@ -80,11 +78,7 @@ pub(super) fn trusted_path(trust: &Trust) -> String {
 /// Who vouches for each registry, read at each pull. An authority that is still to be made has no text.
 pub(super) fn trusted(config: &Config) -> Result<Vec<File>> {
     let one = |trust: &Trust| {
-        let unreadable = |path: &Path, source| Error::File { doing: "read", path: path.display().to_string(), source };
-        let text = match &trust.authority {
-            Some(path) => std::fs::read_to_string(path).map_err(|source| unreadable(path, source))?,
-            None => config.authority.clone().unwrap_or_default(),
-        };
+        let text = trust.foreign()?.or_else(|| config.authority.clone()).unwrap_or_default();
         Ok(File::public(trusted_path(trust), text))
     };
     config.trust.iter().map(one).collect()

@@ -69,7 +69,7 @@ impl World {
             }
             Step::Write { path, after: Text::Secret(after), mode, .. } => {
                 use sha2::Digest;
-                let digest = sha2::Sha256::digest(after.reveal()).iter().map(|byte| format!("{byte:02x}")).collect();
+                let digest = crate::hex(&sha2::Sha256::digest(after.reveal()));
                 self.0.files.insert(path.clone(), FileState::Secret { digest, mode: *mode });
             }
             Step::Write { path, after: Text::Public(after), mode, .. } => {

@@ -140,9 +140,8 @@ mod tests {
 
     #[test]
     fn codes_are_those_of_rfc_2202_and_4231() {
-        let hex = |code: Vec<u8>| code.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let check = |suite: Suite, expected: &str| {
-            assert_eq!(hex(suite.hmac(b"Jefe", &[b"what do ya want ", b"for nothing?"])), expected);
+            assert_eq!(crate::hex(&suite.hmac(b"Jefe", &[b"what do ya want ", b"for nothing?"])), expected);
         };
         check(Suite::Sha1, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
         check(Suite::Sha256, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");

@@ -67,7 +67,7 @@ pub(super) fn fields(area: Area, bytes: &[u8]) -> Option<Vec<String>> {
 /// A text in one of the four ways of stores and sensor records.
 pub(super) fn text(kind: u8, bytes: &[u8]) -> String {
     let text: String = match kind {
-        0 => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        0 => crate::hex(bytes),
         1 => bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]).map(decimal).collect(),
         2 => bytes.chunks(3).flat_map(six_bits).collect(),
         _ => bytes.iter().map(|byte| char::from(*byte)).collect(),

@@ -63,9 +63,8 @@ pub(super) fn guid(answer: &[u8]) -> Option<String> {
     reversed.reverse();
     let valid = |guid: &&[u8; 16]| (0x10..0x60).contains(&(guid[6] & 0xf0)) && guid[8] & 0xc0 == 0x80;
     let guid = [smbios, reversed, sent].iter().find(valid).copied().unwrap_or(smbios);
-    let hex = |part: &[u8]| part.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let parts = [&guid[..4], &guid[4..6], &guid[6..8], &guid[8..10], &guid[10..]];
-    Some(parts.map(hex).join("-"))
+    Some(parts.map(crate::hex).join("-"))
 }
 
 #[cfg(test)]

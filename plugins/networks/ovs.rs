@@ -25,7 +25,7 @@ use super::script::{self, BRIDGES, Script, TUNNELS};
 use super::survey::Survey;
 use super::{LONGEST_NAME, Member, Network, check_options, short_name, vxlan};
 use crate::setup::{Fact, Observed, Thing};
-use crate::{Error, Result};
+use crate::{Error, Result, hex};
 
 const FUNCTIONS: &str = include_str!("ovs.sh");
 
@@ -196,7 +196,7 @@ fn switch_on(uplink: &str) -> String {
         return name;
     }
     let digest = Sha256::digest(uplink);
-    let end: String = digest[..3].iter().map(|octet| format!("{octet:02x}")).collect();
+    let end = hex(&digest[..3]);
     name.chars().take(LONGEST_NAME - end.len()).chain(end.chars()).collect()
 }
 

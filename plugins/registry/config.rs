@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::upstream::Upstream;
 use crate::authority::{self, Issued, Purpose, Subject};
-use crate::{Error, Result, Secret};
+use crate::{Error, Reference, Result, Secret};
 
 /// The port that clients take for granted with such a server.
 pub const PORT: u16 = 5000;
@@ -27,6 +27,10 @@ pub struct Config {
     pub storage: String,
     /// None lets in everyone.
     pub accounts: Vec<Account>,
+    /// What its server runs from; None for the distribution's package.
+    pub image: Option<Reference>,
+    /// That image is brought to the node before the plan is carried out.
+    pub brings_image: bool,
     /// The registry whose images it fetches and keeps.
     pub upstream: Option<Upstream>,
     /// None: to be made when the plan is carried out.
@@ -62,6 +66,7 @@ pub struct Summary {
     pub place: String,
     pub storage: String,
     pub users: Vec<String>,
+    pub image: Option<String>,
     pub upstream: Option<String>,
 }
 
@@ -103,6 +108,7 @@ impl Config {
             place: self.place(),
             storage: self.data(),
             users: self.accounts.iter().map(|account| account.user.clone()).collect(),
+            image: self.image.as_ref().map(ToString::to_string),
             upstream: self.upstream.as_ref().map(|upstream| upstream.url.clone()),
         }
     }
@@ -163,6 +169,8 @@ pub(super) fn example() -> Config {
         port: PORT,
         storage: STORAGE.into(),
         accounts: vec![Account { user: "ada".into(), password: Secret::new("sesame") }],
+        image: None,
+        brings_image: false,
         upstream: None,
         certificate: None,
         authority: None,
@@ -209,7 +217,10 @@ mod tests {
         check(Config { storage: "srv".into(), ..example() }, "attribute 'storage'");
         check(Config { storage: "/srv/../etc".into(), ..example() }, "attribute 'storage'");
         check(Config { storage: "/srv/$(reboot)".into(), ..example() }, "attribute 'storage'");
-        let upstream = |url: &str| Config { upstream: Some(Upstream { url: url.into(), account: None }), ..example() };
+        let upstream = |url: &str| Config {
+            upstream: Some(Upstream { url: url.into(), account: None, authority: None }),
+            ..example()
+        };
         check(upstream("hub"), "attribute 'upstream': 'hub' is not");
         check(upstream("https://hub"), "");
         check(upstream("https://10.0.0.1:5000"), "attribute 'upstream': a registry cannot be its own mirror");

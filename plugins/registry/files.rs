@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Account, Config, SERVER, USER, Upstream};
+use super::server::{self, Work};
+use super::{Account, Config, Upstream};
 use crate::setup::{File, Thing};
 use crate::{Error, Result};
 
@@ -14,7 +15,7 @@ const BCRYPT_COST: u32 = 8;
 const QUIET: u32 = 5;
 
 /// The directory of its settings.
-fn directory(config: &Config) -> String {
+pub(super) fn directory(config: &Config) -> String {
     format!("/etc/xcrane/registry/{}", config.name)
 }
 
@@ -70,10 +71,13 @@ pub(super) fn all(config: &Config) -> Result<Vec<File>> {
         files.push(secret(format!("{directory}/htpasswd"), accounts(config)?));
     }
     if let Some(upstream) = &config.upstream {
-        let (host, port) = upstream.socket().unwrap_or_default();
         files.push(secret(format!("{directory}/mirror.yml"), settings(config, Role::Mirror(upstream))));
-        files.push(File { mode: 0o755, ..File::public(format!("{directory}/serve"), serve(config, host, port)) });
-        files.extend(config.authority.clone().map(|text| File::public(format!("{directory}/upstream.pem"), text)));
+        let own = config.authority.as_deref();
+        let vouch: Vec<&str> = own.into_iter().chain(upstream.authority.as_deref()).collect();
+        files.extend(own.map(|_| File::public(format!("{directory}/upstream.pem"), vouch.concat())));
+    }
+    if config.upstream.is_some() || config.image.is_some() {
+        files.push(File { mode: 0o755, ..File::public(format!("{directory}/serve"), serve(config)) });
     }
     Ok(files)
 }
@@ -132,50 +136,59 @@ fn proxy(upstream: &Upstream) -> String {
     format!("proxy:\n  remoteurl: {}\n{}", quoted(&upstream.with_account()), account.unwrap_or_default())
 }
 
+/// Starts the server. `exec`, for systemd must see the server itself, or who speaks for its container.
+fn serve(config: &Config) -> String {
+    let awaited = config.upstream.as_ref().map(|upstream| or_what_is_kept(config, upstream)).unwrap_or_default();
+    let server = server::command(config, Work::Serve);
+    format!("#!/bin/bash\n# Written by mkregistry of xcrane.\n{awaited}exec {server} serve \"$1\"\n")
+}
+
 /// A mirror's server does not start while its upstream is gone, so then it serves what it has, and starts anew when upstream
-/// is back. `exec`, for systemd must see the server itself.
-fn serve(config: &Config, host: &str, port: &str) -> String {
-    let directory = directory(config);
+/// is back.
+fn or_what_is_kept(config: &Config, upstream: &Upstream) -> String {
+    let (directory, (host, port)) = (directory(config), upstream.socket().unwrap_or_default());
     format!(
-        "#!/bin/bash\n\
-         # Written by mkregistry of xcrane.\n\
-         answers() {{ timeout 5 bash -c '</dev/tcp/{host}/{port}' 2>/dev/null; }}\n\
+        "answers() {{ timeout 5 bash -c '</dev/tcp/{host}/{port}' 2>/dev/null; }}\n\
          if [ \"$1\" = {directory}/mirror.yml ] && ! answers; then\n    \
          echo 'upstream {host}:{port} does not answer: serving what is kept of it' >&2\n    \
-         (until answers; do sleep 15; done; kill $$) &\n    \
+         (until answers; do sleep 5; done; kill $$) &\n    \
          set -- {directory}/readonly.yml\n\
-         fi\n\
-         exec {SERVER} serve \"$1\"\n"
+         fi\n"
     )
 }
 
 /// A server that cannot start is started again without end: its storage may come later than the node. The slice that
 /// systemd makes for units with an @ would outlive them.
 fn service_unit(config: &Config) -> String {
-    let (directory, data) = (directory(config), config.data());
+    let (directory, data, user) = (directory(config), config.data(), server::user(config));
     let mut secrets = vec![format!("{directory}/key.pem")];
     secrets.extend((!config.accounts.is_empty()).then(|| format!("{directory}/htpasswd")));
     secrets.extend(config.upstream.iter().map(|_| format!("{directory}/mirror.yml")));
-    let secrets = secrets.join(" ");
-    let (settings, trust, start) = match &config.upstream {
-        Some(_) => (
-            "mirror.yml",
-            format!("Environment=SSL_CERT_FILE={directory}/upstream.pem\n"),
-            format!("{directory}/serve"),
-        ),
-        None => ("config.yml", String::new(), format!("{SERVER} serve")),
+    let settings = if config.upstream.is_some() { "mirror.yml" } else { "config.yml" };
+    let start = match (&config.image, &config.upstream) {
+        (None, None) => format!("{} serve", server::command(config, Work::Serve)),
+        _ => format!("{directory}/serve"),
     };
+    let trust = match (&config.image, &config.upstream) {
+        (None, Some(_)) => format!("Environment=SSL_CERT_FILE={directory}/upstream.pem\n"),
+        _ => String::new(),
+    };
+    let engine = if config.image.is_some() { " docker.service" } else { "" };
     format!(
         "# Written by mkregistry of xcrane.\n\
-         [Unit]\nDescription=Image registry {name}\nWants=network-online.target\nAfter=network-online.target\nStartLimitIntervalSec=0\n\n\
-         [Service]\nSlice=system.slice\nUser={USER}\nGroup={USER}\n\
+         [Unit]\nDescription=Image registry {name}\nWants=network-online.target\nAfter=network-online.target{engine}\nStartLimitIntervalSec=0\n\n\
+         [Service]\nSlice=system.slice\n{identity}\
          Environment=CONFIG={directory}/{settings}\nEnvironmentFile=-/run/xcrane/registry/{name}\n{trust}\
-         ExecStartPre=+/bin/sh -c 'chgrp {USER} {secrets} && install -d -m 0750 {data} && \
-         if [ $$(stat -c %%U {data}) != {USER} ]; then chown -R {USER}:{USER} {data}; fi'\n\
-         ExecStart={start} ${{CONFIG}}\n\
+         ExecStartPre=+/bin/sh -c 'chgrp {user} {secrets} && install -d -m 0750 {data} && \
+         if [ $$(stat -c %%U {data}) != {user} ]; then chown -R {user}:{user} {data}; fi'\n{before}\
+         ExecStart={start} ${{CONFIG}}\n{after}\
          Restart=always\nRestartSec=2\nTimeoutStopSec=90\nNoNewPrivileges=yes\n\n\
          [Install]\nWantedBy=multi-user.target\n",
         name = config.name,
+        identity = server::identity(config),
+        secrets = secrets.join(" "),
+        before = server::swept(config, "ExecStartPre", Work::Serve),
+        after = server::swept(config, "ExecStopPost", Work::Serve),
     )
 }
 
@@ -183,16 +196,19 @@ fn service_unit(config: &Config) -> String {
 /// ends, things can be pushed again then: also when it is killed, and after a boot there is no /run.
 fn collection_unit(config: &Config) -> String {
     let (directory, data, name, service) = (directory(config), config.data(), &config.name, service(config));
+    let (identity, server) = (server::identity(config), server::command(config, Work::Collect));
+    let swept = ["ExecStartPre", "ExecStopPost"].map(|when| server::swept(config, when, Work::Collect));
+    let [before, after] = swept;
     format!(
         "# Written by mkregistry of xcrane.\n\
          [Unit]\nDescription=Removal of what is in no image of registry {name}\n\n\
-         [Service]\nType=oneshot\nSlice=system.slice\nUser={USER}\nGroup={USER}\n\
+         [Service]\nType=oneshot\nSlice=system.slice\n{identity}\
          ExecStartPre=/bin/sh -c 'for turn in $$(seq 900); do \
          find {data}/docker/registry/v2 -type f \\( -path \"*/_uploads/*\" -o -path \"*/blobs/*\" \\) -newermt \"{QUIET} seconds ago\" 2>/dev/null | \
          grep -q . || exit 0; sleep 1; done; echo images are pushed all the time >&2; exit 1'\n\
          ExecStartPre=+/bin/sh -c 'mkdir -p /run/xcrane/registry && \
-         echo CONFIG={directory}/readonly.yml >/run/xcrane/registry/{name} && systemctl restart {service}'\n\
-         ExecStart={SERVER} garbage-collect {directory}/config.yml\n\
+         echo CONFIG={directory}/readonly.yml >/run/xcrane/registry/{name} && systemctl restart {service}'\n{before}\
+         ExecStart={server} garbage-collect {directory}/config.yml\n{after}\
          ExecStopPost=+/bin/sh -c 'if [ -e /run/xcrane/registry/{name} ]; then rm -f /run/xcrane/registry/{name}; \
          rmdir -p /run/xcrane/registry 2>/dev/null; systemctl restart {service}; fi'\n"
     )
@@ -225,14 +241,19 @@ mod tests {
     /// A mirror of a registry that lets in bob.
     fn mirror() -> Config {
         let account = Account { user: "bob".into(), password: crate::Secret::new("hidden") };
-        let upstream = Upstream { url: "https://10.0.0.2:5000".into(), account: Some(account) };
+        let upstream = Upstream {
+            url: "https://10.0.0.2:5000".into(),
+            account: Some(account),
+            authority: Some("foreign\n".into()),
+        };
         Config { upstream: Some(upstream), authority: Some("authority".into()), ..example() }
     }
 
     #[test]
     fn settings_say_what_is_defined() {
         let account = Account { user: "bob".into(), password: crate::Secret::new("a b") };
-        let upstream = Upstream { url: "https://hub:443".into(), account: Some(account) };
+        let upstream =
+            Upstream { url: "https://hub:443".into(), account: Some(account), authority: Some("foreign\n".into()) };
         let text = settings(&example(), Role::Mirror(&upstream));
         let expected = "# Written by mkregistry of xcrane.
 version: 0.1
@@ -289,6 +310,33 @@ proxy:
         made.sort();
         known.sort();
         assert_eq!(made, known);
+    }
+
+    #[test]
+    fn a_container_has_what_it_serves_and_nothing_else() {
+        let image = Some("registry:2".parse().unwrap());
+        let text = |config: &Config, name: &str| {
+            let file = all(config).unwrap().into_iter().find(|file| file.path.ends_with(name)).unwrap();
+            file.text.shown().unwrap().to_owned()
+        };
+        let config = Config { image, ..mirror() };
+        let directory = "/etc/xcrane/registry/reg";
+        let started = format!(
+            "exec /usr/bin/env docker run --rm --name xcrane-registry-reg --network host --userns host --read-only --cap-drop ALL \
+             --log-driver none --security-opt no-new-privileges --security-opt label=disable --volume {directory}:{directory}:ro \
+             --volume /var/lib/xcrane/registry/reg:/var/lib/xcrane/registry/reg --env SSL_CERT_FILE={directory}/upstream.pem \
+             registry:2 serve \"$1\"\n"
+        );
+        assert!(text(&config, "/serve").ends_with(&started), "{}", text(&config, "/serve"));
+        let unit = text(&config, "xcrane-registry@reg.service");
+        for line in
+            ["After=network-online.target docker.service\n", "docker rm -f xcrane-registry-reg >", "chgrp root "]
+        {
+            assert!(unit.contains(line), "{line}: {unit}");
+        }
+        assert!(!unit.contains("User=") && !unit.contains("SSL_CERT_FILE"), "{unit}");
+        let packaged = text(&example(), "xcrane-registry@reg.service");
+        assert!(packaged.contains("User=docker-registry\n") && !packaged.contains("docker rm"), "{packaged}");
     }
 
     #[test]

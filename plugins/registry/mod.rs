@@ -13,6 +13,7 @@ mod content;
 mod files;
 mod nearest;
 mod save;
+mod server;
 mod state;
 mod upstream;
 
@@ -24,13 +25,13 @@ use crate::{Error, Result};
 pub use client::Client;
 pub use config::{Account, Config, Login, PORT, STORAGE, Summary};
 pub use content::{Layer, Manifest, repositories};
-pub use nearest::{Mirror, sources};
+pub use nearest::{Mirror, Near};
 pub use state::{State, collect, state};
 pub use upstream::Upstream;
 
 /// The server's package, which also brings the user that it runs as.
 const PACKAGE: &str = "docker-registry";
-const SERVER: &str = "/usr/bin/docker-registry";
+const PROGRAM: &str = "/usr/bin/docker-registry";
 const USER: &str = "docker-registry";
 
 /// Says on the node that the package is there because of us.
@@ -38,8 +39,12 @@ const RECORD: &str = "/etc/xcrane/registry.json";
 /// Keeps the package's own service from starting.
 const DROP_IN: &str = "/etc/systemd/system/docker-registry.service.d/xcrane.conf";
 
-/// Whether the unit `$1` is who listens on port `$2`.
-const LISTENS: &str = r#"ss -Hltnp "sport = :$2" | grep -q "pid=$(systemctl show -p MainPID --value "$1"),""#;
+/// Whether the unit `$1`, or the container that it runs, is who listens on port `$2`.
+const LISTENS: &str = r#"who=$(ss -Hltnp "sport = :$2")
+case $who in *"pid=$(systemctl show -p MainPID --value "$1"),"*) return ;; esac
+contained=${1#*@}
+contained=$(timeout 20 docker inspect -f '{{.State.Pid}}' "xcrane-registry-${contained%.service}" 2>/dev/null) || return
+case $who in *"pid=$contained,"*) return ;; *) return 1 ;; esac"#;
 /// Waits for that; a server that cannot start says why in its log.
 const AWAIT: &str = r#"for turn in $(seq 150); do listens "$1" "$2" && exit; sleep 0.2; done
 journalctl -b -u "$1" "_SYSTEMD_UNIT=$1" -n 1 -o cat --no-pager | cut -c-500 >&2
@@ -64,9 +69,12 @@ const UPSTREAM_ANSWERS: &str = r#"timeout 5 bash -c "</dev/tcp/$1/$2" 2>/dev/nul
 /// What must be known of the node before it can be said what must be true of it.
 pub fn questions(config: &Config) -> Vec<Thing> {
     let former = config.former_data().map(|data| shell(&is_left(&data), IS_LEFT, "", &[&data]));
-    let things = vec![
+    let server = match &config.image {
+        Some(image) => server::questions(image),
+        None => vec![Thing::Packages(vec![PACKAGE.into()])],
+    };
+    let things = [
         Thing::NoFile(RECORD.into()),
-        Thing::Packages(vec![PACKAGE.into()]),
         shell(&port_is_free(config), &with_listens(IS_FREE), "", &[&files::service(config), &config.port.to_string()]),
         shell(&storage_is_ours(config), IS_OURS, "", &[&config.data()]),
     ];
@@ -74,7 +82,7 @@ pub fn questions(config: &Config) -> Vec<Thing> {
         let (host, port) = upstream.socket().unwrap_or_default();
         shell(&upstream_answers(upstream), UPSTREAM_ANSWERS, "", &[host, port])
     });
-    things.into_iter().chain(former).chain(upstream).collect()
+    things.into_iter().chain(server).chain(former).chain(upstream).collect()
 }
 
 fn upstream_answers(upstream: &Upstream) -> String {
@@ -105,14 +113,10 @@ fn storage_is_ours(config: &Config) -> String {
 /// What must be true of the node, from what is said of the registry and from the answers to [`questions`].
 pub fn wanted(config: &Config, observed: &Observed) -> Result<Vec<Thing>> {
     check(config, observed)?;
-    let mut things = Vec::new();
-    if is_package_ours(observed) {
-        let text = format!("{:#}\n", json!({ "packages": [PACKAGE] }));
-        things.push(public(RECORD, &text));
-        let condition = format!("# Written by mkregistry of xcrane.\n[Unit]\nConditionPathExists=!{RECORD}\n");
-        things.push(public(DROP_IN, &condition));
-    }
-    things.push(Thing::Packages(vec![PACKAGE.into()]));
+    let mut things = match &config.image {
+        Some(image) => vec![server::has(image)],
+        None => packages(observed),
+    };
     let all = files::all(config)?;
     let follows = all.iter().map(|file| file.path.clone()).filter(|path| !path.ends_with(&files::collection(config)));
     let follows = follows.filter(|path| !path.ends_with("readonly.yml")).collect();
@@ -123,7 +127,21 @@ pub fn wanted(config: &Config, observed: &Observed) -> Result<Vec<Thing>> {
     let (name, port) = (files::service(config), config.port.to_string());
     things.push(Thing::Unit(unit(&name, true, follows)));
     things.push(answers(config, &name, &port));
+    things.extend(config.image.iter().map(|image| server::runs(config, image, &name, &port, AWAIT)));
     Ok(things)
+}
+
+/// The server's package, and that its own service stays off if it is there because of us.
+fn packages(observed: &Observed) -> Vec<Thing> {
+    let mut things = Vec::new();
+    if is_package_ours(observed) {
+        let text = format!("{:#}\n", json!({ "packages": [PACKAGE] }));
+        things.push(public(RECORD, &text));
+        let condition = format!("# Written by mkregistry of xcrane.\n[Unit]\nConditionPathExists=!{RECORD}\n");
+        things.push(public(DROP_IN, &condition));
+    }
+    things.push(Thing::Packages(vec![PACKAGE.into()]));
+    things
 }
 
 fn answers(config: &Config, unit: &str, port: &str) -> Thing {
@@ -136,11 +154,22 @@ fn check(config: &Config, observed: &Observed) -> Result<()> {
     let no = |why: String| Err(Error::Refused { what: format!("cannot make registry {}", config.name), why });
     let is_false = |fact: &String| observed.facts.get(fact) == Some(&false);
     let installed = matches!(observed.packages.get(PACKAGE), Some(PackageState::Installed(_)));
-    if observed.family == Some(Family::Dnf) && !installed {
-        return no(format!(
-            "its distribution has no package of the registry server ({PACKAGE}, as Debian calls it); choose a node of the \
-             Debian family for it, whatever its clients are"
-        ));
+    match &config.image {
+        Some(_) if is_false(&server::engine_answers()) => {
+            return no(
+                "an image needs an engine, and 'docker version' fails on its node; make it a host with: mkhost".into()
+            );
+        }
+        Some(image) if is_false(&server::is_there(image)) && !config.brings_image => {
+            return no(format!("its node has no image {image}; bring it from a file with: mkregistry --image FILE"));
+        }
+        None if observed.family == Some(Family::Dnf) && !installed => {
+            return no(format!(
+                "its distribution has no package of the registry server ({PACKAGE}, as Debian calls it); give the server's \
+                 image with --image FILE, or choose a node of the Debian family, whatever its clients are"
+            ));
+        }
+        Some(_) | None => (),
     }
     if is_false(&port_is_free(config)) {
         return no(format!("another program listens on port {}", config.port));

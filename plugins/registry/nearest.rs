@@ -12,13 +12,29 @@ pub struct Mirror {
     pub of: String,
 }
 
+/// What a host knows of registries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Near {
+    /// Those that it asks, the nearest first.
+    pub registries: Vec<String>,
+    /// Which registries mirror which.
+    pub mirrors: Vec<Mirror>,
+}
+
+impl Near {
+    /// Under which names the host asks for an image, in order.
+    pub fn sources(&self, image: &Reference) -> Vec<Reference> {
+        sources(image, &self.registries, &self.mirrors)
+    }
+}
+
 /// Under which names to ask for `image`, in order, when the registries `near` are at hand, the nearest first. The last is its
 /// own.
 ///
 /// A mirror of the image's registry is asked for what the tag means there. Any other registry may have something else
 /// under that tag, so it is asked only for content that is known by its digest; and a mirror of another registry never,
 /// for it would ask there.
-pub fn sources(image: &Reference, near: &[String], mirrors: &[Mirror]) -> Vec<Reference> {
+fn sources(image: &Reference, near: &[String], mirrors: &[Mirror]) -> Vec<Reference> {
     let own = place(image);
     let mut sources: Vec<Reference> = Vec::new();
     for candidate in near.iter().map(String::as_str).take_while(|candidate| *candidate != own) {

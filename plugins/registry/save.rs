@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Client;
 use super::content::Layer;
-use crate::{Digest, Error, Event, Progress, Reference, Result};
+use crate::{Digest, Error, Event, Progress, Reference, Result, hex};
 
 /// No piece of a layer takes longer.
 const IDLE: Duration = Duration::from_secs(60);
@@ -92,8 +92,7 @@ impl Client {
             writing.write(&piece)?;
             writing.tell(self.place(), piece.len() as u64);
         }
-        let digits: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        if count != layer.size || layer.digest.as_str() != format!("sha256:{digits}") {
+        if count != layer.size || layer.digest.as_str() != format!("sha256:{}", hex(&hasher.finalize())) {
             return Err(self.garbled(format!("layer {} is not what its digest says", layer.digest)));
         }
         writing.pad(layer.size)

@@ -73,7 +73,7 @@ fn what_stands_in_the_way_is_named() {
     );
     check(
         node(Family::Dnf, PackageState::Unknown, false, &[]),
-        "cannot make registry reg: its distribution has no package of the registry server (docker-registry, as Debian calls it); choose a node of the Debian family for it, whatever its clients are",
+        "cannot make registry reg: its distribution has no package of the registry server (docker-registry, as Debian calls it); give the server's image with --image FILE, or choose a node of the Debian family, whatever its clients are",
     );
 }
 
@@ -82,4 +82,25 @@ fn accounts_that_are_taken_away_leave_no_file() {
     let observed = node(Family::Apt, PackageState::Installed(PACKAGE.into()), false, &[]);
     let open = wanted(&Config { accounts: vec![], ..example() }, &observed).unwrap();
     assert!(open.contains(&Thing::NoSecret("/etc/xcrane/registry/reg/htpasswd".into())));
+}
+
+#[test]
+fn a_server_of_an_image_needs_an_engine_and_no_package() {
+    let image: crate::Reference = "registry:2".parse().unwrap();
+    let config = Config { image: Some(image.clone()), ..example() };
+    let observed = |not: &[String]| node(Family::Dnf, PackageState::Unknown, false, not);
+    let asked = questions(&config);
+    assert!(!asked.iter().any(|thing| matches!(thing, Thing::Packages(_))), "{asked:?}");
+    let refused = |config: &Config, not: &str| wanted(config, &observed(&[not.into()])).unwrap_err().to_string();
+    let (engine, there) = (server::engine_answers(), server::is_there(&image));
+    assert!(refused(&config, &engine).contains("an image needs an engine"));
+    assert!(
+        refused(&config, &there).contains("no image registry:2; bring it from a file with: mkregistry --image FILE")
+    );
+    let brought = Config { brings_image: true, ..config.clone() };
+    let titles = titles(&wanted(&brought, &observed(&[])).unwrap(), &observed(&[there]));
+    assert_eq!(titles[0], "make it so that the node has image registry:2");
+    assert!(titles.contains(&"create /etc/xcrane/registry/reg/serve".to_owned()), "{titles:?}");
+    assert_eq!(titles.last().unwrap(), "make it so that registry reg runs image registry:2 as it is now");
+    assert!(!unwanted(&config, true, &observed(&[])).iter().any(|thing| matches!(thing, Thing::NoPackages(_))));
 }

@@ -4,6 +4,7 @@ use tables::urls;
 
 use super::config::{Account, wrong};
 use crate::Result;
+use crate::bytes::in_url;
 
 /// The registry behind a mirror.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct Upstream {
     pub url: String,
     /// As whom the mirror logs in there.
     pub account: Option<Account>,
+    /// Who vouches for it, beside the site's own authority and those that the node trusts anyway.
+    pub authority: Option<String>,
 }
 
 impl Upstream {
@@ -58,21 +61,12 @@ impl Upstream {
     pub(super) fn with_account(&self) -> String {
         match (&self.account, self.url.split_once("://")) {
             (Some(account), Some((scheme, rest))) => {
-                let (user, password) = (escaped(&account.user), escaped(account.password.reveal()));
+                let (user, password) = (in_url(&account.user), in_url(account.password.reveal()));
                 format!("{scheme}://{user}:{password}@{}", rest.trim_end_matches('/'))
             }
             _ => self.url.trim_end_matches('/').to_owned(),
         }
     }
-}
-
-/// As it may stand in a URL.
-fn escaped(text: &str) -> String {
-    let one = |byte: u8| match byte.is_ascii_alphanumeric() {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    };
-    text.bytes().map(one).collect()
 }
 
 #[cfg(test)]
@@ -82,7 +76,7 @@ mod tests {
 
     fn upstream(url: &str, account: Option<(&str, &str)>) -> Upstream {
         let account = account.map(|(user, password)| Account { user: user.into(), password: Secret::new(password) });
-        Upstream { url: url.into(), account }
+        Upstream { url: url.into(), account, authority: None }
     }
 
     #[test]

@@ -184,5 +184,5 @@ pub(super) fn is_of_systemd(path: &str) -> bool {
 }
 
 fn digest_of(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::hex(&Sha256::digest(text))
 }

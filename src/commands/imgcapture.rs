@@ -58,7 +58,7 @@ impl Run for Imgcapture {
         let registries = cx.registries()?;
         cx.may_push(&registries, &name)?;
         let node = cx.only_node(&self.noderange, "an image is made of one")?;
-        if node.get("mgt") != Some("docker") {
+        if !plugins::is_container(&node) {
             return Err(Failure::refused(format!("{} is no container; only those become images", node.name())));
         }
         cx.host_of(node.clone())?;

@@ -13,6 +13,7 @@ use super::{Run, Shape};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::{Interrupted, Manner};
+use crate::images::archives;
 use crate::images::hosts::image;
 use crate::images::objects::{Recorded, Source};
 use crate::outcome::Outcome;
@@ -60,9 +61,7 @@ impl Run for Imgload {
         cx.tell_progress(format);
         let name = self.name.as_deref().map(image).transpose()?;
         let hosts = cx.image_hosts(&self.noderange, format)?;
-        let path = self.file.clone();
-        let opening = tokio::task::spawn_blocking(move || Archive::open(&path));
-        let mut archive = opening.await.map_err(|error| Failure::refused(error.to_string()))??;
+        let mut archive = archives::open(&self.file).await?;
         if let Some(name) = &name {
             archive.rename(&name.to_string())?;
         }

@@ -95,7 +95,7 @@ fn known_hosts(cx: &Context) -> Result<Vec<Node>, Failure> {
     let carrying: BTreeSet<String> = tables.guest_hosts()?;
     let nodes = tables.resolve(&tables.node_names(true)?.to_vec())?;
     let is_host = |node: &Node| {
-        node.get("mgt") != Some("docker") && (carrying.contains(node.name()) || node.get("dockerendpoint").is_some())
+        !plugins::is_container(node) && (carrying.contains(node.name()) || node.get("dockerendpoint").is_some())
     };
     let hosts: Vec<Node> = nodes.into_iter().filter(is_host).collect();
     match hosts.is_empty() {

@@ -76,6 +76,9 @@ impl Lsregistry {
         let summary = config.summary();
         let who = if summary.users.is_empty() { "everyone".to_owned() } else { summary.users.join(",") };
         let mut line = format!("on {} at {}, in {}, lets in {who}", summary.node, summary.place, summary.storage);
+        if let Some(image) = &summary.image {
+            line.push_str(&format!(", runs from image {image}"));
+        }
         if let Some(url) = &summary.upstream {
             line.push_str(&format!(", mirrors {url}"));
         }

@@ -1,11 +1,12 @@
 //! `mkregistry`: set up an image registry on a node, or bring it in step with its definition.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
-use plugins::Secret;
+use plugins::archive::Archive;
 use plugins::registry::{self, Config};
-use plugins::setup;
+use plugins::{Secret, setup};
 use tables::Node;
 
 use super::{Run, Shape};
@@ -13,6 +14,7 @@ use crate::context::Context;
 use crate::docker_host::{self, Certificates};
 use crate::failure::Failure;
 use crate::fanout::Manner;
+use crate::images::archives;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::registry::{Entry, PASSWD_KEY, entries, passwd, passwords, table};
@@ -25,12 +27,16 @@ use crate::size::size;
 authority, as a service of its own. What is so already stays: a second run changes nothing, and a
 certificate that runs short is renewed. What is given is kept in table registry.
 
+On a node whose source has no such package, but which has an engine, the server runs in a container, from the image in
+the file that --image names: what 'docker save' writes of registry:2, for one. The same service starts and stops it.
+
 A user who has no password yet gets one made by chance; hosts pull as the first of --auth by
 themselves. A person reads it with: gettab key=registry,username=USER passwd.password
 
 A mirror (--upstream) fetches what it is asked for and keeps it for a week. It logs in to one of our own
-registries as hosts do, and to another one as table passwd says (key=registry,authdomain=HOST:PORT); what
-it keeps is served while the registry behind it is gone. Hosts whose dockerregistries names it ask it first.
+registries as hosts do, and to another one as table passwd says (key=registry,authdomain=HOST:PORT), whose
+certificate is of an authority that its node trusts or that dockertrust of the node names; what it keeps is
+served while the registry behind it is gone. Hosts whose dockerregistries names it ask it first.
 
 A site without internet gets its first image in from a file, see: imgload --help
 
@@ -44,6 +50,7 @@ Examples:
   mkregistry h9 --upstream h1    a mirror of registry h1 in another rack, and for the hosts there:
   chdef -t group rack2 dockerregistries=10.0.0.9:5000 && mkhost rack2
   mkregistry h1 --name cache --port 5001 --upstream https://registry-1.docker.io
+  mkregistry h3 --image registry-2.tar     of an image, where the distribution has no package
   mkregistry h1 --gc")]
 pub(crate) struct Mkregistry {
     /// The node that it runs on
@@ -73,6 +80,9 @@ pub(crate) struct Mkregistry {
     /// Install from the .deb files of this directory instead of from the node's package source
     #[arg(long, value_name = "DIR")]
     packages: Option<PathBuf>,
+    /// Run the server in a container, of the one image in this archive, which is brought to the node
+    #[arg(long, value_name = "FILE", conflicts_with = "packages")]
+    image: Option<PathBuf>,
     /// Then remove what is in no image any more
     #[arg(long)]
     gc: bool,
@@ -92,20 +102,26 @@ impl Run for Mkregistry {
     }
 
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
+        cx.tell_progress(self.shape.format());
         let node = self.node(cx)?;
         let all = entries(cx.tables()?)?;
-        let entry = self.entry(cx, &node, &all)?;
+        let archive = match &self.image {
+            Some(path) => Some(Arc::new(archives::open(path).await?)),
+            None => None,
+        };
+        let entry = self.entry(cx, &node, &all, archive.as_deref())?;
         let mut passwords = passwords(cx.tables()?)?;
         let new = self.new_passwords(cx, &entry, &passwords).await?;
         passwords.extend(new.iter().cloned());
         let certificates = if self.plan { Certificates::Find } else { Certificates::Make };
         let known = all.iter().find(|known| known.name == entry.name);
         let former = known.map(|known| known.storage().to_owned()).filter(|storage| storage != entry.storage());
-        let config = Config { former, ..entry.config(&node, &passwords, &all)? };
-        let config = cx.certified(cx.introduced(config)?, certificates)?;
+        let brings_image = archive.is_some();
+        let config = Config { former, brings_image, ..entry.config(&node, &passwords, &all)? };
+        let config = cx.certified(cx.introduced(config, &node)?, certificates)?;
         let manner = Manner::from(&self.shape);
         let look = async |node: Node| self.look(cx, &config, node).await;
-        let plans = cx.look_at(vec![node.clone()], manner, look).await?;
+        let mut plans = cx.look_at(vec![node.clone()], manner, look).await?;
         if self.plan {
             cx.show_plans(&plans, self.shape.format());
             return Ok(plans.outcome());
@@ -114,6 +130,14 @@ impl Run for Mkregistry {
             return Ok(plans.outcome());
         }
         self.define(cx, &entry, &new)?;
+        if let Some(archive) = &archive {
+            let loaded = self.load(cx, archive, &config, node.clone()).await?;
+            if loaded != Outcome::Done {
+                return Ok(loaded);
+            }
+            // Its name may mean another one now.
+            plans = cx.look_at(vec![node.clone()], manner, look).await?;
+        }
         let outcome = cx.carry_out(plans, manner, |_| Ok(())).await?;
         if outcome != Outcome::Done {
             return Ok(outcome);
@@ -142,7 +166,7 @@ impl Mkregistry {
     }
 
     /// What is known of the registry, with what was said now.
-    fn entry(&self, cx: &Context, node: &Node, all: &[Entry]) -> Result<Entry, Failure> {
+    fn entry(&self, cx: &Context, node: &Node, all: &[Entry], archive: Option<&Archive>) -> Result<Entry, Failure> {
         let name = self.name.clone().unwrap_or_else(|| node.name().to_owned());
         let known = all.iter().find(|entry| entry.name == name).cloned();
         let known = known.unwrap_or_else(|| Entry { name, node: node.name().to_owned(), ..Entry::default() });
@@ -155,9 +179,34 @@ impl Mkregistry {
             port: self.port.map_or(known.port, |port| port.to_string()),
             storage: self.storage.clone().unwrap_or(known.storage),
             users: if self.auth.is_empty() { known.users } else { self.auth.clone() },
+            image: archive.map(|archive| self.name_of(archive)).transpose()?.unwrap_or(known.image),
             upstream: self.upstream(cx, all)?.unwrap_or(known.upstream),
             ..known
         })
+    }
+
+    /// What the only image of an archive is called.
+    fn name_of(&self, archive: &Archive) -> Result<String, Failure> {
+        let file = self.image.as_deref().map(Path::display);
+        match archive.images() {
+            [image] => image.names.first().cloned().ok_or("its image has no name"),
+            _ => Err("it holds several images"),
+        }
+        .map_err(|why| Failure::refused(format!("{} is not the image of one server: {why}", file.expect("it was opened"))))
+    }
+
+    /// Brings the server's image to the node.
+    async fn load(&self, cx: &Context, archive: &Arc<Archive>, config: &Config, node: Node) -> Result<Outcome, Failure> {
+        let backends = cx.backends()?;
+        let ask = async |node: Node| {
+            let loaded = backends.images_on(&node)?.load(&node, archive).await?;
+            let image = config.image.as_ref().map(ToString::to_string).unwrap_or_default();
+            Ok(match loaded.changed {
+                true => Answer::line(format!("loaded {image}, {} sent", size(loaded.sent))),
+                false => Answer::silent(),
+            })
+        };
+        Ok(cx.each(vec![node], Manner::from(&self.shape), ask).await.into())
     }
 
     /// The URL behind the mirror, also where one of our own registries is meant.

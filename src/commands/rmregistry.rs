@@ -3,7 +3,7 @@
 use clap::Args;
 use plugins::authority::Authority;
 use plugins::registry::Config;
-use plugins::{registry, setup};
+use plugins::{Reference, registry, setup};
 use tables::{Node, Select};
 
 use super::{Run, Shape};
@@ -19,7 +19,7 @@ use crate::registry::{Entry, PASSWD_KEY, entries, find, passwd, passwords, table
 /// Take a registry away from its node
 #[derive(Debug, Args)]
 #[command(after_help = "The service, its settings, accounts and certificate go, and the server's package with the last registry of
-the node if mkregistry has installed it. The images stay where they are, for a registry of the same
+the node if mkregistry has installed it; an image that the server ran from stays on the node. The images stay where they are, for a registry of the same
 name to serve them again, unless --purge is given. With --plan the exit code is 2 if anything would be done.
 
 Refused while nodes are defined with its images, unless -f is given.
@@ -67,7 +67,9 @@ impl Run for Rmregistry {
             let host = backends.host(&node).await?;
             let observed = setup::observe(&host, &registry::questions(&config)).await?;
             let steps = docker_host::steps(&host, &registry::unwanted(&config, self.purge, &observed)).await?;
-            Ok(Plan { node, steps, notes: Vec::new(), stops: 0 })
+            let stays = |image: &Reference| format!("image {image} stays; remove it with: rmimage {image} {}", node.name());
+            let notes = config.image.iter().map(stays).collect();
+            Ok(Plan { node, steps, notes, stops: 0 })
         };
         let manner = Manner::from(&self.shape);
         let plans = cx.look_at(vec![node], manner, look).await?;

@@ -23,7 +23,8 @@ check passes in that time, else if it runs on for 5 seconds. If one of a wave is
 command has updated goes back to the content it had, and the exit code is 1; lsvm --ledger says why.
 
 A command that was killed is completed by the same command. Ctrl-C lets the wave under way come to its end.
-One updatevm works at a time, a second one is refused; one that waits for its window keeps nobody out.
+Of several updatevm at the same time one that shares a node with another is refused, which is told with who has it;
+one that waits for its window keeps nobody out. lsvm --ledger and --json tell for how long each node was down.
 
 Examples:
   updatevm rack1 --plan

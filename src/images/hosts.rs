@@ -1,6 +1,6 @@
 //! The hosts that image commands are about.
 
-use plugins::Reference;
+use plugins::{Reference, is_container};
 use tables::Node;
 
 use crate::context::Context;
@@ -22,7 +22,7 @@ impl Context {
         let nodes = self.nodes(range)?;
         let backends = self.backends()?;
         self.check(format, &nodes, |node| {
-            if node.get("mgt") == Some("docker") {
+            if is_container(node) {
                 let host = node.get("vmhost").unwrap_or("that of attribute vmhost");
                 return Err(Failure::refused(format!("it is a container; images are on its host, {host}")));
             }
@@ -42,7 +42,7 @@ impl Context {
 
     /// The host of a container, or the node itself.
     pub(crate) fn host_of(&self, node: Node) -> Result<Node, Failure> {
-        if node.get("mgt") != Some("docker") {
+        if !is_container(&node) {
             return Ok(node);
         }
         let missing = || Failure::refused(format!("{} is on no host; attribute vmhost names it", node.name()));

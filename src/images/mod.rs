@@ -1,6 +1,7 @@
 //! Images as objects, what nodes are pinned to and what they ran, who uses what, our registries asked, pushes, what a
 //! removal takes.
 
+pub(crate) mod archives;
 pub(crate) mod hosts;
 pub(crate) mod ledger;
 pub(crate) mod objects;

@@ -72,8 +72,8 @@ impl Content {
         let made_from = |guest: &&Guest| {
             let named: Option<Reference> = guest.image.parse().ok();
             let content = held.images.iter().find(|image| image.id == guest.image_id);
-            let digest = content.and_then(|content| content.digest(&self.image));
-            named.is_some_and(|named| self.is(&named, None)) || (digest.is_some() && digest == self.digest.as_ref())
+            named.is_some_and(|named| self.is(&named, None))
+                || content.is_some_and(|content| self.is_content_of(content))
         };
         held.guests.iter().filter(made_from).map(|guest| guest.name.clone()).collect()
     }
@@ -101,16 +101,17 @@ impl Content {
         let named: Option<Reference> = guest.image.parse().ok();
         let named = named.filter(|named| named.is_same_name(&self.image)).and_then(|named| named.digest().cloned());
         let content = held.images.iter().find(|image| image.id == guest.image_id);
-        let known = content.and_then(|content| content.digest(&self.image)).cloned();
+        let known = content.into_iter().flat_map(|content| content.digests_like(&self.image).cloned());
         named.into_iter().chain(known).collect()
+    }
+
+    fn is_content_of(&self, image: &HostImage) -> bool {
+        self.digest.as_ref().is_some_and(|own| image.digests_like(&self.image).any(|digest| digest == own))
     }
 
     /// The image of a host that this is, by tag or by content.
     pub(crate) fn on<'a>(&self, held: &'a Held) -> Option<&'a HostImage> {
-        held.images.iter().find(|image| {
-            let by_tag = image.tags.contains(&self.image);
-            by_tag || image.digest(&self.image).is_some_and(|digest| Some(digest) == self.digest.as_ref())
-        })
+        held.images.iter().find(|image| image.tags.contains(&self.image) || self.is_content_of(image))
     }
 }
 
@@ -211,6 +212,7 @@ mod tests {
             digests: digests.iter().map(|(of, digit)| name(of).pinned(&digest(digit))).collect(),
             size: 1,
             created: 0,
+            near: std::sync::Arc::default(),
         }
     }
 

@@ -203,5 +203,5 @@ fn place_of(copy: &Copy, script: &Path) -> Option<String> {
 /// What sha256sum prints of a file.
 fn sum(path: &Path) -> Result<String, Failure> {
     let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
-    Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(plugins::hex(&Sha256::digest(bytes)))
 }

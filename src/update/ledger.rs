@@ -27,15 +27,16 @@ fn answer(row: &Row) -> Answer {
     let text = |column: &str| row.get(column).unwrap_or_default();
     let digest = text("digest").parse::<Digest>().map(|digest| format!(" ({})", digest.short())).unwrap_or_default();
     let why = row.get("why").map(|why| format!(": {why}")).unwrap_or_default();
+    let down = row.get("downtime").map(|seconds| format!("; down {seconds} s")).unwrap_or_default();
     let line = format!(
-        "{} {} {}{digest} on {} by {}{why}",
+        "{} {} {}{digest} on {} by {}{why}{down}",
         text("time"),
         text("what"),
         text("image"),
         text("host"),
         text("who")
     );
-    let columns = ["time", "host", "image", "digest", "what", "why", "who"];
+    let columns = ["time", "host", "image", "digest", "what", "why", "who", "downtime"];
     let cells = columns.iter().map(|&column| (column.to_owned(), json!(row.get(column))));
     Answer { data: Some(cells.collect::<serde_json::Map<_, _>>().into()), ..Answer::line(line) }
 }

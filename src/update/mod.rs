@@ -1,7 +1,7 @@
 //! Updates of nodes to a newer image: canaries first, in waves, and back again if a node is not good.
 //!
 //! Reading order: `window`, `waves` and `gate` decide and touch nothing; `member` and `book` are what is known of a node;
-//! `turn` keeps a second command out, `standing` looks before the first node is touched, `store` brings images, `wave`
+//! `turn` keeps other commands from the same nodes, `standing` looks before the first node is touched, `store` brings images, `wave`
 //! does it, `records` writes it down.
 
 mod book;
@@ -17,6 +17,7 @@ mod waves;
 mod window;
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -87,8 +88,9 @@ pub(crate) async fn update(cx: &Context, asked: &Asked) -> Result<Outcome, Failu
         let cx = later.as_ref().unwrap_or(cx);
         cx.tell_progress(asked.manner.format);
         let book = Book::new(cx.tables()?);
-        // Before the look: what stands in table nodeupdate is of killed commands only while nobody else has the turn.
-        let turn = turn::take(&config::home()?)?;
+        // Before the look: what stands in table nodeupdate of a node is of a killed command only while nobody else updates it.
+        let nodes: Vec<String> = cx.nodes(&asked.noderange)?.iter().map(|node| node.name().to_owned()).collect();
+        let turn = turn::take(&config::home()?, &nodes)?;
         let members = standing::members(cx, asked, &mut meanings, &book).await?;
         let waves = waves_of(&members, asked.pace);
         if !waves.is_empty() {
@@ -144,7 +146,7 @@ async fn go(
     book: &Book<'_>,
 ) -> Result<Outcome, Failure> {
     let statuses = Statuses::default();
-    let site = Site { cx, backends: cx.backends()?, asked, book, statuses: &statuses };
+    let site = Site { cx, backends: cx.backends()?, asked, book, statuses: &statuses, downtimes: Mutex::default() };
     let outcome = all(&site, members, waves).await;
     unchanged(cx, asked, members, waves);
     cx.ui.finish_folding();

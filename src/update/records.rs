@@ -75,6 +75,7 @@ fn ran(site: &Site<'_>, member: &Member, what: &'static str, why: &str) -> Ran {
         what,
         why: why.to_owned(),
         who: site.cx.who(),
+        downtime: site.downtime(node).map(|down| format!("{:.2}", down.as_secs_f64())).unwrap_or_default(),
     }
 }
 

@@ -242,7 +242,14 @@ mod tests {
     #[test]
     fn a_tag_that_has_moved_on_is_no_way_back() {
         let id = "sha256:1".to_owned();
-        let image = HostImage { id, tags: Vec::new(), digests: Vec::new(), size: 0, created: 0 };
+        let image = HostImage {
+            id,
+            tags: Vec::new(),
+            digests: Vec::new(),
+            size: 0,
+            created: 0,
+            near: std::sync::Arc::default(),
+        };
         assert!(same_content(Some(&image), "sha256:1").is_ok());
         assert!(same_content(Some(&image), "sha256:2").is_err());
         assert!(same_content(None, "sha256:1").is_err());

@@ -1,22 +1,85 @@
-//! One updatevm at a time: a second one would take what the first is doing for what a killed one has left.
+//! Who updates which nodes: a second updatevm of one of them would take what the first is doing for what a killed one has
+//! left. Others go on side by side.
+//!
+//! A node is one byte of a file, at a place made of its name, which its process has locked. The kernel knows who that is, and
+//! takes the lock back when the process ends, however that comes. Names whose places are one would keep each other out
+//! needlessly, which with 62 bits nobody will see.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+use nix::unistd::{Uid, User};
+use sha2::{Digest, Sha256};
+use tables::noderange::fold;
 
 use crate::failure::Failure;
 
-/// The turn of whoever holds the file; that of a killed command is taken back by the kernel.
-pub(crate) fn take(home: &Path) -> Result<File, Failure> {
+/// The nodes are this process's for as long as the file is open: all of them, or none. Locks of one process never keep out
+/// itself, and end with the first of its files that is closed, so that it opens no second one.
+pub(crate) fn take(home: &Path, nodes: &[String]) -> Result<File, Failure> {
     let path = home.join("updatevm.lock");
     let failed = |error: io::Error| Failure::refused(format!("cannot lock {}: {error}", path.display()));
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Failure::refused("nothing was done: another updatevm is under way")
-            .hint("run it again when that one is over")),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+    let mut held: BTreeMap<i32, Vec<String>> = BTreeMap::new();
+    for node in nodes {
+        if let Some(holder) = lock(&file, node).map_err(|error| failed(error.into()))? {
+            held.entry(holder).or_default().push(node.clone());
+        }
     }
+    if held.is_empty() {
+        return Ok(file);
+    }
+    let told: Vec<String> = held.into_iter().map(|(holder, nodes)| told(holder, nodes)).collect();
+    Err(Failure::refused(format!("nothing was done: another updatevm is under way: {}", told.join("; ")))
+        .hint("run it again when that one is over"))
+}
+
+/// Takes one node; the process that has it already, if there is one.
+fn lock(file: &File, node: &str) -> nix::Result<Option<i32>> {
+    loop {
+        match fcntl(file, FcntlArg::F_SETLK(&place(node))) {
+            Ok(_) => return Ok(None),
+            Err(Errno::EACCES | Errno::EAGAIN) => (),
+            Err(error) => return Err(error),
+        }
+        let mut asked = place(node);
+        fcntl(file, FcntlArg::F_GETLK(&mut asked))?;
+        // It may have ended in between.
+        if i32::from(asked.l_type) != libc::F_UNLCK {
+            return Ok(Some(asked.l_pid));
+        }
+    }
+}
+
+/// The byte that stands for a node.
+fn place(node: &str) -> libc::flock {
+    let digest = Sha256::digest(node);
+    let number = digest[..8].iter().fold(0, |number: i64, byte| (number << 8) | i64::from(*byte));
+    libc::flock {
+        l_type: short(libc::F_WRLCK),
+        l_whence: short(libc::SEEK_SET),
+        l_start: number & (i64::MAX >> 1),
+        l_len: 1,
+        l_pid: 0,
+    }
+}
+
+/// The system has its constants wider than its fields.
+fn short(constant: libc::c_int) -> libc::c_short {
+    constant.try_into().expect("it is a small number")
+}
+
+/// Who has which nodes.
+fn told(holder: i32, nodes: Vec<String>) -> String {
+    let owner = fs::metadata(format!("/proc/{holder}")).ok().map(|found| Uid::from_raw(found.uid()));
+    let user = owner.and_then(|owner| User::from_uid(owner).ok().flatten()).map(|user| format!(" of {}", user.name));
+    format!("process {holder}{} has {}", user.unwrap_or_default(), fold(nodes))
 }
 
 #[cfg(test)]
@@ -24,13 +87,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_one_turn_at_a_time() {
+    fn each_node_has_a_place_of_its_own() {
+        let places: std::collections::BTreeSet<i64> =
+            (0..10_000).map(|number| place(&format!("c{number:05}")).l_start).collect();
+        assert!(places.len() == 10_000 && places.iter().all(|place| (0..i64::MAX).contains(place)));
+        assert_eq!(place("c1").l_start, place("c1").l_start);
+    }
+
+    #[test]
+    fn who_has_what_is_told() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        let said = told(own, vec!["c1".into(), "c2".into()]);
+        assert!(said.starts_with(&format!("process {own} of ")) && said.ends_with(" has c[1-2]"), "{said}");
+        assert_eq!(told(i32::MAX, vec!["c7".into()]), format!("process {} has c7", i32::MAX));
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_told() {
         let home = tempfile::tempdir().unwrap();
-        let turn = take(home.path()).unwrap();
-        let refused = take(home.path()).unwrap_err();
-        assert_eq!(refused.message, "nothing was done: another updatevm is under way");
-        drop(turn);
-        assert!(take(home.path()).is_ok());
-        assert!(take(&home.path().join("none")).unwrap_err().message.starts_with("cannot lock "));
+        assert!(take(&home.path().join("none"), &[]).unwrap_err().message.starts_with("cannot lock "));
+        drop(take(home.path(), &["c1".into()]).unwrap());
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Site<'a> {
     pub(crate) asked: &'a Asked,
     pub(crate) book: &'a Book<'a>,
     pub(crate) statuses: &'a Statuses,
+    /// How long each node was down that was made anew last.
+    pub(crate) downtimes: Mutex<BTreeMap<String, Duration>>,
 }
 
 /// How a wave, or the way back, has ended.
@@ -88,6 +90,11 @@ impl Site<'_> {
         }
     }
 
+    /// How long a node was down when it was made anew last; None for one that was off, or that somebody else had taken away.
+    pub(crate) fn downtime(&self, node: &str) -> Option<Duration> {
+        self.downtimes.lock().unwrap_or_else(PoisonError::into_inner).get(node).copied()
+    }
+
     async fn update_one(&self, member: &Member, title: &str) -> Result<Answer, Failure> {
         let node = member.after();
         let update = self.begin(member).await?;
@@ -101,7 +108,7 @@ impl Site<'_> {
         }
         let off = if update.was_on { "" } else { "; it is off" };
         let line = format!("updated to {}, was {}{off}", member.to(), member.from());
-        Ok(Answer { warnings, data: Some(told("updated", member, update.was_on)), ..Answer::line(line) })
+        Ok(Answer { warnings, data: Some(self.told("updated", member, update.was_on)), ..Answer::line(line) })
     }
 
     async fn back_one(&self, member: &Member) -> Result<Answer, Failure> {
@@ -111,7 +118,7 @@ impl Site<'_> {
         self.book.keep(&[Update { stage: Stage::Begun, ..update }])?;
         let warnings = self.make(&member.before(), was_on).await?;
         let line = format!("rolled back to {}", member.from());
-        Ok(Answer { warnings, data: Some(told("rolled-back", member, was_on)), ..Answer::line(line) })
+        Ok(Answer { warnings, data: Some(self.told("rolled-back", member, was_on)), ..Answer::line(line) })
     }
 
     /// Writes down what the node was, before anything is done to it.
@@ -132,9 +139,11 @@ impl Site<'_> {
     async fn make(&self, node: &Node, on: bool) -> Result<Vec<String>, Failure> {
         let (guests, power) = (self.backends.guests(node)?, self.backends.power(node)?);
         let mut warnings = Vec::new();
+        let mut stopped = None;
         match guests.differences(node).await {
             Ok(differences) if differences.is_empty() => (),
             Ok(_) => {
+                stopped = Some(Instant::now());
                 warnings.extend(power.apply(node, PowerAction::Off).await?.warning);
                 guests.create(node, true).await?;
             }
@@ -145,6 +154,11 @@ impl Site<'_> {
             let powered = power.apply(node, PowerAction::On).await?;
             self.statuses.set(node, "booted");
             warnings.extend(powered.warning);
+        }
+        let mut downtimes = self.downtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        match stopped.filter(|_| on) {
+            Some(stopped) => drop(downtimes.insert(node.name().to_owned(), stopped.elapsed())),
+            None => drop(downtimes.remove(node.name())),
         }
         Ok(warnings)
     }
@@ -187,11 +201,13 @@ impl Site<'_> {
             Err(failure) => Checked::Failed(failure.message),
         }
     }
-}
 
-/// For scripts.
-fn told(what: &str, member: &Member, runs: bool) -> serde_json::Value {
-    let Update { image, digest, from_image, from_digest, .. } = &member.update;
-    let from = json!({ "image": from_image, "digest": from_digest });
-    json!({ "did": what, "from": from, "to": { "image": image, "digest": digest }, "runs": runs })
+    /// For scripts.
+    fn told(&self, what: &str, member: &Member, runs: bool) -> serde_json::Value {
+        let Update { image, digest, from_image, from_digest, .. } = &member.update;
+        let from = json!({ "image": from_image, "digest": from_digest });
+        let to = json!({ "image": image, "digest": digest });
+        let downtime = self.downtime(member.name()).map(|down| down.as_secs_f64());
+        json!({ "did": what, "from": from, "to": to, "runs": runs, "downtime": downtime })
+    }
 }

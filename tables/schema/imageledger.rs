@@ -19,6 +19,7 @@ const COLUMNS: &[Column] = &[
     text("what", "What happened: created, re-created, updated, rolled-back or removed."),
     text("why", "Why, where somebody said so or something failed."),
     text("who", "Who did it."),
+    text("downtime", "For how many seconds the node was down meanwhile, where it ran before and after."),
     COMMENTS,
     DISABLE,
 ];

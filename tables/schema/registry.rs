@@ -22,6 +22,10 @@ const COLUMNS: &[Column] = &[
         "auth",
         "The users whom it lets in, whose passwords are rows of table passwd with key 'registry'; hosts pull as the first. None lets in everyone.",
     ),
+    text(
+        "image",
+        "The image on the node that its server runs from, where it is not the distribution's package; mkregistry --image loads it.",
+    ),
     url(
         "upstream",
         "The URL of the registry that it mirrors: whose images it fetches and keeps; nothing can be pushed to it then.",

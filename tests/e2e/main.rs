@@ -59,6 +59,7 @@ mod psh;
 mod rbeacon;
 mod rcons;
 mod registry_faults;
+mod registry_images;
 mod restorexcatdb;
 mod reventlog;
 mod rinstall;

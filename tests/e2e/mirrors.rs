@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ::lab::{Lab, Wait, wait_for};
 use insta::assert_snapshot;
+use plugins::authority::{Authority, Purpose, Subject};
 
 use crate::{defined_hosts, lab};
 
@@ -88,6 +89,61 @@ fn a_mirror_serves_what_it_keeps_while_its_upstream_is_gone() {
     assert_eq!(mirror.shell("find /etc/xcrane/registry* /var/lib/xcrane 2>/dev/null || :"), "");
 }
 
+/// A registry on h1 of which nobody here has heard: the distribution's server with a certificate of another authority, and
+/// without accounts. Returns the file of that authority.
+fn foreign(lab: &Lab) -> String {
+    let directory = lab.home().join("elsewhere");
+    let authority = Authority::open_or_create(&directory).expect("a directory of a lab can be written");
+    let subject = Subject { names: vec!["10.77.0.1".into()], purpose: Purpose::Server };
+    let issued = authority.issue(&subject, Duration::from_secs(24 * 3600)).expect("it can issue anything");
+    let host = lab.host("h1");
+    let settings = "version: 0.1\nstorage: {filesystem: {rootdirectory: /srv/foreign}}\n\
+                    http: {addr: ':5000', tls: {certificate: /srv/cert.pem, key: /srv/key.pem}}\n";
+    let certs = format!("/etc/docker/certs.d/{ORIGIN}");
+    for (path, text) in [
+        ("/srv/cert.pem", issued.certificate.as_str()),
+        ("/srv/key.pem", &issued.key),
+        ("/srv/foreign.yml", settings),
+        (&format!("{certs}/ca.crt"), authority.certificate()),
+    ] {
+        host.shell(&format!("mkdir -p {certs} && cat >{path} <<'END'\n{text}END\n"));
+    }
+    host.shell("systemd-run --quiet --unit=foreign docker-registry serve /srv/foreign.yml");
+    wait_for("the foreign registry", LIMIT, || {
+        let push = format!("docker tag busybox:lab {ORIGIN}/apps/tool:1 && docker push -q {ORIGIN}/apps/tool:1");
+        match host.run(&format!("sh -c '{push}'")) {
+            run if run.code == 0 => Wait::Ready(()),
+            run => Wait::NotYet(run.to_string()),
+        }
+    });
+    directory.join("ca.pem").display().to_string()
+}
+
+#[test]
+fn a_registry_that_is_not_ours_is_mirrored_too() {
+    let lab = defined_hosts(lab().systemd_hosts(2), 2);
+    let authority = foreign(&lab);
+    let host = lab.host("h2");
+    host.docker("rmi busybox:lab").success();
+    let trust = format!("chdef h2 dockertrust={ORIGIN}={authority} dockerregistries={MIRROR}");
+    lab.run(&trust).success();
+    let made = lab.run(&format!("mkregistry h2 --upstream https://{ORIGIN}"));
+    assert_eq!(made.code, 0, "{made}");
+    lab.run("mkhost h2 -y").success();
+    let pulled = lab.run(&format!("imgpull h2 {ORIGIN}/apps/tool:1"));
+    assert!(pulled.code == 0 && pulled.stdout.contains(&format!("from {MIRROR}")), "{pulled}");
+    checked(&lab, "h2: serves at 10.77.0.2:5000, 1 repositories");
+    let pinned = host.shell(&format!("docker images --digests --format '{{{{.Digest}}}}' {ORIGIN}/apps/tool"));
+
+    // With the foreign one gone the mirror serves what it keeps, and only that.
+    lab.host("h1").shell("systemctl stop foreign");
+    host.shell("docker rmi -f $(docker images -q | sort -u)");
+    let kept = lab.run(&format!("imgpull h2 {ORIGIN}/apps/tool:1"));
+    assert!(kept.code == 0 && kept.stderr.contains(&format!("Warning: taken as {MIRROR} has it: ")), "{kept}");
+    assert!(kept.stdout.contains(pinned.trim()), "{pinned} {kept}");
+    assert_eq!(lab.run(&format!("imgpull h2 {ORIGIN}/apps/tool:2")).code, 1);
+}
+
 #[test]
 fn what_cannot_be_mirrored_is_refused_or_said() {
     let lab = defined_hosts(lab().systemd_hosts(2), 2);
@@ -124,7 +180,7 @@ fn what_cannot_be_mirrored_is_refused_or_said() {
 
 #[test]
 fn hosts_ask_the_nearest_and_then_the_next() {
-    let lab = site(&["1", "2", "3", "4"]);
+    let lab = site(&["1", "2", "3", "4", "5"]);
     lab.run(&format!("chdef h2 dockerregistries={MIRROR}")).success();
     lab.run("mkhost h2 -y").success();
     for (node, host, tag) in [("c1", "h3", 1), ("c2", "h2", 4), ("c3", "h3", 2), ("c4", "h3", 3)] {
@@ -149,6 +205,18 @@ fn hosts_ask_the_nearest_and_then_the_next() {
     let again = lab.run(&format!("imgpull h3 {ORIGIN}/busybox:4")).success();
     assert!(again.starts_with("h3: unchanged sha256:") && !again.contains("from"), "{again}");
 
+    // An update, and its way back, by way of the mirror of a registry with accounts.
+    assert_eq!(lab.run("rpower c1 on").success(), "c1: on");
+    let tag = || lab.host("h3").docker("exec c1 cat /tag").success();
+    let updated = lab.run(&format!("updatevm c1 {ORIGIN}/busybox:5 --check 'grep 5 /tag' --wait 20"));
+    assert_eq!((updated.code, tag().trim()), (0, "5"), "{updated}");
+    let pins = lab.run("gettab node=c1 nodeimage.digest").success();
+    let kept = "/var/lib/xcrane/registry/h2/docker/registry/v2/repositories/busybox/_manifests/revisions";
+    let digest = pins.trim().replace(':', "/");
+    assert_eq!(lab.host("h2").run(&format!("test -e {kept}/{digest}")).code, 0, "the mirror does not keep {pins}");
+    let back = lab.run(&format!("updatevm c1 {ORIGIN}/busybox:1 --check false --wait 1"));
+    assert_eq!((back.code, tag().trim()), (1, "5"), "{back}");
+
     // Without the registry in the name: what the mirror has, by the name that was wanted, as often as one likes.
     lab.host("h1").shell("systemctl stop xcrane-registry@h1");
     let made = lab.run("mkvm c2");
@@ -170,5 +238,5 @@ fn hosts_ask_the_nearest_and_then_the_next() {
         let made = lab.run(&format!("mkvm {node}"));
         assert!(made.code == 0 && made.stderr.contains(&passed), "{made}");
     }
-    assert_eq!(names("h3").len(), 4, "{:?}", names("h3"));
+    assert_eq!(names("h3").len(), 5, "{:?}", names("h3"));
 }

@@ -60,14 +60,26 @@ fn a_full_disk_is_told_and_the_same_push_completes_when_there_is_room() {
     let (registry, host) = (lab.host("h1"), lab.host("h2"));
     registry.shell("systemctl stop xcrane-registry@h1 && mount -t tmpfs -o size=24m,mode=755 tmpfs /srv/small && systemctl start xcrane-registry@h1");
     assert!(!serves(&lab).contains("pushes fail"));
+    image(&host, "small", 4);
+    lab.run(&format!("imgpush h2 {PLACE}/small:1")).success();
     image(&host, "big", 40);
-    // The engine tries five times, and waits longer each time.
-    let push = lab.spawn(&format!("imgpush h2 {PLACE}/big:1")).wait(LIMIT);
-    assert!(push.code == 1 && push.stderr.contains("Hint: the disk of registry h1 is full, "), "{push}");
+    let push = lab.spawn(&format!("imgpush h2 {PLACE}/big:1"));
     // What came of it is on the disk for as long as the server keeps uploads.
-    registry.shell("dd if=/dev/zero of=/srv/small/filler bs=64k 2>/dev/null || :");
-    let said = serves(&lab);
+    let said = wait_for("a full disk", LIMIT, || match serves(&lab) {
+        said if said.contains("pushes fail") => Wait::Ready(said),
+        said => Wait::NotYet(said),
+    });
     assert!(said.contains("Warning: registry h1: ") && said.contains("and pushes fail when it is full"), "{said}");
+    // The engine tries to send a layer five times, for most of a minute; what is no layer once.
+    push.interrupt();
+    assert_eq!(push.wait(LIMIT).code, 130);
+    registry.shell("for size in 64k 1k; do dd if=/dev/zero bs=$size 2>/dev/null >>/srv/small/filler || :; done");
+    host.shell(&format!(
+        "printf 'FROM {PLACE}/small:1\\nLABEL is=another\\n' | DOCKER_BUILDKIT=0 docker build -q -t {PLACE}/small:2 -"
+    ));
+    let push = lab.run(&format!("imgpush h2 {PLACE}/small:2"));
+    assert!(push.code == 1 && push.stderr.contains("the registry cannot store it"), "{push}");
+    assert!(push.stderr.contains("Hint: the disk of registry h1 is full, "), "{push}");
     assert_eq!(host.docker(&format!("pull -q {PLACE}/big:1")).code, 1, "half an image is none");
 
     registry.shell("rm /srv/small/filler && mount -o remount,size=120m /srv/small");

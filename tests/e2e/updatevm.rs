@@ -144,7 +144,10 @@ fn a_sick_canary_takes_all_back() {
     assert_eq!(pins(&lab), (digests.clone(), String::new()));
     let ledger = lab.run("lsvm --ledger c01").success();
     let last = ledger.lines().last().unwrap_or_default();
-    assert!(last.contains(" rolled-back ") && last.ends_with(": wave 1 of 5: c01: its health check fails"), "{ledger}");
+    assert!(
+        last.contains(" rolled-back ") && last.contains(": wave 1 of 5: c01: its health check fails; down "),
+        "{ledger}"
+    );
     assert_eq!(lab.run("lsvm --ledger c02").success().lines().count(), 1, "c02 was never touched");
 
     let run = lab.run(&format!("updatevm c[02-03] {APP}:2 --check 'echo no disk; exit 3' --wait 2 --canary 2"));
@@ -167,20 +170,21 @@ fn a_sick_node_of_a_later_wave_takes_all_back() {
     assert_eq!(image.matches("app:1").count(), 6, "{image}");
     assert_snapshot!(lab.run("lsvm --ledger c[01-04]").sorted(), @"
     c01: $TIME created 10.77.0.254:5000/app:1 ($ID) on h1 by root
-    c01: $TIME updated 10.77.0.254:5000/app:2 ($ID) on h1 by root: wave 1 of 3
-    c01: $TIME rolled-back 10.77.0.254:5000/app:1 ($ID) on h1 by root: wave 2 of 3: c04: its health check fails
+    c01: $TIME updated 10.77.0.254:5000/app:2 ($ID) on h1 by root: wave 1 of 3; down $SECONDS
+    c01: $TIME rolled-back 10.77.0.254:5000/app:1 ($ID) on h1 by root: wave 2 of 3: c04: its health check fails; down $SECONDS
     c02: $TIME created 10.77.0.254:5000/app:1 ($ID) on h2 by root
-    c02: $TIME updated 10.77.0.254:5000/app:2 ($ID) on h2 by root: wave 1 of 3
-    c02: $TIME rolled-back 10.77.0.254:5000/app:1 ($ID) on h2 by root: wave 2 of 3: c04: its health check fails
+    c02: $TIME updated 10.77.0.254:5000/app:2 ($ID) on h2 by root: wave 1 of 3; down $SECONDS
+    c02: $TIME rolled-back 10.77.0.254:5000/app:1 ($ID) on h2 by root: wave 2 of 3: c04: its health check fails; down $SECONDS
     c03: $TIME created 10.77.0.254:5000/app:1 ($ID) on h1 by root
-    c03: $TIME updated 10.77.0.254:5000/app:2 ($ID) on h1 by root: wave 2 of 3
-    c03: $TIME rolled-back 10.77.0.254:5000/app:1 ($ID) on h1 by root: wave 2 of 3: c04: its health check fails
+    c03: $TIME updated 10.77.0.254:5000/app:2 ($ID) on h1 by root: wave 2 of 3; down $SECONDS
+    c03: $TIME rolled-back 10.77.0.254:5000/app:1 ($ID) on h1 by root: wave 2 of 3: c04: its health check fails; down $SECONDS
     c04: $TIME created 10.77.0.254:5000/app:1 ($ID) on h2 by root
-    c04: $TIME updated 10.77.0.254:5000/app:2 ($ID) on h2 by root: wave 2 of 3
-    c04: $TIME rolled-back 10.77.0.254:5000/app:1 ($ID) on h2 by root: wave 2 of 3: c04: its health check fails
+    c04: $TIME updated 10.77.0.254:5000/app:2 ($ID) on h2 by root: wave 2 of 3; down $SECONDS
+    c04: $TIME rolled-back 10.77.0.254:5000/app:1 ($ID) on h2 by root: wave 2 of 3: c04: its health check fails; down $SECONDS
     ");
     let line = lab.run("lsvm --ledger h2 --json").success();
     let line: serde_json::Value = serde_json::from_str(line.lines().last().unwrap()).unwrap();
+    assert!(line["answer"]["downtime"].as_str().is_some_and(|down| down.parse::<f64>().is_ok_and(|down| down > 0.0)));
     assert_eq!((&line["answer"]["what"], &line["answer"]["host"]), (&"rolled-back".into(), &"h2".into()), "{line}");
     lab.run("tabprune imageledger -a").success();
     assert_eq!(lab.run("lsvm --ledger web").success(), "");
@@ -212,6 +216,8 @@ fn no_wave_begins_outside_the_window() {
 #[test]
 fn ctrl_c_lets_the_wave_come_to_its_end() {
     let lab = fleet(1, 4);
+    lab.run(&format!("mkdef other groups=others mgt=docker vmhost=h1 image={APP}:1")).success();
+    lab.run("mkvm other").success();
     push(&lab, 2, "2", "");
     let mut run = lab.spawn(&format!("updatevm web {APP}:2 --canary 2 --check 'sleep 5'"));
     run.expect_error("Wave 1 of", LIMIT);
@@ -220,13 +226,17 @@ fn ctrl_c_lets_the_wave_come_to_its_end() {
         begun => Wait::NotYet(begun),
     });
     // What is under way is not taken for what a killed command has left.
-    let second = lab.run(&format!("updatevm web {APP}:1"));
-    assert!(second.code == 1 && second.stderr.contains("another updatevm is under way"), "{second}");
+    let second = lab.run(&format!("updatevm c[02-04] {APP}:1"));
+    assert!(second.code == 1 && second.stderr.contains("another updatevm is under way: process "), "{second}");
+    assert!(second.stderr.contains(" of root has c[02-04]\n"), "{second}");
+    // Of other nodes it is none of its business.
+    assert_eq!(lab.run("updatevm other").success(), "other: unchanged");
     run.interrupt();
     let run = run.wait(LIMIT);
     assert_eq!(run.code, 130, "{run}");
     assert!(run.stderr.contains("Not begun: c[03-04]"), "{run}");
-    assert_eq!(fleet_of(&lab, 1), ["c01 running 2", "c02 running 2", "c03 running 1", "c04 created 1"]);
+    let after = ["c01 running 2", "c02 running 2", "c03 running 1", "c04 created 1", "other created 1"];
+    assert_eq!(fleet_of(&lab, 1), after);
     assert_eq!(pins(&lab).1, "");
 }
 
@@ -234,7 +244,7 @@ fn ctrl_c_lets_the_wave_come_to_its_end() {
 fn a_killed_update_is_completed_by_the_same_command() {
     let lab = fleet(2, 4);
     push(&lab, 2, "2", "");
-    for (round, pause) in [400, 700, 1000, 1300, 1600, 2000, 2500, 3200].into_iter().enumerate() {
+    for (round, pause) in [400, 1000, 1600, 2600].into_iter().enumerate() {
         let version = if round % 2 == 0 { 2 } else { 1 };
         let line = format!("updatevm web {APP}:{version} --canary 2 --check true");
         for pause in [pause, pause / 2] {

@@ -86,6 +86,7 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b\d\d-\d\d-\d{4} \d\d:\d\d:\d\d\b", "$$TIME"),
         (r"\b[0-9a-f]{64}\b", "$$ID"),
         (r"\b[0-9a-f]{12}\b", "$$ID"),
+        (r"\bdown \d+\.\d\d s\b", "down $$SECONDS"),
         (r"\bSHA256:[A-Za-z0-9+/]{43}", "$$FINGERPRINT"),
     ]
     .map(|(pattern, name)| (Regex::new(pattern).expect("the patterns are constants"), name))

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::super::body::{ATTRIBUTES_LABEL, DEFINITION_LABEL, NODE_LABEL};
 use super::super::engine::{Engine, filters};
 use super::super::guests;
+use crate::bytes::in_url;
 use crate::{Commit, Committed, Digest, Error, Event, Progress, Reference, Result};
 
 /// The label that names the node of a capture.
@@ -53,13 +54,12 @@ pub(super) async fn commit(
 }
 
 fn path(container: &str, commit: &Commit) -> String {
-    let coded = |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02x}")).collect() };
     format!(
         "/commit?pause=1&container={container}&repo={}&tag={}&author={}&comment={}",
-        coded(&commit.image.name()),
-        coded(commit.image.tag_or_latest()),
-        coded(&commit.author),
-        coded(commit.message.as_deref().unwrap_or_default()),
+        in_url(&commit.image.name()),
+        in_url(commit.image.tag_or_latest()),
+        in_url(&commit.author),
+        in_url(commit.message.as_deref().unwrap_or_default()),
     )
 }
 
@@ -148,8 +148,8 @@ mod tests {
             labels: [("xcrane.capture.node".to_owned(), "c1".to_owned())].into(),
         };
         let path = path("c1", &commit);
-        assert!(path.starts_with("/commit?pause=1&container=c1&repo=%72%3a"), "{path}");
-        assert!(path.ends_with("&comment=%61%26%70%61%75%73%65%3d%30%20%c3%a9"), "{path}");
+        assert!(path.starts_with("/commit?pause=1&container=c1&repo=r%3A5000%2Fa&"), "{path}");
+        assert!(path.ends_with("&comment=a%26pause%3D0%20%C3%A9"), "{path}");
         let labels = labels(&commit, "sha256:1");
         assert_eq!((&labels[NODE_LABEL], &labels["xcrane.capture.node"]), (&json!(""), &json!("c1")));
         assert_eq!(labels["xcrane.capture.parent"], "sha256:1");

@@ -1,10 +1,13 @@
 //! What a host has.
 
+use std::sync::Arc;
+
 use hyper::Method;
 use serde::Deserialize;
 
 use super::super::engine::Engine;
 use super::super::moment;
+use crate::registry::Near;
 use crate::{Error, HostImage, Reference, Result};
 
 /// An image in the engine's list. What it has no name for is `<none>`, or no list at all.
@@ -36,13 +39,14 @@ impl Default for Created {
     }
 }
 
-impl From<Listed> for HostImage {
-    fn from(listed: Listed) -> Self {
+impl Listed {
+    fn told(self, near: &Arc<Near>) -> HostImage {
+        let listed = self;
         // What the engine has named in a way that we do not take is not ours to show.
         let names = |names: Option<Vec<String>>| -> Vec<Reference> {
             names.into_iter().flatten().filter_map(|name| name.parse().ok()).collect()
         };
-        Self {
+        HostImage {
             id: listed.id,
             tags: names(listed.repo_tags),
             digests: names(listed.repo_digests),
@@ -54,6 +58,7 @@ impl From<Listed> for HostImage {
                     whole.unwrap_or_default()
                 }
             },
+            near: near.clone(),
         }
     }
 }
@@ -61,7 +66,7 @@ impl From<Listed> for HostImage {
 /// Every image of the host that has a name.
 pub(super) async fn list(engine: &Engine) -> Result<Vec<HostImage>> {
     let listed: Vec<Listed> = engine.fetch("/images/json", "list images").await?;
-    Ok(listed.into_iter().map(HostImage::from).collect())
+    Ok(listed.into_iter().map(|listed| listed.told(&engine.nearby.near)).collect())
 }
 
 /// One image; None if the host does not have it.
@@ -72,7 +77,7 @@ pub(super) async fn inspect(engine: &Engine, image: &Reference) -> Result<Option
 /// The image of that name, also the engine's own one.
 pub(in crate::docker) async fn of_id(engine: &Engine, image: &str) -> Result<Option<HostImage>> {
     match engine.ask(Method::GET, &format!("/images/{image}/json"), None).await? {
-        Ok(answer) => Ok(Some(engine.parse::<Listed>(&answer)?.into())),
+        Ok(answer) => Ok(Some(engine.parse::<Listed>(&answer)?.told(&engine.nearby.near))),
         Err(no) if no.status == 404 => Ok(None),
         Err(no) => Err(no.into_error(&engine.host, &format!("look at image {image}"))),
     }
@@ -92,7 +97,7 @@ mod tests {
     fn as_engines_tell_of_images() {
         let digest = format!("r:5000/a@sha256:{}", "0".repeat(64));
         let image =
-            |json: &str| HostImage::from(serde_json::from_str::<Listed>(json).expect("as the engine writes it"));
+            |json: &str| serde_json::from_str::<Listed>(json).expect("as the engine writes it").told(&Arc::default());
         let listed = image(&format!(
             r#"{{"Id":"sha256:1","RepoTags":["r:5000/a:1","<none>:<none>"],"RepoDigests":["{digest}"],"Size":7,"Created":9}}"#
         ));

@@ -12,7 +12,7 @@ use tokio::io::AsyncReadExt;
 
 use super::super::engine::{Engine, Refusal};
 use super::pull::follow;
-use crate::{Error, Event, Progress, Result};
+use crate::{Error, Event, Progress, Result, hex};
 
 /// Bytes read from an archive at once.
 const CHUNK: usize = 256 * 1024;
@@ -115,7 +115,7 @@ async fn digest(path: PathBuf) -> Result<String> {
     let work = move || -> std::io::Result<String> {
         let mut hasher = Sha256::new();
         std::io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
-        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex(&hasher.finalize()))
     };
     let done = tokio::task::spawn_blocking(work).await;
     let read = done.map_err(|error| Error::Garbled { what: shown.clone(), why: error.to_string() })?;

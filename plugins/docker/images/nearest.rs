@@ -15,7 +15,7 @@ use bollard::query_parameters::TagImageOptionsBuilder;
 
 use super::super::engine::Engine;
 use super::{list, pull, remove};
-use crate::registry::{Mirror, sources};
+use crate::registry::{Mirror, Near};
 use crate::{Error, Event, Progress, Reference, RegistryFault, Result, chain};
 
 /// Within this time a registry must say its first word, or the next one is asked. A mirror that has to ask others says it
@@ -30,10 +30,7 @@ pub(in crate::docker) type Firsts = Mutex<HashMap<Reference, watch::Receiver<()>
 
 /// What a host knows of registries.
 pub(in crate::docker) struct Nearby {
-    /// The nearest first.
-    registries: Vec<String>,
-    /// Which registries mirror which.
-    mirrors: Vec<Mirror>,
+    pub(super) near: Arc<Near>,
     /// Registries that were not reached.
     lost: Mutex<HashSet<String>>,
     firsts: Arc<Firsts>,
@@ -43,12 +40,9 @@ impl Nearby {
     /// What the definition of a host says.
     pub(in crate::docker) fn of(host: &Node, mirrors: &[Mirror], firsts: &Arc<Firsts>) -> Self {
         let words = host.get("dockerregistries").unwrap_or_default().split(',').map(str::trim);
-        Self {
-            registries: words.filter(|word| !word.is_empty()).map(str::to_owned).collect(),
-            mirrors: mirrors.to_vec(),
-            lost: Mutex::default(),
-            firsts: firsts.clone(),
-        }
+        let registries = words.filter(|word| !word.is_empty()).map(str::to_owned).collect();
+        let near = Arc::new(Near { registries, mirrors: mirrors.to_vec() });
+        Self { near, lost: Mutex::default(), firsts: firsts.clone() }
     }
 
     fn is_lost(&self, place: &str) -> bool {
@@ -94,7 +88,7 @@ pub(super) struct Fetched {
 /// Pulls from the nearest registry that has it.
 pub(super) async fn pull(engine: &Engine, image: &Reference, progress: &Progress) -> Result<Fetched> {
     let nearby = &engine.nearby;
-    let sources = sources(image, &nearby.registries, &nearby.mirrors);
+    let sources = nearby.near.sources(image);
     for source in sources.iter().take(sources.len() - 1) {
         let place = source.registry().unwrap_or_default();
         if nearby.is_lost(place) {

@@ -130,7 +130,10 @@ fn text(path: &Path) -> Result<String> {
 fn ignore(top: &Path, dockerfile: &str) -> Result<Ignore> {
     for name in [format!("{dockerfile}{IGNORE}"), IGNORE.to_owned()] {
         match text(&top.join(&name)) {
-            Ok(text) => return Ok(Ignore::parse(&text)),
+            Ok(text) => {
+                let refused = |why| Error::Refused { what: format!("cannot use {}", top.join(&name).display()), why };
+                return Ignore::parse(&text).map_err(refused);
+            }
             Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }

@@ -1,7 +1,14 @@
 //! `.dockerignore`: which paths of a context are left out. The last line that fits decides, and what fits a directory fits
 //! all below it.
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
+
+/// Nobody writes as many lines; each becomes a program that is kept, and is asked about every file.
+const MOST_LINES: usize = 1000;
+/// No path is longer.
+const LONGEST_LINE: usize = 4096;
+/// Bytes of the program that a line becomes.
+const LARGEST: usize = 1 << 18;
 
 /// Lines of a list.
 #[derive(Default)]
@@ -15,9 +22,18 @@ struct Line {
 }
 
 impl Ignore {
-    pub(super) fn parse(text: &str) -> Self {
-        let lines = text.trim_start_matches('\u{feff}').lines().filter(|line| !line.starts_with('#'));
-        Self { lines: lines.filter_map(Line::parse).collect() }
+    /// A list that asks too much of us is refused.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let said = |line: &&str| !line.starts_with('#') && !line.trim().is_empty();
+        let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().filter(said).collect();
+        if lines.len() > MOST_LINES {
+            return Err(format!("it has more than {MOST_LINES} lines"));
+        }
+        if lines.iter().any(|line| line.len() > LONGEST_LINE) {
+            return Err(format!("a line of it has more than {LONGEST_LINE} bytes"));
+        }
+        let lines: Result<Vec<_>, String> = lines.into_iter().map(Line::parse).collect();
+        Ok(Self { lines: lines?.into_iter().flatten().collect() })
     }
 
     /// Whether something below a directory that is left out may be wanted.
@@ -33,12 +49,12 @@ impl Ignore {
 
 impl Line {
     /// None for one that says nothing.
-    fn parse(line: &str) -> Option<Self> {
+    fn parse(line: &str) -> Result<Option<Self>, String> {
         let line = line.trim();
         let (is_exception, pattern) = line.strip_prefix('!').map_or((false, line), |rest| (true, rest.trim()));
         let parts: Vec<&str> = pattern.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
         if parts.is_empty() {
-            return None;
+            return Ok(None);
         }
         let mut expression = String::from("^");
         for (number, part) in parts.iter().enumerate() {
@@ -53,8 +69,12 @@ impl Line {
             }
         }
         expression.push_str("(?:/.*)?$");
-        // A class that is no class fits nothing, as Docker's own client has it.
-        Regex::new(&expression).ok().map(|pattern| Self { pattern, is_exception })
+        match RegexBuilder::new(&expression).size_limit(LARGEST).dfa_size_limit(LARGEST).build() {
+            Ok(pattern) => Ok(Some(Self { pattern, is_exception })),
+            Err(regex::Error::CompiledTooBig(_)) => Err(format!("'{line}' asks too much")),
+            // A class that is no class fits nothing, as Docker's own client has it.
+            Err(_) => Ok(None),
+        }
     }
 }
 
@@ -84,7 +104,7 @@ mod tests {
     #[test]
     fn as_dockers_own_client_has_it() {
         let check = |text: &str, path: &str, expected: bool| {
-            assert_eq!(Ignore::parse(text).excludes(path), expected, "{text:?} {path}");
+            assert_eq!(Ignore::parse(text).unwrap().excludes(path), expected, "{text:?} {path}");
         };
         check("# no\n\n  \n", "no", false);
         check("a", "a", true);
@@ -112,5 +132,14 @@ mod tests {
         check("a/**/z", "a/z", true);
         check("a/**/z", "a/b/c/z", true);
         check("[", "[", false);
+    }
+
+    #[test]
+    fn what_asks_too_much_is_refused() {
+        let refused = |text: &str| Ignore::parse(text).err().unwrap_or_default();
+        assert_eq!(refused(&"\n# no\n".repeat(MOST_LINES)), "");
+        assert!(refused(&"a\n".repeat(MOST_LINES + 1)).contains("more than 1000 lines"));
+        assert!(refused(&"a".repeat(LONGEST_LINE + 1)).contains("more than 4096 bytes"));
+        assert!(refused(&"?".repeat(LONGEST_LINE)).ends_with("asks too much"));
     }
 }

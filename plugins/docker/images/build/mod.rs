@@ -26,6 +26,7 @@ use self::instructions::Instructions;
 use self::trace::Trace;
 use super::super::definition::Image;
 use super::super::engine::{Engine, Refusal};
+use crate::bytes::in_url;
 use crate::{Build, Built, Error, Event, Progress, Result};
 
 /// Bytes on their way between the thread that packs and the connection.
@@ -105,12 +106,11 @@ async fn run(
 }
 
 fn path(build: &Build, dockerfile: &str) -> String {
-    let coded = |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02x}")).collect() };
-    let object = |pairs: &BTreeMap<String, String>| coded(&serde_json::json!(pairs).to_string());
+    let object = |pairs: &BTreeMap<String, String>| in_url(&serde_json::json!(pairs).to_string());
     format!(
         "/build?version=2&rm=1&t={}&dockerfile={}&buildargs={}&labels={}",
-        coded(&build.image.to_string()),
-        coded(dockerfile),
+        in_url(&build.image.to_string()),
+        in_url(dockerfile),
         object(&build.arguments),
         object(&build.labels),
     )
