@@ -4,8 +4,8 @@ DESTDIR ?=
 HOSTS ?= 3
 CARGO ?= cargo
 BUILD_PACKAGES = build-essential pkg-config perl make libssl-dev
-LAB_PACKAGES = mmdebstrap openssh-client openssh-server iproute2 util-linux procps curl iptables openipmi ipmitool busybox-static isc-dhcp-client atftp
-BENCH_PACKAGES = python3-venv sqlite3 time
+LAB_PACKAGES = mmdebstrap openssh-client openssh-server iproute2 util-linux procps curl iptables openipmi ipmitool busybox-static isc-dhcp-client atftp python3-venv
+BENCH_PACKAGES = sqlite3 time
 
 BIN = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share

@@ -10,6 +10,7 @@ use crate::docker::{self, Docker};
 use crate::ipmi::Ipmi;
 use crate::networks::EngineNetworks;
 use crate::networks::survey::{self, Attached, EngineSurvey, Survey};
+use crate::redfish::Redfish;
 use crate::ssh::{Connections, Ssh};
 use crate::{
     Beacon, Boot, Console, Error, EventLog, Exec, Files, Guests, Host, Hosts, Images, Inventory, Power, Progress,
@@ -20,9 +21,10 @@ use crate::{
 pub trait Backend: Send + Sync {
     /// The word in the `mgt` column.
     fn name(&self) -> &'static str;
-    /// True where nothing is opened for a node that many of them would exhaust: thousands may be asked at once.
-    fn asks_in_datagrams(&self) -> bool {
-        false
+    /// How many nodes may be asked at once beside those of the usual fan-out. Dead ones take a place each until their
+    /// limit has passed, so that a driver which can have many open says so.
+    fn beside_fanout(&self) -> usize {
+        0
     }
     fn power(&self) -> Option<&dyn Power> {
         None
@@ -88,7 +90,8 @@ impl Backends {
         let docker = Docker::new(connections.clone(), progress, &endings);
         let ssh = Ssh::new(connections.clone(), &endings);
         let ipmi = Ipmi::new(settings, &endings);
-        let drivers: Vec<Box<dyn Backend>> = vec![Box::new(docker), Box::new(ipmi), Box::new(ssh)];
+        let redfish = Redfish::new(settings, &endings);
+        let drivers: Vec<Box<dyn Backend>> = vec![Box::new(docker), Box::new(ipmi), Box::new(redfish), Box::new(ssh)];
         Self { drivers, endings, settings: settings.clone(), connections }
     }
 
@@ -133,8 +136,10 @@ impl Backends {
 
     /// How many of these nodes may be powered at once beside those that `fanout` allows.
     pub fn beyond_fanout(&self, nodes: &[Node]) -> usize {
-        let chosen = nodes.iter().filter_map(|node| crate::power::COLUMNS.iter().find_map(|column| node.get(column)));
-        chosen.filter(|name| self.find(name).is_some_and(Backend::asks_in_datagrams)).count()
+        let chosen = |node: &Node| crate::power::COLUMNS.iter().find_map(|column| node.get(column).map(str::to_owned));
+        let chosen: Vec<String> = nodes.iter().filter_map(chosen).collect();
+        let of = |driver: &dyn Backend| chosen.iter().filter(|name| *name == driver.name()).count();
+        self.drivers.iter().map(AsRef::as_ref).map(|driver| of(driver).min(driver.beside_fanout())).sum()
     }
 
     pub fn console(&self, node: &Node) -> Result<&dyn Console> {

@@ -26,6 +26,9 @@ pub enum Error {
     /// Wrong key, wrong host key, no permission.
     #[error("{what}: {why}")]
     Denied { what: String, why: String },
+    /// A BMC shows another certificate than it did before; `file` has the fingerprint of that one.
+    #[error("{what}: its certificate has changed: it shows {shown}, and {pinned} is pinned")]
+    Changed { what: String, shown: String, pinned: String, file: String },
     /// The other side understood and said no.
     #[error("{what}: {why}")]
     Refused { what: String, why: String },

@@ -30,4 +30,16 @@ pub struct Settings {
     pub mirrors: Vec<Mirror>,
     /// Who we are to BMCs whose nodes do not say it.
     pub bmc_account: Option<Account>,
+    pub redfish: RedfishSettings,
+}
+
+/// Who we are to BMCs that speak Redfish, and which of them we trust.
+#[derive(Debug, Clone, Default)]
+pub struct RedfishSettings {
+    /// For nodes that do not say it.
+    pub account: Option<Account>,
+    /// The directory of the certificates that BMCs have shown, as fingerprints.
+    pub pins: PathBuf,
+    /// PEM file of the authorities that vouch for all BMCs; without one, each is known by its pin.
+    pub authority: Option<PathBuf>,
 }

@@ -202,6 +202,7 @@ impl Context {
             logins: registry::logins(tables)?,
             mirrors: registry::mirrors(tables)?,
             bmc_account: bmc::account(tables)?,
+            redfish: bmc::redfish(tables)?,
         })
     }
 }

@@ -78,6 +78,9 @@ impl From<plugins::Error> for Failure {
             plugins::Error::Full { host, .. } => {
                 failure.hint(format!("see what takes it with: lsimage {host}; and free it with: rmimage IMAGE {host}"))
             }
+            plugins::Error::Changed { file, .. } => failure.hint(format!(
+                "somebody may be listening in; if the BMC was given a new certificate, let that be pinned: rm {file}"
+            )),
             plugins::Error::NotRunning { .. } => failure.hint("switch it on with: rpower NODERANGE on"),
             plugins::Error::Occupied { .. } => failure.hint("take it over with: rcons --force NODE"),
             plugins::Error::Differs { .. } => failure.hint("make it anew with: mkvm --force NODERANGE"),

@@ -39,6 +39,17 @@ mod update;
 
 use std::process::ExitCode;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 fn main() -> ExitCode {
+    allow_connections();
     cli::run(std::env::args_os().collect())
+}
+
+/// Opens as many connections as the machine lets us: the usual limit is lower, for the sake of programs that call select(2).
+fn allow_connections() {
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // What cannot be opened is told by whoever wanted it.
+        setrlimit(Resource::RLIMIT_NOFILE, most, most).ok();
+    }
 }

@@ -13,12 +13,11 @@ use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::TlsConnector;
+use tokio::net::UnixStream;
 use tower_service::Service;
 
 use crate::stream::Wire;
-use crate::{Error, Result, ssh};
+use crate::{Error, Result, https, ssh};
 
 /// Opens streams to one engine; cheap to clone.
 #[derive(Clone)]
@@ -65,7 +64,7 @@ impl Dialer {
         let key_path = directory.join("key.pem");
         let key =
             PrivateKeyDer::from_pem_slice(&read(&key_path)?).map_err(|error| bad_pem(&key_path, &error.to_string()))?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(https::provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_root_certificates(roots).with_client_auth_cert(chain, key))
@@ -76,11 +75,7 @@ impl Dialer {
     async fn dial(self) -> io::Result<Stream> {
         let stream: Box<dyn Duplex> = match self {
             Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
-            Self::Tls(way) => {
-                let socket = TcpStream::connect(&way.address).await?;
-                socket.set_nodelay(true)?;
-                Box::new(TlsConnector::from(way.config.clone()).connect(way.name.clone(), socket).await?)
-            }
+            Self::Tls(way) => Box::new(https::dial(&way.address, way.name.clone(), way.config.clone()).await?),
             Self::Ssh(way) => Box::new(way.connection.stream(&way.socket).await.map_err(io::Error::other)?),
         };
         Ok(Wire(TokioIo::new(stream)))

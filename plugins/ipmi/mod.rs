@@ -1,7 +1,7 @@
 //! Backend `ipmi`: a node is a server with a BMC that speaks IPMI 2.0 over the network.
 //!
 //! Reading order, all pure: `reader`, `cipher`, `packet` (RMCP+), `message` (IPMI), `completion`, `handshake` (RAKP),
-//! `window`, `sol` (serial over LAN); then `wire` (one socket for all), `pauses`, `target` (attributes → whom), `session`; then what is asked:
+//! `window`, `sol` (serial over LAN); then `wire` (one socket for all), `target` (attributes → whom), `session`; then what is asked:
 //! `chassis`, `identity`, `fru`, `sel`, `reading`, `sdr`; then one file a capability.
 
 mod beacon;
@@ -17,7 +17,6 @@ mod identity;
 mod inventory;
 mod message;
 mod packet;
-mod pauses;
 mod power;
 mod reader;
 mod reading;
@@ -40,6 +39,7 @@ use tokio_util::task::TaskTracker;
 use self::session::Session;
 use self::target::Definition;
 use self::wire::Wire;
+use crate::bmc::pauses;
 use crate::registry::Account;
 use crate::{Backend, Beacon, Boot, Console, EventLog, Inventory, Power, Result, Sensors, Settings};
 
@@ -97,8 +97,8 @@ impl Backend for Ipmi {
         NAME
     }
 
-    fn asks_in_datagrams(&self) -> bool {
-        true
+    fn beside_fanout(&self) -> usize {
+        usize::MAX
     }
 
     fn power(&self) -> Option<&dyn Power> {

@@ -11,25 +11,22 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ClientConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
 use super::Config;
+use crate::https::{self, Whole};
 use crate::stream::Wire;
 use crate::{Error, Result, chain};
 
@@ -54,13 +51,6 @@ pub struct Client {
 /// An answer whose body is still to come.
 pub(super) type Begun = Response<hyper::body::Incoming>;
 
-/// An answer as a whole.
-pub(super) struct Whole {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-}
-
 impl Client {
     /// Connects when something is asked; each answer has to be there within `limit`.
     pub fn new(config: &Config, limit: Duration) -> Result<Self> {
@@ -69,15 +59,10 @@ impl Client {
         let dialer = Dialer {
             address: (config.address.clone(), config.port),
             name: ServerName::try_from(config.address.clone()).map_err(|error| bad(error.to_string()))?,
-            tls: TlsConnector::from(Arc::new(trust(config).map_err(bad)?)),
+            tls: trust(config).map_err(bad)?.into(),
         };
         let account = config.accounts.first();
-        let authorization = account.map(|account| {
-            let words = BASE64_STANDARD.encode(format!("{}:{}", account.user, account.password.reveal()));
-            let mut value = HeaderValue::try_from(format!("Basic {words}")).expect("base64 is what a header may hold");
-            value.set_sensitive(true);
-            value
-        });
+        let authorization = account.map(|account| https::basic(&account.user, &account.password));
         Ok(Self {
             http: legacy::Client::builder(TokioExecutor::new()).build(dialer),
             place: config.place(),
@@ -108,10 +93,8 @@ impl Client {
     ) -> Result<Whole> {
         let body = Full::new(said).map_err(|never| match never {}).boxed_unsync();
         let read = async {
-            let (parts, body) = self.begin(method, path, headers, body).await?.into_parts();
-            let body = Limited::new(body, LONGEST_ANSWER).collect().await;
-            let body = body.map_err(|source| Error::Unreachable { what: self.what.clone(), source })?;
-            Ok(Whole { status: parts.status, headers: parts.headers, body: body.to_bytes() })
+            let answer = https::whole(self.begin(method, path, headers, body).await?, LONGEST_ANSWER).await;
+            answer.map_err(|source| Error::Unreachable { what: self.what.clone(), source })
         };
         let answer = tokio::time::timeout(self.limit, read).await;
         answer.map_err(|_| Error::TimedOut { what: self.what.clone(), after: self.limit })?
@@ -168,12 +151,7 @@ impl Client {
 /// Our authority and no other.
 fn trust(config: &Config) -> std::result::Result<ClientConfig, String> {
     let authority = config.authority.as_ref().ok_or("there is no authority that vouches for it")?;
-    let authority = CertificateDer::from_pem_slice(authority.as_bytes()).map_err(|error| error.to_string())?;
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(authority).map_err(|error| error.to_string())?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    Ok(builder.map_err(|error| error.to_string())?.with_root_certificates(roots).with_no_client_auth())
+    https::trusting(authority.as_bytes())
 }
 
 /// Opens connections to one registry; cheap to clone.
@@ -181,7 +159,7 @@ fn trust(config: &Config) -> std::result::Result<ClientConfig, String> {
 pub(super) struct Dialer {
     address: (String, u16),
     name: ServerName<'static>,
-    tls: TlsConnector,
+    tls: Arc<ClientConfig>,
 }
 
 /// One open connection.
@@ -200,9 +178,8 @@ impl Service<Uri> for Dialer {
     fn call(&mut self, _: Uri) -> Self::Future {
         let Self { address, name, tls } = self.clone();
         Box::pin(async move {
-            let socket = TcpStream::connect((address.0.as_str(), address.1)).await?;
-            socket.set_nodelay(true)?;
-            Ok(Wire(TokioIo::new(tls.connect(name, socket).await?)))
+            let stream = https::dial((address.0.as_str(), address.1), name, tls).await?;
+            Ok(Wire(TokioIo::new(stream)))
         })
     }
 }

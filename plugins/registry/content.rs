@@ -8,8 +8,8 @@ use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::client::Whole;
 use super::{Client, Config};
+use crate::https::Whole;
 use crate::{Digest, Reference, Result, Secret};
 
 /// Names asked for at once; the server gives no more.

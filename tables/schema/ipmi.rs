@@ -11,8 +11,11 @@ const COLUMNS: &[Column] = &[
     text("bmcport", "'0' for a dedicated, '1' for a shared network port, or a vendor's own words."),
     text("taggedvlan", "The VLAN tag of the BMC's port, or 'off'."),
     text("bmcid", "The serial number by which discovery recognises the BMC."),
-    text("username", "The user for the BMC; default is the ipmi row of table passwd."),
-    secret("password", "The password for the BMC; default is the ipmi row of table passwd."),
+    text(
+        "username",
+        "The user for the BMC; default is the ipmi row of table passwd, for Redfish the redfish row if there is one.",
+    ),
+    secret("password", "The password for the BMC; default is as for the user."),
     COMMENTS,
     DISABLE,
 ];

@@ -58,6 +58,7 @@ mod pscp;
 mod psh;
 mod rbeacon;
 mod rcons;
+mod redfish;
 mod registry_faults;
 mod registry_images;
 mod restorexcatdb;

@@ -12,6 +12,7 @@
 #   stranger NAME WIRE ADDRESS/LENGTH   a machine with this address on br0 or br1, ready when LAB/strangers/NAME has its number
 #   visit NAME WIRE ADDRESS/LENGTH      the same process, now that it has a network of its own
 #   bmc N             ipmi_sim as the BMC of machine N at 10.79.0.N, with the files of LAB/bmc/N
+#   emulator A P      sushy-tools' emulator of Redfish at address A, by the Python P that has it, with the files of LAB/emulator
 #   sweep             remove what outlives a dead lab: control groups and its directory
 #
 # LAB is the lab's directory, TAG the name of its control groups, ROOT holds the read-only roots of hosts. LAB/NAME/kind says
@@ -239,6 +240,11 @@ bmc() {
     exec ipmi_sim -c lan.conf -f bmc.emu -s state -n </dev/null
 }
 
+emulator() {
+    ip addr add "$1/16" dev lo
+    cd "$LAB/emulator"
+    exec "$2" emulator.py "$1" "$LAB/emulator" </dev/null
+}
 packages() {
     cd /
     unshare --mount bash -c '

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use crate::bmc::Bmcs;
 use crate::client::Client;
+use crate::emulator::Emulator;
 use crate::error::{at, ok};
 use crate::kind::Kind;
+use crate::redfish::RedfishBmcs;
 use crate::room::{Owner, Room};
 use crate::root::Root;
 use crate::run::{self, Names, Run};
@@ -139,6 +141,25 @@ impl Lab {
     pub fn simulated_bmcs(&mut self) -> Bmcs {
         self.need_room();
         ok(self.room().start_bmcs())
+    }
+
+    /// The same with BMCs that speak Redfish.
+    pub fn redfish_bmcs(&mut self) -> RedfishBmcs {
+        self.need_room();
+        ok(self.room().start_redfish_bmcs())
+    }
+
+    /// Starts a machine whose BMC, at 10.79.1.1, is sushy-tools' emulator of Redfish.
+    #[must_use]
+    pub fn emulated(mut self) -> Self {
+        self.need_room();
+        ok(self.room().start_emulator());
+        self
+    }
+
+    /// That machine.
+    pub fn emulator(&self) -> Emulator<'_> {
+        Emulator(self.room())
     }
 
     /// Takes the image away from a host.

@@ -6,6 +6,7 @@
 
 mod bmc;
 mod client;
+mod emulator;
 mod error;
 mod faults;
 mod host;
@@ -15,6 +16,7 @@ mod old_engine;
 mod packages;
 mod place;
 mod reach;
+mod redfish;
 mod room;
 mod root;
 mod run;
@@ -30,6 +32,7 @@ mod words;
 
 pub use bmc::{Bmcs, Fault, Machine};
 pub use client::Client;
+pub use emulator::{Emulator, install_emulator};
 pub use error::{Error, Result, chain};
 pub use host::Host;
 pub use kind::Kind;
@@ -37,6 +40,7 @@ pub use lab::Lab;
 pub use old_engine::OldEngine;
 pub use place::{claim, clean, default_directory, labs};
 pub use reach::{Station, unreached};
+pub use redfish::{RedfishBmcs, RedfishFault, RedfishMachine};
 pub use room::{Owner, Room};
 pub use root::Root;
 pub use run::Run;

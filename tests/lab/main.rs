@@ -11,7 +11,9 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
-use lab::{Error, Host, Kind, Owner, Result, Room, Root, Wire, chain, claim, clean, default_directory, labs};
+use lab::{
+    Error, Host, Kind, Owner, Result, Room, Root, Wire, chain, claim, clean, default_directory, install_emulator, labs,
+};
 
 mod shell;
 
@@ -63,6 +65,10 @@ enum Action {
     Server { number: u8 },
     /// Be the BMC of every address of 10.78.0.0/16, until interrupted; user admin, password secret
     Bmcs,
+    /// Start a machine whose BMC is sushy-tools' emulator of Redfish, at 10.79.1.1; user admin, password secret
+    Emulator,
+    /// Be the BMC, by Redfish, of every address of 10.78.0.0/16, until interrupted; user admin, password secret
+    RedfishBmcs,
     /// Run a program on the management network
     #[command(arg_required_else_help = true)]
     Mgmt {
@@ -162,7 +168,10 @@ fn run(lab: Lab) -> Result<ExitCode> {
     let parent = lab.dir.unwrap_or_else(default_directory);
     let dir = parent.join(&lab.prefix);
     match lab.action {
-        Action::Root => println!("{}", Root::ready()?.directory().display()),
+        Action::Root => {
+            println!("{}", Root::ready()?.directory().display());
+            install_emulator()?;
+        }
         Action::Up { hosts, image_on } => up(&dir, &hosts, image_on.as_deref())?,
         Action::Down => Room::open(&dir)?.stop()?,
         Action::Status => labs(&parent).iter().try_for_each(|dir| status(&Room::open(dir)?))?,
@@ -174,10 +183,13 @@ fn run(lab: Lab) -> Result<ExitCode> {
         Action::Server { number } => Room::open(&dir)?.start_server(number)?,
         Action::Bmcs => {
             let _bmcs = Room::open(&dir)?.start_bmcs()?;
-            loop {
-                std::thread::park();
-            }
+            stay();
         }
+        Action::RedfishBmcs => {
+            let _bmcs = Room::open(&dir)?.start_redfish_bmcs()?;
+            stay();
+        }
+        Action::Emulator => Room::open(&dir)?.start_emulator()?,
         Action::Mgmt { command } => return Err(become_program(&mut manage(&Room::open(&dir)?, &command)?)),
         Action::Sh { host, command } => {
             return Err(become_program(&mut enter(&Room::open(&dir)?.host(&host)?, &command)?));
@@ -185,6 +197,13 @@ fn run(lab: Lab) -> Result<ExitCode> {
         Action::Host(action) => act(&Room::open(&dir)?, &action)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Until somebody interrupts.
+fn stay() -> ! {
+    loop {
+        std::thread::park();
+    }
 }
 
 fn up(dir: &std::path::Path, hosts: &Hosts, image_on: Option<&[String]>) -> Result<()> {

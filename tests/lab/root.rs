@@ -107,7 +107,8 @@ impl Root {
     }
 }
 
-fn cache_directory() -> PathBuf {
+/// Where what was made once is kept.
+pub(crate) fn cache_directory() -> PathBuf {
     match std::env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()) {
         Some(dir) => PathBuf::from(dir).join("xcrane-lab"),
         None => PathBuf::from("/var/cache/xcrane-lab"),

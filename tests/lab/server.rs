@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bmc::Bmcs;
 use crate::error::{Error, Result, at, ok};
+use crate::redfish::RedfishBmcs;
 use crate::room::{LIMIT, Room, kill};
 use crate::run::{self, Run};
 use crate::serial::{self, Serial};
@@ -115,9 +116,20 @@ impl Room {
 
     /// Starts simulated BMCs.
     pub fn start_bmcs(&self) -> Result<Bmcs> {
-        let mut ip = self.manage("ip")?;
-        run::must(ip.args(["route", "add", "local", "10.78.0.0/16", "dev", "lo"]), LIMIT)?;
+        self.make_local()?;
         Bmcs::start(self.keeper()?)
+    }
+
+    /// Starts simulated BMCs that speak Redfish.
+    pub fn start_redfish_bmcs(&self) -> Result<RedfishBmcs> {
+        self.make_local()?;
+        RedfishBmcs::start(self.keeper()?)
+    }
+
+    /// Has every address of 10.78.0.0/16 be one of the management network's own.
+    fn make_local(&self) -> Result<()> {
+        let mut ip = self.manage("ip")?;
+        run::must(ip.args(["route", "replace", "local", "10.78.0.0/16", "dev", "lo"]), LIMIT).map(drop)
     }
 
     /// Runs a program on the management network that has to succeed or fail by itself.

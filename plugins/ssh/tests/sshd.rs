@@ -66,6 +66,7 @@ impl Sshd {
             accept_new_host_keys: false,
             tls_directory: self.path("tls"),
             bmc_account: None,
+            redfish: Default::default(),
             logins: Vec::new(),
             mirrors: Vec::new(),
         }

@@ -28,6 +28,7 @@ pub(crate) fn settings(home: &Path) -> Settings {
         logins: Vec::new(),
         mirrors: Vec::new(),
         bmc_account: None,
+        redfish: Default::default(),
     }
 }
 

@@ -8,16 +8,16 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// The next pause, each half as long again as the one before, give or take a quarter.
 #[derive(Debug)]
-pub(super) struct Pauses {
+pub(crate) struct Pauses {
     next: Duration,
 }
 
 impl Pauses {
-    pub(super) fn from(first: Duration) -> Self {
+    pub(crate) fn from(first: Duration) -> Self {
         Self { next: first }
     }
 
-    pub(super) fn pause(&mut self) -> Duration {
+    pub(crate) fn pause(&mut self) -> Duration {
         let pause = self.next;
         self.next = (pause * 3 / 2).min(LONGEST.max(pause));
         // Without random numbers they are all alike, which is no reason to fail.

@@ -1,0 +1,5 @@
+//! What the backends of BMCs share, whatever these speak: where one is and who we are to it, pauses, the verbs of power.
+
+pub(crate) mod pauses;
+pub(crate) mod place;
+pub(crate) mod power;

@@ -1,0 +1,115 @@
+//! Where a node's BMC is and who we are to it, as the tables say.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tables::Node;
+use tokio::time::timeout;
+
+use crate::registry::Account;
+use crate::{Error, Result, Secret};
+
+/// What the definition of a node says of its BMC.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) port: u16,
+    pub(crate) user: String,
+    pub(crate) password: Secret,
+}
+
+impl<'a> Place<'a> {
+    /// Reads it; what a node does not say is as table passwd has it for all BMCs, in the row of one of `keys`.
+    pub(crate) fn of(node: &'a Node, account: Option<&Account>, port: u16, keys: &str) -> Result<Self> {
+        let (host, port) = place(node.require("bmc")?, port)?;
+        let common = |attribute: &str, text: Option<&str>| {
+            text.map(str::to_owned).ok_or_else(|| Error::Definition {
+                attribute: attribute.into(),
+                why: format!("is not set, and table passwd has no row for key {keys}"),
+            })
+        };
+        let user = node.get("bmcusername").or(account.map(|account| account.user.as_str()));
+        let password = node.get("bmcpassword").or(account.map(|account| account.password.reveal()));
+        Ok(Self {
+            host,
+            port,
+            user: common("bmcusername", user)?,
+            password: Secret::new(common("bmcpassword", password)?),
+        })
+    }
+
+    /// How errors call the BMC.
+    pub(crate) fn name(&self) -> String {
+        format!("BMC {}", self.host)
+    }
+
+    /// Finds the address within `limit`.
+    pub(crate) async fn address(&self, limit: Duration) -> Result<SocketAddr> {
+        match self.host.parse::<IpAddr>() {
+            Ok(address) => Ok(SocketAddr::new(address, self.port)),
+            Err(_) => resolve(&self.name(), self.host, self.port, limit).await,
+        }
+    }
+}
+
+async fn resolve(name: &str, host: &str, port: u16, limit: Duration) -> Result<SocketAddr> {
+    let unreachable = |source| Error::Unreachable { what: name.to_owned(), source };
+    let found = timeout(limit, tokio::net::lookup_host((host, port))).await;
+    let mut found = found
+        .map_err(|_| unreachable("its name is not resolved in time".into()))?
+        .map_err(|error| unreachable(error.into()))?;
+    found.next().ok_or_else(|| unreachable("its name has no address".into()))
+}
+
+/// `HOST`, `HOST:PORT`, `[IPv6]:PORT` or an IPv6 address as it is.
+fn place(text: &str, usual: u16) -> Result<(&str, u16)> {
+    let wrong =
+        || Error::Definition { attribute: "bmc".into(), why: format!("'{text}' is neither HOST nor HOST:PORT") };
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']').ok_or_else(wrong)?;
+            (host, port.strip_prefix(':'))
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) if !port.contains(':') => (host, Some(port)),
+            _ => (text, None),
+        },
+    };
+    let port = port.map_or(Ok(usual), |port| port.parse().map_err(|_| wrong()))?;
+    if host.is_empty() || host.contains([' ', ',', '/']) { Err(wrong()) } else { Ok((host, port)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places() {
+        let check = |text: &str, expected: Option<(&str, u16)>| assert_eq!(place(text, 623).ok(), expected, "{text}");
+        check("10.0.0.1", Some(("10.0.0.1", 623)));
+        check("n1-bmc:6230", Some(("n1-bmc", 6230)));
+        check("fd00::1", Some(("fd00::1", 623)));
+        check("[fd00::1]:624", Some(("fd00::1", 624)));
+        check("[fd00::1", None);
+        check("n1:many", None);
+        check("a,b", None);
+    }
+
+    #[test]
+    fn what_a_node_does_not_say_table_passwd_does() {
+        let account = Account { user: "all".into(), password: Secret::new("common") };
+        let check = |attributes: &[(&str, &str)], account: Option<&Account>, expected: &str| {
+            let attributes = attributes.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            let node = Node::new("n1", attributes, None);
+            let got = Place::of(&node, account, 623, "ipmi");
+            let got = got.map(|got| format!("{} {}", got.user, got.password.reveal()));
+            assert_eq!(got.unwrap_or_else(|error| error.to_string()), expected);
+        };
+        let bmc = ("bmc", "b1");
+        check(&[bmc], Some(&account), "all common");
+        check(&[bmc, ("bmcusername", "me")], Some(&account), "me common");
+        check(&[bmc, ("bmcusername", "me"), ("bmcpassword", "mine")], None, "me mine");
+        check(&[bmc], None, "attribute 'bmcusername': is not set, and table passwd has no row for key ipmi");
+        check(&[("mgt", "ipmi")], Some(&account), "attribute 'bmc' (table ipmi) is not set");
+    }
+}

@@ -1,0 +1,142 @@
+//! The machine behind a BMC: which of the systems that this tells of is the node, and what is asked of it.
+
+use std::collections::HashSet;
+
+use hyper::{Method, StatusCode};
+use serde_json::Value;
+
+use super::document::{Document, last};
+use super::quirks::Quirks;
+use super::session::{Ask, Session};
+use crate::{Error, Result};
+
+/// Pages of a collection; one that never ends comes to an end.
+const PAGES: usize = 200;
+/// Systems that are looked at for a name.
+const SYSTEMS: usize = 64;
+const LOOKING: &str = "find the machine";
+
+pub(super) struct Machine {
+    pub(super) session: Session,
+    path: String,
+    /// What was last read of it, and which version that is.
+    pub(super) now: Document,
+    pub(super) quirks: &'static Quirks,
+}
+
+impl Machine {
+    /// The only machine of a BMC, else the one that is called like the node.
+    pub(super) async fn find(mut session: Session, node: &str) -> Result<Self> {
+        let quirks = Quirks::of(&session.root);
+        let systems = session.root.link(&["Systems"]);
+        let systems = systems.ok_or_else(|| session.garbled(LOOKING, "it tells of no systems"))?;
+        let mut paths = members(&mut session, LOOKING, &systems).await?;
+        paths.retain(|path| !quirks.parts.iter().any(|part| last(path).starts_with(part)));
+        let path = match paths.as_slice() {
+            [] => return Err(session.garbled(LOOKING, "it tells of no systems")),
+            [only] => only.clone(),
+            several => named(&mut session, several, node).await?,
+        };
+        let (now, _) = session.get(LOOKING, &path).await?;
+        Ok(Self { session, path, now, quirks })
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Reads anew what the machine is.
+    pub(super) async fn look(&mut self, doing: &str) -> Result<&Document> {
+        self.now = self.session.get(doing, &self.path).await?.0;
+        Ok(&self.now)
+    }
+
+    /// Changes members of a resource. A BMC that wants to know which version is changed is told so.
+    pub(super) async fn change(&mut self, doing: &str, path: &str, body: &Value) -> Result<()> {
+        let ask = Ask { doing, method: &Method::PATCH, path, body: Some(body), tag: None };
+        let mut answer = self.session.try_ask(ask).await?;
+        if matches!(answer.status, StatusCode::PRECONDITION_REQUIRED | StatusCode::PRECONDITION_FAILED) {
+            let (_, tag) = self.session.get(doing, path).await?;
+            answer = self.session.try_ask(Ask { tag: tag.as_deref(), ..ask }).await?;
+        }
+        self.session.succeeded(doing, path, answer).map(drop)
+    }
+
+    /// Has an action done. It may go on when this comes back.
+    pub(super) async fn act(&mut self, doing: &str, target: &str, body: &Value) -> Result<()> {
+        let ask = Ask { doing, method: &Method::POST, path: target, body: Some(body), tag: None };
+        let answer = self.session.try_ask(ask).await?;
+        self.session.succeeded(doing, target, answer).map(drop)
+    }
+
+    /// The first of what the machine is linked to, else the first that the BMC has at all.
+    pub(super) async fn beside(
+        &mut self,
+        doing: &str,
+        link: &str,
+        collection: &str,
+    ) -> Result<Option<(String, Document)>> {
+        let linked = self.now.links(&["Links", link]);
+        let paths = match (linked.is_empty(), self.session.root.link(&[collection])) {
+            (true, Some(collection)) => members(&mut self.session, doing, &collection).await?,
+            _ => linked,
+        };
+        let Some(path) = paths.into_iter().next() else { return Ok(None) };
+        let (document, _) = self.session.get(doing, &path).await?;
+        Ok(Some((path, document)))
+    }
+}
+
+/// The system that is called like the node: by its id, else by its name.
+async fn named(session: &mut Session, paths: &[String], node: &str) -> Result<String> {
+    let is_node = |text: &str| text.eq_ignore_ascii_case(node);
+    if let Some(path) = paths.iter().find(|path| is_node(last(path))) {
+        return Ok(path.clone());
+    }
+    for path in paths.iter().take(SYSTEMS) {
+        let (system, _) = session.get(LOOKING, path).await?;
+        if ["Name", "HostName"].iter().filter_map(|member| system.text(&[member])).any(|name| is_node(&name)) {
+            return Ok(path.clone());
+        }
+    }
+    let ids: Vec<&str> = paths.iter().map(|path| last(path)).take(8).collect();
+    let why = format!("it has {} systems ({}), and none is called {node}", paths.len(), ids.join(", "));
+    Err(session.refused(LOOKING, why))
+}
+
+/// The paths of what is in a collection.
+pub(super) async fn members(session: &mut Session, doing: &str, path: &str) -> Result<Vec<String>> {
+    let mut paths = Vec::new();
+    let mut pages = Pages::of(path);
+    while let Some(page) = pages.next(session, doing).await? {
+        paths.extend(page.links(&["Members"]));
+    }
+    Ok(paths)
+}
+
+/// The pages of a collection.
+pub(super) struct Pages {
+    next: Option<String>,
+    seen: HashSet<String>,
+}
+
+impl Pages {
+    pub(super) fn of(path: &str) -> Self {
+        Self { next: Some(path.to_owned()), seen: HashSet::new() }
+    }
+
+    pub(super) async fn next(&mut self, session: &mut Session, doing: &str) -> Result<Option<Document>> {
+        let Some(path) = self.next.take() else { return Ok(None) };
+        if self.seen.len() >= PAGES || !self.seen.insert(path.clone()) {
+            return Err(session.garbled(doing, format!("{path} never ends")));
+        }
+        let (page, _) = session.get(doing, &path).await?;
+        self.next = page.path(&["Members@odata.nextLink"]);
+        Ok(Some(page))
+    }
+}
+
+/// What nobody has told us how to do.
+pub(super) fn not_offered(session: &Session, doing: &str, offered: &[String]) -> Error {
+    session.refused(doing, format!("it offers {} only", offered.join(", ")))
+}

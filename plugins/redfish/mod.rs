@@ -1,0 +1,101 @@
+//! Backend `redfish`: a node is a server with a BMC that speaks Redfish (DSP0266) over HTTPS.
+//!
+//! Reading order: `document` (what BMCs write) and `quirks` (in what they differ), both pure; then `trust` (whom we speak
+//! to), `line` (one connection), `session` (logging in, asking, leaving), `machine`; then one file a capability.
+
+mod beacon;
+mod boot;
+mod document;
+mod eventlog;
+mod inventory;
+mod line;
+mod machine;
+mod power;
+mod quirks;
+mod session;
+mod trust;
+
+use std::sync::Arc;
+
+use tables::Node;
+use tokio_util::task::TaskTracker;
+
+use self::machine::Machine;
+use self::session::{Limits, Session, Target};
+use self::trust::Trust;
+use crate::bmc::place::Place;
+use crate::registry::Account;
+use crate::{Backend, Beacon, Boot, EventLog, Inventory, Power, Result, Settings};
+
+const NAME: &str = "redfish";
+const PORT: u16 = 443;
+/// Each node takes a connection, and some work to encrypt it.
+const AT_ONCE: usize = 1024;
+
+/// BMCs; a session is opened for each thing that is asked, and closed in the background.
+pub(crate) struct Redfish {
+    limits: Limits,
+    account: Option<Account>,
+    trust: Arc<Trust>,
+    endings: TaskTracker,
+}
+
+impl Redfish {
+    pub(crate) fn new(settings: &Settings, endings: &TaskTracker) -> Self {
+        Self {
+            limits: Limits { connect: settings.connect_limit, request: settings.request_limit },
+            account: settings.redfish.account.clone(),
+            trust: Trust::new(&settings.redfish).into(),
+            endings: endings.clone(),
+        }
+    }
+
+    /// What the definition of a node says of its BMC.
+    fn place<'a>(&self, node: &'a Node) -> Result<Place<'a>> {
+        Place::of(node, self.account.as_ref(), PORT, "redfish or ipmi")
+    }
+
+    /// The machine of `node`, through a session with its BMC.
+    async fn machine(&self, node: &Node) -> Result<Machine> {
+        let place = self.place(node)?;
+        let (name, host, address) = (place.name(), place.host.to_owned(), place.address(self.limits.connect).await?);
+        let target = Target { name, host, address, user: place.user, password: place.password };
+        let session = Session::open(target, &self.trust, self.limits, &self.endings).await?;
+        Machine::find(session, node.name()).await
+    }
+}
+
+/// Whether the definition says all that is needed to ask a BMC.
+fn check(redfish: &Redfish, node: &Node) -> Result<()> {
+    redfish.place(node).map(drop)
+}
+
+impl Backend for Redfish {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn beside_fanout(&self) -> usize {
+        AT_ONCE
+    }
+
+    fn power(&self) -> Option<&dyn Power> {
+        Some(self)
+    }
+
+    fn boot(&self) -> Option<&dyn Boot> {
+        Some(self)
+    }
+
+    fn inventory(&self) -> Option<&dyn Inventory> {
+        Some(self)
+    }
+
+    fn event_log(&self) -> Option<&dyn EventLog> {
+        Some(self)
+    }
+
+    fn beacon(&self) -> Option<&dyn Beacon> {
+        Some(self)
+    }
+}

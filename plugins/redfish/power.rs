@@ -1,0 +1,106 @@
+//! Switching machines on and off through their BMCs.
+
+use async_trait::async_trait;
+use serde_json::json;
+use tables::Node;
+
+use super::document::Document;
+use super::machine::{Machine, not_offered};
+use super::quirks::{chosen, resets};
+use super::{Redfish, check};
+use crate::bmc::power::{self, Lever, Push};
+use crate::{Power, PowerAction, PowerReading, PowerState, Powered, Result};
+
+const TELLING: &str = "tell the power state";
+const RESET: &str = "#ComputerSystem.Reset";
+
+#[async_trait]
+impl Power for Redfish {
+    fn check(&self, node: &Node, action: PowerAction) -> Result<()> {
+        check(self, node)?;
+        power::check(action, super::NAME)
+    }
+
+    async fn state(&self, node: &Node) -> Result<PowerReading> {
+        let machine = self.machine(node).await?;
+        let word = machine.now.text(&["PowerState"]).ok_or_else(|| untold(&machine))?;
+        Ok(match word.as_str() {
+            "On" => power::reading(true),
+            "Off" => power::reading(false),
+            _ => PowerReading { state: PowerState::Other, word },
+        })
+    }
+
+    async fn apply(&self, node: &Node, action: PowerAction) -> Result<Powered> {
+        Power::check(self, node, action)?;
+        power::apply(&mut self.machine(node).await?, action).await
+    }
+}
+
+fn untold(machine: &Machine) -> crate::Error {
+    machine.session.garbled(TELLING, "it does not say whether the machine is on")
+}
+
+/// What is on its way is not there yet.
+fn is_on(now: &Document) -> Option<bool> {
+    match now.text(&["PowerState"])?.as_str() {
+        "On" | "PoweringOff" | "Paused" => Some(true),
+        "Off" | "PoweringOn" => Some(false),
+        _ => None,
+    }
+}
+
+impl Lever for Machine {
+    fn name(&self) -> &str {
+        self.session.name()
+    }
+
+    async fn is_on(&mut self) -> Result<bool> {
+        let on = is_on(self.look(TELLING).await?);
+        on.ok_or_else(|| untold(self))
+    }
+
+    async fn push(&mut self, push: Push) -> Result<()> {
+        let offered = self.offered(push.doing()).await?;
+        match chosen(resets(push), offered.as_deref()) {
+            Some(word) => self.reset(push, word).await,
+            None if push == Push::Cycle => self.off_and_on(offered.as_deref()).await,
+            None => Err(not_offered(&self.session, push.doing(), &offered.unwrap_or_default())),
+        }
+    }
+}
+
+impl Machine {
+    async fn reset(&mut self, push: Push, word: &str) -> Result<()> {
+        let usual = || format!("{}/Actions/ComputerSystem.Reset", self.path().trim_end_matches('/'));
+        let target = self.now.path(&["Actions", RESET, "target"]).unwrap_or_else(usual);
+        self.act(push.doing(), &target, &json!({ "ResetType": word })).await
+    }
+
+    /// A cycle of a machine whose BMC has no word for it.
+    async fn off_and_on(&mut self, offered: Option<&[String]>) -> Result<()> {
+        for (push, on) in [(Push::Off, false), (Push::On, true)] {
+            let word = chosen(resets(push), offered);
+            let word = word.ok_or_else(|| not_offered(&self.session, "cycle", offered.unwrap_or_default()))?;
+            self.reset(push, word).await?;
+            if !power::is_so(self, on).await? {
+                let still = if on { "off" } else { "on" };
+                return Err(self.session.refused("cycle", format!("the machine is still {still}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The words that a machine takes, if its BMC tells them here or where it points to.
+    async fn offered(&mut self, doing: &str) -> Result<Option<Vec<String>>> {
+        let action = ["Actions", RESET];
+        if let Some(words) = self.now.words(&[action[0], action[1], "ResetType@Redfish.AllowableValues"]) {
+            return Ok(Some(words));
+        }
+        let Some(info) = self.now.path(&[action[0], action[1], "@Redfish.ActionInfo"]) else { return Ok(None) };
+        let (info, _) = self.session.get(doing, &info).await?;
+        let parameters = info.objects(&["Parameters"]);
+        let reset = parameters.iter().find(|parameter| parameter.text(&["Name"]).as_deref() == Some("ResetType"));
+        Ok(reset.and_then(|parameter| parameter.words(&["AllowableValues"])))
+    }
+}

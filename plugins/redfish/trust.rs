@@ -1,0 +1,180 @@
+//! Which certificates BMCs are known by: those that an authority of the site vouches for, else the one that a BMC showed
+//! when it was first spoken to. That one is pinned: its fingerprint is a file of its own, which whoever gives the BMC
+//! another certificate removes. Nothing is said to a BMC, and no password shown, before it has been recognised.
+
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use sha2::{Digest, Sha256};
+
+use crate::secret::random_bytes;
+use crate::{Error, RedfishSettings, Result, https};
+
+/// How all BMCs of a site are known.
+#[derive(Debug)]
+pub(super) struct Trust {
+    pins: PathBuf,
+    pub(super) authority: Option<PathBuf>,
+    tls: OnceLock<Arc<ClientConfig>>,
+}
+
+impl Trust {
+    pub(super) fn new(settings: &RedfishSettings) -> Self {
+        Self { pins: settings.pins.clone(), authority: settings.authority.clone(), tls: OnceLock::new() }
+    }
+
+    /// What is needed to open a connection.
+    pub(super) fn tls(&self) -> Result<Arc<ClientConfig>> {
+        if let Some(tls) = self.tls.get() {
+            return Ok(tls.clone());
+        }
+        let tls = match &self.authority {
+            Some(file) => {
+                let bytes = fs::read(file).map_err(|source| at("read", file, source))?;
+                https::trusting(&bytes).map_err(|why| at("use", file, io::Error::new(ErrorKind::InvalidData, why)))?
+            }
+            None => https::trusting_by(Arc::new(Possession(https::provider())))
+                .map_err(|why| Error::Refused { what: "cannot speak TLS".into(), why })?,
+        };
+        Ok(self.tls.get_or_init(|| tls.into()).clone())
+    }
+
+    /// Recognises the BMC at `place`, `HOST:PORT`, by the certificate that it has just shown to be its own; one that was
+    /// never met before is remembered.
+    pub(super) fn admit(&self, what: &str, place: &str, certificate: &CertificateDer<'_>) -> Result<()> {
+        if self.authority.is_some() {
+            return Ok(());
+        }
+        let shown = fingerprint(certificate);
+        let file = self.pins.join(place.to_lowercase());
+        let pinned = match read(&file)? {
+            Some(pinned) => pinned,
+            None => pin(&file, &shown)?,
+        };
+        if pinned == shown {
+            return Ok(());
+        }
+        Err(Error::Changed { what: what.to_owned(), shown, pinned, file: file.display().to_string() })
+    }
+}
+
+/// As `openssl x509 -fingerprint -sha256` has it, in small letters and without colons.
+fn fingerprint(certificate: &[u8]) -> String {
+    let hex: String = Sha256::digest(certificate).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// What is pinned; an empty file, as a power cut may leave it, pins nothing.
+fn read(file: &Path) -> Result<Option<String>> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text.trim().to_lowercase()).filter(|text| !text.is_empty())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(at("read", file, source)),
+    }
+}
+
+/// Pins a fingerprint, and tells the one that is pinned then: somebody else may have been first.
+fn pin(file: &Path, shown: &str) -> Result<String> {
+    let write = || -> io::Result<bool> {
+        let directory = file.parent().unwrap_or(Path::new("."));
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        let chance = random_bytes::<8>().map_err(io::Error::other)?;
+        let beside = directory.join(format!(".{:016x}", u64::from_le_bytes(chance)));
+        let mut new = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        let linked = new.write_all(format!("{shown}\n").as_bytes()).and_then(|()| match fs::hard_link(&beside, file) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            other => other.map(|()| true),
+        });
+        match linked {
+            Ok(false) if fs::metadata(file).is_ok_and(|old| old.len() == 0) => fs::rename(&beside, file).map(|()| true),
+            linked => fs::remove_file(&beside).and(linked),
+        }
+    };
+    match write().map_err(|source| at("write", file, source))? {
+        true => Ok(shown.to_owned()),
+        false => Ok(read(file)?.unwrap_or_else(|| shown.to_owned())),
+    }
+}
+
+fn at(doing: &'static str, file: &Path, source: io::Error) -> Error {
+    Error::File { doing, path: file.display().to_string(), source }
+}
+
+/// Whoever speaks has the key of the certificate that it shows; whether that is the right one is asked afterwards.
+#[derive(Debug)]
+struct Possession(CryptoProvider);
+
+impl ServerCertVerifier for Possession {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_certificate_is_pinned_and_another_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let trust = Trust::new(&RedfishSettings { pins: home.path().join("bmcs"), ..RedfishSettings::default() });
+        let (first, second) = (CertificateDer::from(vec![1]), CertificateDer::from(vec![2]));
+        let admit = |certificate| trust.admit("BMC b1", "B1:443", certificate).map_err(|error| error.to_string());
+        assert_eq!(admit(&first), Ok(()));
+        assert_eq!(admit(&first), Ok(()));
+        let refused = admit(&second).unwrap_err();
+        assert!(refused.starts_with("BMC b1: its certificate has changed: it shows sha256:dbc1b4c9"), "{refused}");
+        let pin = home.path().join("bmcs/b1:443");
+        assert!(fs::read_to_string(&pin).unwrap().starts_with("sha256:4bf5122f"));
+        assert_eq!(fs::read_dir(home.path().join("bmcs")).unwrap().count(), 1, "something was left beside it");
+        fs::remove_file(&pin).unwrap();
+        assert_eq!(admit(&second), Ok(()));
+        fs::write(&pin, "").unwrap();
+        assert_eq!(admit(&first), Ok(()), "an empty file pins nothing");
+        assert!(admit(&second).is_err());
+    }
+
+    #[test]
+    fn who_comes_second_sees_what_the_first_has_pinned() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("b1:443");
+        assert_eq!(pin(&file, "sha256:01").unwrap(), "sha256:01");
+        assert_eq!(pin(&file, "sha256:02").unwrap(), "sha256:01");
+    }
+}

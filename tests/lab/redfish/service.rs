@@ -1,0 +1,170 @@
+//! One BMC: who is logged in, what it answers to whom, and what is wrong with it.
+
+use std::time::Duration;
+
+use openssl::base64::decode_block;
+use serde_json::{Value, json};
+
+use super::http::{Asked, Told};
+use super::{RedfishFault, RedfishMachine};
+
+const SESSIONS: &str = "/redfish/v1/SessionService/Sessions";
+
+/// What becomes of a question.
+#[derive(Debug)]
+pub(super) enum Saying {
+    /// An answer, so much later.
+    Told(Told, Duration),
+    /// The connection ends.
+    Broken,
+    /// Silence.
+    Nothing,
+    /// A body without end.
+    Endless,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Service {
+    pub(super) machine: RedfishMachine,
+    pub(super) fault: Option<RedfishFault>,
+    open: Vec<u32>,
+    opened: u32,
+}
+
+impl Service {
+    pub(super) fn sessions(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(super) fn hear(&mut self, asked: &Asked) -> Saying {
+        let is_login = asked.method == "POST" && asked.path == SESSIONS;
+        let is_root = asked.path == "/redfish/v1/";
+        let now = |told| Saying::Told(told, Duration::ZERO);
+        match &mut self.fault {
+            Some(RedfishFault::Stuck) if !is_root && !is_login && asked.method != "DELETE" => Saying::Nothing,
+            Some(RedfishFault::Drops(left)) if *left > 0 => {
+                *left -= 1;
+                Saying::Broken
+            }
+            Some(RedfishFault::Forgets) if asked.path.ends_with("ComputerSystem.Reset") => {
+                self.answer(asked);
+                Saying::Broken
+            }
+            Some(RedfishFault::Full(left)) if is_login && *left > 0 => {
+                *left = left.saturating_sub(1);
+                now(refused(503, "SessionLimitExceeded"))
+            }
+            Some(RedfishFault::Busy(left, after)) if *left > 0 => {
+                *left -= 1;
+                let told = refused(503, "ServiceTemporarilyUnavailable");
+                now(after.iter().fold(told, |told, after| told.with("Retry-After", after)))
+            }
+            Some(RedfishFault::Garbage) => now(Told { body: "<html>".into(), ..Told::new(200, &Value::Null) }),
+            Some(RedfishFault::Deep) => {
+                let body = format!("{{\"Systems\":{}", "[".repeat(500_000));
+                now(Told { body, ..Told::new(200, &Value::Null) })
+            }
+            Some(RedfishFault::Endless) => Saying::Endless,
+            Some(RedfishFault::Closes) => now(self.answer(asked).with("Connection", "close")),
+            Some(RedfishFault::Slow(late)) => {
+                let late = *late;
+                Saying::Told(self.answer(asked), late)
+            }
+            _ => now(self.answer(asked)),
+        }
+    }
+
+    fn answer(&mut self, asked: &Asked) -> Told {
+        match (asked.method.as_str(), asked.path.as_str()) {
+            ("GET", "/redfish/v1/") => Told::new(200, &self.root()),
+            ("POST", SESSIONS) => self.log_in(&asked.body),
+            _ if !self.lets_in(asked) => refused(401, "NoValidSession"),
+            ("DELETE", path) => self.log_out(path),
+            ("GET", path) => self.tell(path),
+            _ if !self.machine.may_change => refused(403, "InsufficientPrivilege"),
+            (method, path) => Told::new(self.act(method, path, asked), &Value::Null),
+        }
+    }
+
+    fn root(&self) -> Value {
+        let link = |path: &str| json!({ "@odata.id": format!("/redfish/v1/{path}") });
+        let mut root = json!({
+            "RedfishVersion": "1.15.0", "Vendor": self.machine.vendor, "Systems": link("Systems"), "Managers": link("Managers"),
+        });
+        if self.fault != Some(RedfishFault::NoSessions) {
+            root["Links"] = json!({ "Sessions": link("SessionService/Sessions") });
+        }
+        root
+    }
+
+    fn log_in(&mut self, body: &Value) -> Told {
+        if matches!(self.fault, Some(RedfishFault::NoSessions | RedfishFault::LyingSessions)) {
+            return refused(404, "ResourceMissingAtURI");
+        }
+        if (body["UserName"].as_str(), body["Password"].as_str())
+            != (Some(&self.machine.user), Some(&self.machine.password))
+        {
+            return refused(401, "ResourceAtUriUnauthorized");
+        }
+        self.opened += 1;
+        self.open.push(self.opened);
+        Told::new(201, &json!({ "Id": self.opened.to_string() }))
+            .with("X-Auth-Token", format!("token-{}", self.opened))
+            .with("Location", format!("https://bmc.example{SESSIONS}/{}", self.opened))
+    }
+
+    fn lets_in(&self, asked: &Asked) -> bool {
+        if let Some(token) = asked.header("x-auth-token") {
+            return self.open.iter().any(|number| token == format!("token-{number}"));
+        }
+        let account = asked.header("authorization").and_then(|text| decode_block(text.strip_prefix("Basic ")?).ok());
+        account.is_some_and(|account| account == format!("{}:{}", self.machine.user, self.machine.password).as_bytes())
+    }
+
+    fn log_out(&mut self, path: &str) -> Told {
+        let before = self.open.len();
+        self.open.retain(|number| path != format!("{SESSIONS}/{number}"));
+        Told::new(if self.open.len() < before { 204 } else { 404 }, &Value::Null)
+    }
+
+    fn tell(&self, path: &str) -> Told {
+        let members = |paths: Vec<String>| json!({ "Members": paths.iter().map(|path| json!({ "@odata.id": path })).collect::<Vec<_>>() });
+        let system = format!("/redfish/v1/Systems/{}", self.machine.id());
+        let systems = || self.machine.systems.iter().map(|id| format!("/redfish/v1/Systems/{id}"));
+        let body = match path {
+            "/redfish/v1/Systems" => Some(members(systems().collect())),
+            "/redfish/v1/Managers" => Some(members(vec!["/redfish/v1/Managers/1".into()])),
+            "/redfish/v1/Managers/1" => Some(json!({ "Model": "Watchman 3", "FirmwareVersion": "2.34" })),
+            path if path == system => Some(self.machine.system()),
+            path if systems().any(|known| known == path) => Some(json!({ "Name": "Another" })),
+            path => path.strip_prefix(&format!("{system}/")).and_then(|rest| self.machine.below(rest)),
+        };
+        match body {
+            Some(body) => Told::new(200, &body).with("ETag", "\"v1\""),
+            None => refused(404, "ResourceMissingAtURI"),
+        }
+    }
+
+    /// Status of the answer to what changes something.
+    fn act(&mut self, method: &str, path: &str, asked: &Asked) -> u16 {
+        let Some(rest) = path.strip_prefix(&format!("/redfish/v1/Systems/{}", self.machine.id())) else { return 404 };
+        let insists = self.fault == Some(RedfishFault::Insists);
+        match (method, rest) {
+            ("PATCH", "") if insists && asked.header("if-match") != Some("\"v1\"") => 428,
+            ("PATCH", "") => self.machine.change(&asked.body),
+            ("POST", "/Actions/ComputerSystem.Reset") => {
+                self.machine.reset(asked.body["ResetType"].as_str().unwrap_or_default())
+            }
+            ("POST", "/LogServices/SEL/Actions/LogService.ClearLog") => {
+                self.machine.events.clear();
+                204
+            }
+            _ => 405,
+        }
+    }
+}
+
+fn refused(status: u16, message: &str) -> Told {
+    let told = json!({ "MessageId": format!("Base.1.8.{message}"), "Message": format!("It says {message}.") });
+    Told::new(status, &json!({ "error": { "code": "Base.1.8.GeneralError", "@Message.ExtendedInfo": [told] } }))
+}
