@@ -1,9 +1,10 @@
-//! What a node talks to: names and networks, DHCP, TFTP and HTTP, boot scripts.
+//! What a node talks to: names and networks, DHCP, TFTP and HTTP, boot scripts, diskless images.
 
 pub mod advertise;
 pub mod dhcp;
 pub mod hosts;
 pub mod http;
+pub mod image;
 pub mod interfaces;
 pub mod live;
 pub mod mac;

@@ -42,7 +42,8 @@ impl Progress {
         Self::new(|_| ())
     }
 
-    pub(crate) fn tell(&self, event: Event) {
+    /// Tells whoever watches.
+    pub fn tell(&self, event: Event) {
         (self.0)(event);
     }
 }

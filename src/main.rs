@@ -15,6 +15,7 @@ mod console;
 mod context;
 mod daemon;
 mod definition;
+mod diskless;
 mod docker_host;
 mod failure;
 mod fanout;

@@ -45,6 +45,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0015_lease.sql"),
     include_str!("migrations/0016_registry_image.sql"),
     include_str!("migrations/0017_downtime.sql"),
+    include_str!("migrations/0018_diskless.sql"),
 ];
 
 /// From this many keys on a table is read through instead of looked up key by key.

@@ -7,10 +7,7 @@ use tables::Row;
 
 use super::Method;
 use crate::http::encoded;
-
-/// What packimage has published.
-const PUBLISHED: [&str; 3] = ["kernel", "initrd", "root.sqfs"];
-const SUMS: &str = "sha256sums";
+use crate::image::published::{FILES as PUBLISHED, SUMS};
 
 /// Names that kernels have, and what xCAT's genimage and packimage call the rest.
 const KERNELS: &[&str] = &["kernel", "vmlinuz"];

@@ -129,6 +129,7 @@ pub(super) const TYPES: &[Type] = &[
         sources: &[&[
             from("osimage"),
             from("linuximage").when("imagetype", "linux"),
+            from("disklessimage").when("imagetype", "linux"),
             from("containerimage").when("imagetype", "container"),
         ]],
         ..rows("osimage", "osimage", "imagename", "An operating system image to install or boot nodes with.")

@@ -5,6 +5,7 @@ mod bootparams;
 mod boottarget;
 mod chain;
 mod containerimage;
+mod disklessimage;
 mod docker;
 mod dockerhost;
 mod eventlog;
@@ -72,6 +73,7 @@ pub const ALL: &[&Table] = &[
     &boottarget::TABLE,
     &chain::TABLE,
     &containerimage::TABLE,
+    &disklessimage::TABLE,
     &docker::TABLE,
     &dockerhost::TABLE,
     &eventlog::TABLE,

@@ -22,6 +22,7 @@ use crate::server::Server;
 use crate::stranger::Wire;
 use crate::test_host::TestHost;
 use crate::test_stranger::TestStranger;
+use crate::virtual_machine::Firmware;
 use crate::{place, words};
 
 /// No command under test takes longer, however busy the machine.
@@ -127,9 +128,32 @@ impl Lab {
         self
     }
 
+    /// Puts up `count` machines that really start, by BIOS, as [`Self::servers`] with a virtual machine behind each BMC and a cable to the
+    /// management network: what serves DHCP at 10.77.0.254 can boot them. They are off.
+    ///
+    /// Machines of several kinds are numbered on, as hosts are.
+    #[must_use]
+    pub fn machines(self, count: u8) -> Self {
+        self.more_machines(count, Firmware::Bios)
+    }
+
+    /// The same with UEFI.
+    #[must_use]
+    pub fn uefi_machines(self, count: u8) -> Self {
+        self.more_machines(count, Firmware::Uefi)
+    }
+
+    fn more_machines(mut self, count: u8, firmware: Firmware) -> Self {
+        self.need_room();
+        for _ in 0..count {
+            ok(self.room().start_machine(self.room().next_server(), firmware));
+        }
+        self
+    }
+
     /// A machine by its number.
     pub fn server(&self, number: u8) -> Server<'_> {
-        Server { room: self.room(), number }
+        self.room().server(number)
     }
 
     /// The serial port of a machine by its number.

@@ -27,6 +27,7 @@ mod stranger;
 mod stream;
 mod test_host;
 mod test_stranger;
+mod virtual_machine;
 mod wait;
 mod words;
 
@@ -50,6 +51,7 @@ pub use server::Server;
 pub use stranger::{Stranger, Wire};
 pub use test_host::TestHost;
 pub use test_stranger::TestStranger;
+pub use virtual_machine::Firmware;
 pub use wait::{Wait, wait_for};
 
 /// Whether the user does without something, such as `LAB_SKIP=docker`; says so, for a test must not be silent about it.

@@ -12,7 +12,8 @@ use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
 use lab::{
-    Error, Host, Kind, Owner, Result, Room, Root, Wire, chain, claim, clean, default_directory, install_emulator, labs,
+    Error, Firmware, Host, Kind, Owner, Result, Room, Root, Wire, chain, claim, clean, default_directory,
+    install_emulator, labs,
 };
 
 mod shell;
@@ -63,6 +64,13 @@ enum Action {
     },
     /// Start machine NUMBER (1 to 254) with a real BMC, ipmi_sim, at 10.79.0.NUMBER; user admin, password secret
     Server { number: u8 },
+    /// Put up machine NUMBER, which is off: a server as above with a virtual machine behind its BMC and a cable to the management network; prints its definition
+    Machine {
+        number: u8,
+        /// It starts by UEFI, not by BIOS
+        #[arg(long)]
+        uefi: bool,
+    },
     /// Be the BMC of every address of 10.78.0.0/16, until interrupted; user admin, password secret
     Bmcs,
     /// Start a machine whose BMC is sushy-tools' emulator of Redfish, at 10.79.1.1; user admin, password secret
@@ -181,6 +189,7 @@ fn run(lab: Lab) -> Result<ExitCode> {
         Action::Packages => println!("{}", Room::open(&dir)?.serve_packages()?),
         Action::Stranger { address, second } => Room::open(&dir)?.stranger(wire(second), &address).map(drop)?,
         Action::Server { number } => Room::open(&dir)?.start_server(number)?,
+        Action::Machine { number, uefi } => machine(&Room::open(&dir)?, number, uefi)?,
         Action::Bmcs => {
             let _bmcs = Room::open(&dir)?.start_bmcs()?;
             stay();
@@ -217,6 +226,14 @@ fn up(dir: &std::path::Path, hosts: &Hosts, image_on: Option<&[String]>) -> Resu
             host.shell("docker rmi busybox:lab")?;
         }
     }
+    Ok(())
+}
+
+fn machine(room: &Room, number: u8, uefi: bool) -> Result<()> {
+    room.start_machine(number, if uefi { Firmware::Uefi } else { Firmware::Bios })?;
+    let server = room.server(number);
+    println!("{}", server.definition().join(" "));
+    println!("# console: rcons m{number}, or read {}", server.console_file().display());
     Ok(())
 }
 

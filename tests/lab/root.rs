@@ -33,8 +33,8 @@ const ENGINE: &[&str] = &[
     "tini",
 ];
 
-/// What a test may install.
-const OFFERED: &[&str] = &["ifupdown", "network-manager"];
+/// What a test may install, on a host or in an image.
+const OFFERED: &[&str] = &["ifupdown", "linux-image-cloud-amd64", "network-manager"];
 
 /// How the root is made; see its head.
 const SCRIPT: &str = include_str!("root.sh");

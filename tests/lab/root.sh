@@ -2,7 +2,7 @@
 # Makes what hosts are made of, in the current directory:
 #
 #   bare       a machine with systemd and sshd, and nothing that xcrane brings to a host
-#   packages   the packages that such a machine may be given, with all they need, as an apt repository
+#   packages   its packages and those that it may be given, with all they need, as an apt repository
 #   system     the same machine with those packages that a Docker host of the lab has
 #
 # SUITE is Debian's name; BARE, ENGINE and OFFERED are lists of packages: in bare, in system as well, in the repository only.
@@ -12,8 +12,7 @@ export DEBIAN_FRONTEND=noninteractive
 # Hosts are thrown away, so nothing waits for the disk; and they have no way to the mirror that this root came from.
 bare() {
     mkdir packages
-    mmdebstrap --quiet --variant=minbase --format=directory --dpkgopt=force-unsafe-io "--include=${BARE// /,}" \
-        --customize-hook='rm -f "$1"/var/cache/apt/archives/*.deb' \
+    mmdebstrap --quiet --variant=minbase --format=directory --skip=essential/unlink --dpkgopt=force-unsafe-io "--include=${BARE// /,}" \
         --customize-hook='APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -qq -y --no-install-recommends -d install $ENGINE $OFFERED' \
         --customize-hook='mv "$1"/var/cache/apt/archives/*.deb packages/' \
         --customize-hook='rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/apt/sources.list' \

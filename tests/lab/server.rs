@@ -1,4 +1,4 @@
-//! Machines with a real BMC: `ipmi_sim` speaks IPMI, a script keeps what the machine behind it is.
+//! Machines with a real BMC: `ipmi_sim` speaks IPMI, a script keeps what the machine behind it is, or starts and stops one that is virtual.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ impl Room {
         if !Path::new("/usr/bin/ipmi_sim").exists() {
             return Err(Error::MissingTool { tool: "ipmi_sim", package: "openipmi" });
         }
-        let server = Server { room: self, number };
+        let server = self.server(number);
         let dir = server.directory();
         fs::create_dir_all(dir.join("state")).map_err(at(&dir))?;
         let script = dir.join("chassis.sh");
@@ -139,7 +139,7 @@ impl Room {
 }
 
 impl Server<'_> {
-    fn directory(&self) -> PathBuf {
+    pub(crate) fn directory(&self) -> PathBuf {
         self.room.directory().join("bmc").join(self.number.to_string())
     }
 
@@ -162,7 +162,7 @@ impl Server<'_> {
              guid a123456789abcdefa1234567890000{number:02x}\n\
              endlan\n\
              sol \"tcp:{serial}:{port}\" 115200\n\
-             chassis_control \"sh {script} {dir}\"\n\
+             chassis_control \"bash {script} {dir}\"\n\
              user 1 false \"\" \"\" user 10 none md2 md5 straight\n\
              user 2 true \"admin\" \"secret\" admin 10 none md2 md5 straight\n\
              user 3 true \"guest\" \"guest\" user 10 none md2 md5 straight\n",

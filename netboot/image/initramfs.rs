@@ -1,0 +1,83 @@
+//! The initial RAM disk of diskless nodes: busybox, the modules that lead to the network, and a script (see its head).
+
+use crate::image::cpio::Archive;
+use crate::image::modules::Module;
+
+const INIT: &str = include_str!("init.sh");
+const DHCP: &str = include_str!("dhcp.sh");
+
+/// A module with the content of its file, unpacked.
+#[derive(Debug)]
+pub struct Loaded {
+    pub module: Module,
+    pub content: Vec<u8>,
+}
+
+/// The archive for the kernel, not packed. `busybox` has to run without libraries.
+pub fn initramfs(busybox: &[u8], modules: &[Loaded]) -> Vec<u8> {
+    let mut archive = Archive::default();
+    for directory in ["bin", "dev", "modules"] {
+        archive.directory(directory);
+    }
+    // The kernel opens it before the script can mount anything.
+    archive.device("dev/console", (5, 1));
+    archive.device("dev/null", (1, 3));
+    archive.file("bin/busybox", 0o755, busybox);
+    archive.link("bin/sh", "busybox");
+    archive.file("init", 0o755, INIT.as_bytes());
+    archive.file("dhcp", 0o755, DHCP.as_bytes());
+    let order: String =
+        modules.iter().map(|loaded| format!("{} {}\n", loaded.module.file_name(), loaded.module.options)).collect();
+    archive.file("modules/order", 0o644, order.as_bytes());
+    for loaded in modules {
+        archive.file(&format!("modules/{}", loaded.module.file_name()), 0o644, &loaded.content);
+    }
+    archive.finish()
+}
+
+/// Whether a program runs without libraries of the system: it is an ELF file that names no loader (PT_INTERP).
+pub fn is_static(program: &[u8]) -> bool {
+    let number = |at: usize, bytes: usize| -> Option<usize> {
+        let field = program.get(at..at.checked_add(bytes)?)?;
+        field.iter().rev().try_fold(0_usize, |sum, byte| sum.checked_mul(256)?.checked_add(usize::from(*byte)))
+    };
+    // 64 bits, little endian: what nodes are.
+    let header = || Some((number(32, 8)?, number(54, 2)?, number(56, 2)?));
+    let Some((table, size, count)) = header().filter(|_| program.starts_with(b"\x7fELF\x02\x01")) else { return false };
+    const INTERPRETER: usize = 3;
+    let kind = |index: usize| number(table.checked_add(index.checked_mul(size)?)?, 4);
+    (0..count).all(|index| kind(index).is_some_and(|kind| kind != INTERPRETER))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn the_scripts_are_scripts() {
+        for script in [INIT, DHCP] {
+            let shell = Command::new("sh").args(["-n", "-c", script]).output().unwrap();
+            assert!(shell.status.success(), "{}", String::from_utf8_lossy(&shell.stderr));
+        }
+    }
+
+    #[test]
+    fn same_input_same_bytes() {
+        let module = |name: &str| Loaded {
+            module: Module { path: format!("/r/{name}.ko"), options: String::new() },
+            content: name.into(),
+        };
+        let make = || initramfs(b"busybox", &[module("loop"), module("overlay")]);
+        assert_eq!(make(), make());
+        let text = String::from_utf8_lossy(&make()).into_owned();
+        assert!(text.contains("modules/order\0") && text.contains("loop.ko \noverlay.ko \n"), "{text}");
+    }
+
+    #[test]
+    fn programs_with_libraries_are_told_from_others() {
+        assert!(!is_static(&std::fs::read("/proc/self/exe").unwrap()));
+        assert!(!is_static(b"#!/bin/sh\n") && !is_static(b"\x7fELF\x02\x01") && !is_static(b""));
+    }
+}

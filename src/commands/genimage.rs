@@ -1,0 +1,58 @@
+//! `genimage`: the root of a diskless image, from packages.
+
+use clap::Args;
+use serde_json::json;
+
+use super::Run;
+use crate::context::Context;
+use crate::diskless::Image;
+use crate::diskless::root::need;
+use crate::failure::Failure;
+use crate::outcome::Outcome;
+use crate::reply::{Answer, Body, Reply};
+use crate::ui::Format;
+
+/// Make the root of a diskless image from a list of packages
+#[derive(Debug, Args)]
+#[command(after_help = "Of the image's definition: pkglist and otherpkglist (files with a package a line, '-NAME' for none of it,
+#INCLUDE:FILE#), pkgdir and otherpkgdir (URLs of mirrors, directories, lines 'deb …'; default is the distribution's
+mirror), osvers, postinstall (scripts, run with the root's path), rootimgdir (default is roots/IMAGE in xcrane's home).
+What nodes need beside packages is added: a network by DHCP, a key of its own for sshd, your public keys for root.
+The root is in rootimgdir/rootimg, where it can be changed by hand before packimage; a second genimage replaces it.
+A run that fails or is killed leaves the root as it was.
+
+Examples:
+  mkdef -t osimage compute imagetype=linux provmethod=netboot osvers=debian12 osarch=x86_64 pkglist=/install/compute.pkglist
+  genimage compute && packimage compute")]
+pub(crate) struct Genimage {
+    /// The image
+    #[arg(value_name = "IMAGE")]
+    image: String,
+    /// Check the definition, show what apt would be asked for, and make nothing
+    #[arg(long, visible_alias = "dryrun")]
+    plan: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Run for Genimage {
+    async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
+        let format = if self.json { Format::Json } else { Format::Lines };
+        cx.tell_progress(format);
+        let image = Image::read(cx, &self.image)?;
+        let recipe = image.recipe()?;
+        let say = |answer| cx.ui.reply(format, Reply { node: Some(image.name.clone()), body: Body::Answer(answer) });
+        if self.plan {
+            say(Answer { lines: recipe.lines(), ..Answer::default() });
+            return Ok(Outcome::Done);
+        }
+        need("mmdebstrap", "mmdebstrap")?;
+        let made = image.make(cx, &recipe).await?;
+        let kernels = made.kernels.join(", ");
+        let line = format!("made {} of {} packages, kernel {kernels}", made.root.display(), made.packages);
+        let data = json!({ "root": made.root, "packages": made.packages, "kernels": made.kernels });
+        say(Answer { data: Some(data), ..Answer::line(line) });
+        Ok(Outcome::Done)
+    }
+}
