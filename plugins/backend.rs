@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tables::Node;
+use tables::definitions::words;
 use tokio_util::task::TaskTracker;
 
 use crate::docker::{self, Docker};
@@ -12,9 +13,10 @@ use crate::networks::EngineNetworks;
 use crate::networks::survey::{self, Attached, EngineSurvey, Survey};
 use crate::redfish::Redfish;
 use crate::ssh::{Connections, Ssh};
+use crate::wol::Wol;
 use crate::{
-    Beacon, Boot, Console, Error, EventLog, Exec, Files, Guests, Host, Hosts, Images, Inventory, Power, Progress,
-    Reach, Result, Sensors, Settings,
+    Beacon, Boot, Console, Controller, Discovery, Error, EventLog, Exec, Files, Guests, Host, Hosts, Images, Inventory,
+    Power, Progress, Reach, Result, Sensors, Settings, Ways,
 };
 
 /// A driver, and at a glance what it can do.
@@ -42,6 +44,12 @@ pub trait Backend: Send + Sync {
         None
     }
     fn beacon(&self) -> Option<&dyn Beacon> {
+        None
+    }
+    fn controller(&self) -> Option<&dyn Controller> {
+        None
+    }
+    fn discovery(&self) -> Option<&dyn Discovery> {
         None
     }
     fn console(&self) -> Option<&dyn Console> {
@@ -91,7 +99,9 @@ impl Backends {
         let ssh = Ssh::new(connections.clone(), &endings);
         let ipmi = Ipmi::new(settings, &endings);
         let redfish = Redfish::new(settings, &endings);
-        let drivers: Vec<Box<dyn Backend>> = vec![Box::new(docker), Box::new(ipmi), Box::new(redfish), Box::new(ssh)];
+        let wol = Wol::new(settings);
+        let drivers: Vec<Box<dyn Backend>> =
+            vec![Box::new(docker), Box::new(ipmi), Box::new(redfish), Box::new(ssh), Box::new(wol)];
         Self { drivers, endings, settings: settings.clone(), connections }
     }
 
@@ -110,8 +120,10 @@ impl Backends {
         }
     }
 
-    pub fn power(&self, node: &Node) -> Result<&dyn Power> {
-        self.choose(node, &crate::power::COLUMNS, "power control", |driver| driver.power())
+    /// What powers a node: all backends of its column that can, in its order.
+    pub fn power(&self, node: &Node) -> Result<Ways<'_>> {
+        let (column, ways) = self.choose_all(node, &crate::power::COLUMNS, "power control", |driver| driver.power())?;
+        Ok(Ways { column, ways })
     }
 
     pub fn boot(&self, node: &Node) -> Result<&dyn Boot> {
@@ -134,11 +146,22 @@ impl Backends {
         self.choose(node, &crate::power::COLUMNS, "a beacon", |driver| driver.beacon())
     }
 
+    pub fn controller(&self, node: &Node) -> Result<&dyn Controller> {
+        self.choose(node, &crate::power::COLUMNS, "settings of a BMC", |driver| driver.controller())
+    }
+
+    /// Everyone who looks for controllers.
+    pub fn discoveries(&self) -> impl Iterator<Item = &dyn Discovery> {
+        self.drivers.iter().filter_map(|driver| driver.discovery())
+    }
+
     /// How many of these nodes may be powered at once beside those that `fanout` allows.
     pub fn beyond_fanout(&self, nodes: &[Node]) -> usize {
-        let chosen = |node: &Node| crate::power::COLUMNS.iter().find_map(|column| node.get(column).map(str::to_owned));
-        let chosen: Vec<String> = nodes.iter().filter_map(chosen).collect();
-        let of = |driver: &dyn Backend| chosen.iter().filter(|name| *name == driver.name()).count();
+        let chosen = nodes.iter().filter_map(|node| crate::power::COLUMNS.iter().find_map(|column| node.get(column)));
+        let frugal = |name: &str| self.find(name).is_some_and(|driver| driver.beside_fanout() > 0);
+        let first: Vec<&str> =
+            chosen.filter(|names| words(names).all(frugal)).filter_map(|names| words(names).next()).collect();
+        let of = |driver: &dyn Backend| first.iter().filter(|name| **name == driver.name()).count();
         self.drivers.iter().map(AsRef::as_ref).map(|driver| of(driver).min(driver.beside_fanout())).sum()
     }
 
@@ -234,7 +257,7 @@ impl Backends {
         self.drivers.iter().map(AsRef::as_ref).find(|driver| driver.name() == name)
     }
 
-    /// The driver of the first set column; exactly one, whatever the other columns say.
+    /// The first driver of [`Self::choose_all`].
     fn choose<'a, C: ?Sized>(
         &'a self,
         node: &Node,
@@ -242,6 +265,19 @@ impl Backends {
         what: &str,
         capability: impl Fn(&'a dyn Backend) -> Option<&'a C>,
     ) -> Result<&'a C> {
+        let (_, chosen) = self.choose_all(node, columns, what, capability)?;
+        Ok(chosen.into_iter().next().expect("there is at least one").1)
+    }
+
+    /// The first set column, whatever the others say, and the drivers that it names by comma, those that can do it. There
+    /// is at least one.
+    fn choose_all<'a, C: ?Sized>(
+        &'a self,
+        node: &Node,
+        columns: &[&'static str],
+        what: &str,
+        capability: impl Fn(&'a dyn Backend) -> Option<&'a C>,
+    ) -> Result<(&'static str, Vec<(&'static str, &'a C)>)> {
         let accepted = || {
             let able = self.drivers.iter().map(AsRef::as_ref).filter(|&driver| capability(driver).is_some());
             able.map(Backend::name).collect::<Vec<_>>().join(", ")
@@ -250,13 +286,16 @@ impl Backends {
             let column = columns[columns.len() - 1];
             return Err(Error::NoDriver { column, accepted: accepted() });
         };
-        let Some(driver) = self.drivers.iter().find(|driver| driver.name() == value) else {
-            return Err(Error::UnknownDriver { column, value: value.into(), accepted: accepted() });
-        };
-        capability(driver.as_ref()).ok_or_else(|| Error::Unsupported {
-            what: what.into(),
-            column,
-            driver: value.into(),
-        })
+        let mut chosen = Vec::new();
+        for name in words(value) {
+            let Some(driver) = self.find(name) else {
+                return Err(Error::UnknownDriver { column, value: name.into(), accepted: accepted() });
+            };
+            chosen.extend(capability(driver).map(|capability| (driver.name(), capability)));
+        }
+        if chosen.is_empty() {
+            return Err(Error::Unsupported { what: what.into(), column, driver: value.into() });
+        }
+        Ok((column, chosen))
     }
 }

@@ -7,6 +7,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Display says what we were doing, names the host or node, and leaves the cause to `source`.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// Every backend of the node was tried; what each said.
+    #[error("{tried}")]
+    InVain { tried: String, unreachable: bool },
     /// The node's driver does not do this.
     #[error("{what} is not supported when using {column}={driver}")]
     Unsupported { what: String, column: &'static str, driver: String },
@@ -79,7 +82,7 @@ pub enum RegistryFault {
 impl Error {
     /// Nothing can come of asking other nodes of the same host.
     pub fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::TimedOut { .. })
+        matches!(self, Self::Unreachable { .. } | Self::TimedOut { .. } | Self::InVain { unreachable: true, .. })
     }
     /// The same error once more, for the next node of a host that failed for all of them.
     pub(crate) fn again(&self) -> Self {

@@ -5,7 +5,8 @@ use tables::Node;
 
 use crate::Result;
 
-/// The columns that choose the driver of power and of all else that a machine's BMC does, first set one wins.
+/// The columns that choose the driver of power and of all else that a machine's BMC does, first set one wins. It may name
+/// several: for power they are tried in that order ([`crate::Ways`]), all else is done by the first that can.
 pub(crate) const COLUMNS: [&str; 2] = ["power", "mgt"];
 
 /// Queries and changes the power state of nodes.
@@ -57,6 +58,22 @@ pub enum PowerAction {
     Cycle,
     Suspend,
     Resume,
+}
+
+impl PowerAction {
+    /// How it is asked for.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::Softoff => "softoff",
+            Self::Reset => "reset",
+            Self::Boot => "boot",
+            Self::Cycle => "cycle",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+        }
+    }
 }
 
 /// What one action did.

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnetwork::IpNetwork;
+
 use crate::registry::{Account, Login, Mirror};
 
 /// Limits and keys. Every wait of a driver is one of these or shorter.
@@ -31,6 +33,8 @@ pub struct Settings {
     /// Who we are to BMCs whose nodes do not say it.
     pub bmc_account: Option<Account>,
     pub redfish: RedfishSettings,
+    /// The networks of the site.
+    pub networks: Vec<IpNetwork>,
 }
 
 /// Who we are to BMCs that speak Redfish, and which of them we trust.

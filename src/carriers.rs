@@ -1,53 +1,139 @@
 //! Servers that carry running containers, which must not lose their power by a slip of the finger.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use futures_util::StreamExt;
-use plugins::{Backends, PowerState};
+use plugins::{Backends, PowerAction, PowerState};
 use tables::Node;
 
 use crate::context::Context;
 use crate::docker_host;
 use crate::failure::Failure;
+use crate::fanout::Manner;
+use crate::outcome::Outcome;
+use crate::reply::{Answer, Body, Reply};
+use crate::status::Statuses;
 use crate::ui::Format;
 
 /// Hosts looked at together; each costs a login.
 const AT_ONCE: usize = 64;
 
+/// What runs on each server, or why nobody knows.
+type Running = BTreeMap<String, Result<Vec<String>, Failure>>;
+
 impl Context {
     /// Refuses nodes on which containers run, and hosts that are on and do not tell.
     pub(crate) async fn refuse_carriers(&self, format: Format, nodes: &[Node]) -> Result<(), Failure> {
+        let refusals = RefCell::new(self.running_on(nodes).await?);
+        self.check(format, nodes, |node| match refusals.borrow_mut().remove(node.name()) {
+            Some(Ok(running)) if !running.is_empty() => Err(carries(&running)),
+            Some(Err(failure)) => Err(failure),
+            Some(Ok(_)) | None => Ok(()),
+        })
+    }
+
+    /// The nodes that are running containers on these servers. Refuses a server on which others run, which nothing here can
+    /// stop, and one that is on and does not tell.
+    pub(crate) async fn carried_by(&self, format: Format, nodes: &[Node]) -> Result<Vec<Node>, Failure> {
+        let running = self.running_on(nodes).await?;
+        let names: Vec<&String> = running.values().flatten().flatten().collect();
+        let known = self.tables()?.node_names(true)?;
+        let names: Vec<String> = names.into_iter().filter(|name| known.contains(name)).cloned().collect();
+        let guests = self.tables()?.resolve(&names)?;
+        let is_node = |host: &Node, name: &String| {
+            guests.iter().any(|guest| guest.name() == name && guest.get("vmhost") == Some(host.name()))
+        };
+        let running = RefCell::new(running);
+        self.check(format, nodes, |node| match running.borrow_mut().remove(node.name()) {
+            Some(Ok(mut others)) => {
+                others.retain(|name| !is_node(node, name));
+                if others.is_empty() { Ok(()) } else { Err(strangers(&others)) }
+            }
+            Some(Err(failure)) => Err(failure),
+            None => Ok(()),
+        })?;
+        Ok(guests)
+    }
+
+    /// Stops the containers, and leaves out the servers on which some run still, which it names.
+    pub(crate) async fn drain(
+        &self,
+        manner: Manner,
+        nodes: Vec<Node>,
+        guests: Vec<Node>,
+    ) -> Result<(Vec<Node>, Outcome), Failure> {
+        let backends = self.backends()?;
+        let statuses = Statuses::default();
+        let stop = async |guest: Node| {
+            let powered = backends.power(&guest)?.apply(&guest, PowerAction::Off).await?;
+            statuses.add(&guest, PowerAction::Off, &powered);
+            Ok(Answer { warnings: powered.warning.into_iter().collect(), ..Answer::line(powered.word) })
+        };
+        let outcome = Outcome::from(self.each(guests, manner, stop).await);
+        self.record(statuses)?;
+        if outcome == Outcome::Interrupted {
+            let left: Vec<String> = nodes.iter().map(|node| node.name().to_owned()).collect();
+            self.ui.note(&format!("Not done: {}", tables::noderange::fold(&left)));
+            return Ok((Vec::new(), outcome));
+        }
+        let mut running = self.running_on(&nodes).await?;
+        let mut drained = Vec::new();
+        let mut ended = outcome;
+        for node in nodes {
+            let body = match running.remove(node.name()) {
+                None => None,
+                Some(Ok(names)) if names.is_empty() => None,
+                Some(Ok(names)) => Some(carries(&names)),
+                Some(Err(failure)) => Some(failure),
+            };
+            match body {
+                None => drained.push(node),
+                Some(failure) => {
+                    ended = ended.and(Outcome::SomeFailed);
+                    let body = Body::Error(format!("left alone: {}", failure.message));
+                    self.ui.reply(manner.format, Reply { node: Some(node.name().to_owned()), body });
+                }
+            }
+        }
+        self.ui.finish_folding();
+        Ok((drained, ended))
+    }
+
+    /// What runs on those nodes that are hosts of containers.
+    async fn running_on(&self, nodes: &[Node]) -> Result<Running, Failure> {
         let hosts = self.tables()?.guest_hosts()?;
         let backends = self.backends()?;
-        let looks = nodes.iter().filter(|node| hosts.contains(node.name())).map(async |node| {
-            let refusal = carries_nothing(backends, node).await.err()?;
-            Some((node.name().to_owned(), refusal))
-        });
-        let looks = futures_util::stream::iter(looks).buffer_unordered(AT_ONCE);
-        let refusals: HashMap<String, Failure> = looks.filter_map(std::future::ready).collect().await;
-        let refusals = RefCell::new(refusals);
-        self.check(format, nodes, |node| refusals.borrow_mut().remove(node.name()).map_or(Ok(()), Err))
+        let looks = nodes
+            .iter()
+            .filter(|node| hosts.contains(node.name()))
+            .map(async |node| (node.name().to_owned(), running(backends, node).await));
+        Ok(futures_util::stream::iter(looks).buffer_unordered(AT_ONCE).collect().await)
     }
 }
 
-async fn carries_nothing(backends: &Backends, host: &Node) -> Result<(), Failure> {
-    let carried = match docker_host::carried(backends, host).await {
-        Ok(carried) => carried,
+async fn running(backends: &Backends, host: &Node) -> Result<Vec<String>, Failure> {
+    match docker_host::carried(backends, host).await {
+        Ok(carried) => Ok(carried.into_iter().filter(|guest| guest.running).map(|guest| guest.name).collect()),
         Err(failure) => {
             // Nothing runs without power; for a host that hangs somebody has to say that this is meant.
             let state = backends.power(host)?.state(host).await;
-            return match state.is_ok_and(|reading| reading.state == PowerState::Off) {
-                true => Ok(()),
+            match state.is_ok_and(|reading| reading.state == PowerState::Off) {
+                true => Ok(Vec::new()),
                 false => Err(failure.hint("--force does it without asking the host which containers run there")),
-            };
+            }
         }
-    };
-    let running: Vec<String> = carried.into_iter().filter(|guest| guest.running).map(|guest| guest.name).collect();
-    if running.is_empty() {
-        return Ok(());
     }
-    let names = tables::noderange::fold(&running);
-    let hint = format!("stop them with: rpower {names} off; or use --force");
-    Err(Failure::refused(format!("containers run on it: {names}")).hint(hint))
+}
+
+fn carries(running: &[String]) -> Failure {
+    let names = tables::noderange::fold(running);
+    let hint = format!("stop them with: rpower {names} off; or use --drain, which does so, or --force");
+    Failure::refused(format!("containers run on it: {names}")).hint(hint)
+}
+
+fn strangers(running: &[String]) -> Failure {
+    let names = tables::noderange::fold(running);
+    Failure::refused(format!("containers run on it that are no nodes of it: {names}"))
+        .hint("--drain stops nodes only: stop the others on the host, or use --force")
 }

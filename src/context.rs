@@ -4,11 +4,14 @@ use std::cell::{Cell, OnceCell};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use plugins::{Backends, Event, Progress, Settings};
-use tables::{Audited, Node, Origin, Tables};
+use ipnetwork::IpNetwork;
+use netboot::interfaces;
+use plugins::{Backends, Event, Progress, Secret, Settings};
+use tables::{Audited, Node, Origin, Select, Tables, schema};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::{Failure, add_hints};
+use crate::outcome::Outcome;
 use crate::progress::{Bars, Events};
 use crate::reply::{Body, Reply};
 use crate::ui::{Format, Ui};
@@ -169,6 +172,20 @@ impl Context {
         Err(Failure { hints, ..Failure::refused(format!("nothing was done: {names} cannot be served as defined")) })
     }
 
+    /// A password that somebody types, or that standard input has; never an empty one.
+    pub(crate) async fn password(&self, question: &str) -> Result<Secret, Failure> {
+        let password = self.ui.secret(question).await;
+        let password = password.map_err(|error| Failure::refused(format!("cannot read the password: {error}")))?;
+        match password {
+            Some(password) if password.is_empty() => Err(Failure::refused("nothing was done: the password is empty")),
+            Some(password) => Ok(Secret::new(password)),
+            None => {
+                let given_up = Failure::refused("nothing was done: no password was given");
+                Err(Failure { outcome: Outcome::Interrupted, ..given_up })
+            }
+        }
+    }
+
     /// What table site says of limits, keys and certificates.
     pub(crate) fn settings(&self) -> Result<Settings, Failure> {
         let tables = self.tables()?;
@@ -203,8 +220,20 @@ impl Context {
             mirrors: registry::mirrors(tables)?,
             bmc_account: bmc::account(tables)?,
             redfish: bmc::redfish(tables)?,
+            networks: networks(tables)?.into_iter().map(|(_, network)| network).collect(),
         })
     }
+}
+
+/// The networks of table networks, with their names.
+pub(crate) fn networks(tables: &Tables) -> Result<Vec<(String, IpNetwork)>, Failure> {
+    let table = schema::find("networks").expect("table networks is in the schema");
+    let rows = tables.rows(table, Select::All)?;
+    let known = rows.iter().filter_map(|row| {
+        let network = interfaces::parse(row.get("net")?, row.get("mask")?)?;
+        Some((row.get("netname").unwrap_or("without a name").to_owned(), network))
+    });
+    Ok(known.collect())
 }
 
 /// The name the journal blames: who logged in, also behind sudo.

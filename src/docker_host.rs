@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use netboot::interfaces;
 use plugins::authority::Authority;
 use plugins::dockerhost::{self, Config};
 use plugins::setup::{self, Observed, Step, Thing};
 use plugins::{Backends, Carried, Error, Host, HostState};
-use tables::{Node, Select, schema};
+use tables::Node;
 
-use crate::context::Context;
+use crate::context::{Context, networks};
 use crate::failure::Failure;
 use crate::plan::Plan;
 
@@ -30,13 +29,7 @@ impl Context {
     /// The definitions of hosts, checked one and all before any host is touched.
     pub(crate) fn docker_hosts(&self, nodes: &[Node], certificates: Certificates) -> Result<Vec<Config>, Failure> {
         let settings = self.settings()?;
-        let networks = schema::find("networks").expect("table networks is in the schema");
-        let rows = self.tables()?.rows(networks, Select::All)?;
-        let known = rows.iter().filter_map(|row| {
-            let network = interfaces::parse(row.get("net")?, row.get("mask")?)?;
-            Some((row.get("netname").unwrap_or("without a name").to_owned(), network))
-        });
-        let networks: Vec<_> = known.collect();
+        let networks = networks(self.tables()?)?;
         let mut configs = Vec::new();
         for node in nodes {
             configs.push(Config { networks: networks.clone(), ..Config::of(node)? });

@@ -20,7 +20,7 @@ pub(super) struct Controller {
     revision: u8,
     pub(super) firmware: String,
     ipmi: String,
-    manufacturer: u32,
+    pub(super) manufacturer: u32,
     product: u16,
 }
 

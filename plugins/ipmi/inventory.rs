@@ -80,7 +80,7 @@ fn field(area: &[String], place: usize) -> Option<String> {
 
 /// The fields of the machine's own store.
 #[derive(Default)]
-struct Store {
+pub(super) struct Store {
     chassis: Vec<String>,
     board: Vec<String>,
     product: Vec<String>,
@@ -88,7 +88,7 @@ struct Store {
 
 impl Store {
     /// Reads the areas that there are; a machine without a store is no error.
-    async fn read(session: &mut Session) -> Result<Self> {
+    pub(super) async fn read(session: &mut Session) -> Result<Self> {
         let Some(header) = read(session, 0, fru::HEADER.into()).await? else { return Ok(Self::default()) };
         let Some(areas) = fru::areas(&header) else { return Ok(Self::default()) };
         Ok(Self {
@@ -96,6 +96,11 @@ impl Store {
             board: area(session, Area::Board, areas.board).await?,
             product: area(session, Area::Product, areas.product).await?,
         })
+    }
+
+    /// A field of the product by its place: 0 maker, 1 name, 2 model, 3 revision, 4 serial number, 5 asset.
+    pub(super) fn product_field(&self, place: usize) -> Option<String> {
+        field(&self.product, place)
     }
 }
 

@@ -1,22 +1,29 @@
 //! Backend `ipmi`: a node is a server with a BMC that speaks IPMI 2.0 over the network.
 //!
-//! Reading order, all pure: `reader`, `cipher`, `packet` (RMCP+), `message` (IPMI), `completion`, `handshake` (RAKP),
-//! `window`, `sol` (serial over LAN); then `wire` (one socket for all), `target` (attributes → whom), `session`; then what is asked:
-//! `chassis`, `identity`, `fru`, `sel`, `reading`, `sdr`; then one file a capability.
+//! Reading order, all pure: `reader`, `cipher`, `packet` (RMCP+), `plain` (outside of sessions), `message` (IPMI),
+//! `completion`, `handshake` (RAKP), `window`, `sol` (serial over LAN); then `wire` (one socket for all), `target`
+//! (attributes → whom), `session`; then what is asked: `chassis`, `identity`, `makers`, `fru`, `sel`, `reading`, `sdr`, `lan`,
+//! `account`; then one file a capability.
 
+mod account;
 mod beacon;
 mod boot;
 mod chassis;
 mod cipher;
 mod completion;
 mod console;
+mod controller;
+mod discovery;
 mod eventlog;
 mod fru;
 mod handshake;
 mod identity;
 mod inventory;
+mod lan;
+mod makers;
 mod message;
 mod packet;
+mod plain;
 mod power;
 mod reader;
 mod reading;
@@ -37,11 +44,13 @@ use tables::Node;
 use tokio_util::task::TaskTracker;
 
 use self::session::Session;
-use self::target::Definition;
+use self::target::{Definition, Target};
 use self::wire::Wire;
 use crate::bmc::pauses;
 use crate::registry::Account;
-use crate::{Backend, Beacon, Boot, Console, EventLog, Inventory, Power, Result, Sensors, Settings};
+use crate::{
+    Backend, Beacon, Boot, Console, Controller, Discovery, EventLog, Inventory, Power, Result, Sensors, Settings,
+};
 
 const NAME: &str = "ipmi";
 
@@ -82,8 +91,15 @@ impl Ipmi {
 
     /// A session with the BMC of `node`.
     async fn session(&self, node: &Node) -> Result<Session> {
-        let target = Definition::of(node, self.account.as_ref())?.target(self.limit).await?;
-        Session::open(&self.wire, &target, self.limit, &self.endings).await
+        self.open(&self.target(node).await?).await
+    }
+
+    async fn target(&self, node: &Node) -> Result<Target> {
+        Definition::of(node, self.account.as_ref())?.target(self.limit).await
+    }
+
+    async fn open(&self, target: &Target) -> Result<Session> {
+        Session::open(&self.wire, target, self.limit, &self.endings).await
     }
 }
 
@@ -126,6 +142,14 @@ impl Backend for Ipmi {
     }
 
     fn beacon(&self) -> Option<&dyn Beacon> {
+        Some(self)
+    }
+
+    fn controller(&self) -> Option<&dyn Controller> {
+        Some(self)
+    }
+
+    fn discovery(&self) -> Option<&dyn Discovery> {
         Some(self)
     }
 }

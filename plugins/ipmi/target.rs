@@ -10,14 +10,14 @@ use crate::bmc::place::Place;
 use crate::registry::Account;
 use crate::{Error, Result, Secret};
 
-const PORT: u16 = 623;
+pub(super) const PORT: u16 = 623;
 
 /// What the definition of a node says of its BMC.
 #[derive(Debug)]
 pub(super) struct Definition<'a>(Place<'a>);
 
 /// A BMC to log in to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Target {
     /// How errors call it.
     pub(super) name: String,
@@ -30,15 +30,7 @@ impl<'a> Definition<'a> {
     /// Reads it; what a node does not say is as table passwd has it for all BMCs.
     pub(super) fn of(node: &'a Node, account: Option<&Account>) -> Result<Self> {
         let place = Place::of(node, account, PORT, super::NAME)?;
-        for (attribute, length, longest) in [
-            ("bmcusername", place.user.len(), LONGEST_USER),
-            ("bmcpassword", place.password.reveal().len(), LONGEST_PASSWORD),
-        ] {
-            if length > longest {
-                let why = format!("has {length} bytes, and IPMI allows {longest}");
-                return Err(Error::Definition { attribute: attribute.into(), why });
-            }
-        }
+        check_login(&place.user, &place.password)?;
         Ok(Self(place))
     }
 
@@ -46,6 +38,18 @@ impl<'a> Definition<'a> {
     pub(super) async fn target(self, limit: Duration) -> Result<Target> {
         let (name, address) = (self.0.name(), self.0.address(limit).await?);
         Ok(Target { name, address, user: self.0.user, password: self.0.password })
+    }
+}
+
+/// Refuses what IPMI has no room for.
+pub(super) fn check_login(user: &str, password: &Secret) -> Result<()> {
+    let parts = [("bmcusername", user.len(), LONGEST_USER), ("bmcpassword", password.reveal().len(), LONGEST_PASSWORD)];
+    match parts.into_iter().find(|(_, length, longest)| length > longest) {
+        None => Ok(()),
+        Some((attribute, length, longest)) => {
+            let why = format!("has {length} bytes, and IPMI allows {longest}");
+            Err(Error::Definition { attribute: attribute.into(), why })
+        }
     }
 }
 

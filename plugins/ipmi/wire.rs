@@ -1,7 +1,8 @@
-//! One UDP socket for all BMCs (a second one for IPv6): who an answer is for is told by the number of its session.
+//! One UDP socket for all BMCs (a second one for IPv6): who an answer is for is told by the number of its session, outside of
+//! sessions by the address it comes from.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::sys::socket::{setsockopt, sockopt};
@@ -12,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use super::packet::Packet;
+use super::plain;
 use crate::secret::random_bytes;
 use crate::{Error, Result};
 
@@ -32,19 +34,27 @@ pub(super) struct Wire {
 impl Wire {
     /// A line to a BMC, with a number for the session that nothing else uses.
     pub(super) fn line(&self, peer: SocketAddr) -> Result<Line> {
+        self.socket(peer)?.line(peer)
+    }
+
+    /// A line to a BMC outside of any session; there is one at a time.
+    pub(super) fn plain(&self, peer: SocketAddr) -> Result<Line> {
+        Ok(self.socket(peer)?.plain(peer))
+    }
+
+    fn socket(&self, peer: SocketAddr) -> Result<Arc<Socket>> {
         let (kept, any): (_, SocketAddr) = match peer {
             SocketAddr::V4(_) => (&self.v4, (Ipv4Addr::UNSPECIFIED, 0).into()),
             SocketAddr::V6(_) => (&self.v6, (Ipv6Addr::UNSPECIFIED, 0).into()),
         };
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let socket = match &*kept {
+        Ok(match &*kept {
             Some(socket) => socket.clone(),
             None => {
                 let opened = Socket::open(any).map_err(|source| cannot_send(peer, source))?;
                 kept.insert(Arc::new(opened)).clone()
             }
-        };
-        socket.line(peer)
+        })
     }
 }
 
@@ -52,7 +62,14 @@ fn cannot_send(peer: SocketAddr, source: std::io::Error) -> Error {
     Error::Unreachable { what: format!("BMC {}", peer.ip()), source: source.into() }
 }
 
-type Inboxes = Arc<Mutex<HashMap<u32, Inbox>>>;
+type Inboxes = Arc<Mutex<HashMap<Whose, Inbox>>>;
+
+/// What tells whose an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Whose {
+    Session(u32),
+    Peer(IpAddr, u16),
+}
 
 struct Inbox {
     peer: SocketAddr,
@@ -85,13 +102,23 @@ impl Socket {
         let console = loop {
             let number = u32::from_le_bytes(random_bytes()?);
             // 0 stands for: no session.
-            if number != 0 && !inboxes.contains_key(&number) {
+            if number != 0 && !inboxes.contains_key(&Whose::Session(number)) {
                 break number;
             }
         };
-        inboxes.insert(console, Inbox { peer, sender });
+        let whose = Whose::Session(console);
+        inboxes.insert(whose, Inbox { peer, sender });
         drop(inboxes);
-        Ok(Line { socket: self, peer, console, inbox })
+        Ok(Line { socket: self, peer, whose, console, inbox })
+    }
+
+    fn plain(self: Arc<Self>, peer: SocketAddr) -> Line {
+        let (sender, inbox) = mpsc::channel(WAITING);
+        let whose = Whose::Peer(peer.ip(), peer.port());
+        let mut inboxes = self.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        inboxes.insert(whose, Inbox { peer, sender });
+        drop(inboxes);
+        Line { socket: self, peer, whose, console: 0, inbox }
     }
 }
 
@@ -115,9 +142,13 @@ async fn sort(udp: Arc<UdpSocket>, inboxes: Inboxes) {
             }
         };
         let bytes = &buffer[..length];
-        let Some(console) = Packet::read(bytes).and_then(|packet| packet.console()) else { continue };
+        let whose = match Packet::read(bytes).and_then(|packet| packet.console()) {
+            Some(console) => Whose::Session(console),
+            None if plain::read(bytes).is_some() => Whose::Peer(from.ip(), from.port()),
+            None => continue,
+        };
         let inboxes = inboxes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(inbox) = inboxes.get(&console)
+        if let Some(inbox) = inboxes.get(&whose)
             && (inbox.peer.ip(), inbox.peer.port()) == (from.ip(), from.port())
         {
             // A full inbox is as good as a lost packet, which is asked for again.
@@ -126,11 +157,12 @@ async fn sort(udp: Arc<UdpSocket>, inboxes: Inboxes) {
     }
 }
 
-/// The way to one BMC for one session.
+/// The way to one BMC for one session, or for what is said outside of any.
 pub(super) struct Line {
     socket: Arc<Socket>,
     peer: SocketAddr,
-    /// Our number for the session.
+    whose: Whose,
+    /// Our number for the session; 0 outside of one.
     pub(super) console: u32,
     inbox: mpsc::Receiver<Vec<u8>>,
 }
@@ -161,6 +193,6 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        self.socket.inboxes.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.console);
+        self.socket.inboxes.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.whose);
     }
 }

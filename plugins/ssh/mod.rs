@@ -10,6 +10,7 @@ mod files;
 mod known_hosts;
 mod login;
 mod pipe;
+mod power;
 mod reach;
 mod wire;
 
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use tables::Node;
 use tokio_util::task::TaskTracker;
 
-use crate::{Backend, Error, Exec, Files, Reach, Result, Settings};
+use crate::{Backend, Error, Exec, Files, Power, Reach, Result, Settings};
 
 pub use connection::{Connection, Target};
 pub use connections::Connections;
@@ -64,6 +65,10 @@ pub(crate) fn target_of(node: &Node, user: Option<&str>, settings: &Settings) ->
 impl Backend for Ssh {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn power(&self) -> Option<&dyn Power> {
+        Some(self)
     }
 
     fn exec(&self) -> Option<&dyn Exec> {

@@ -225,13 +225,8 @@ impl Mkregistry {
     ) -> Result<Vec<(String, Secret)>, Failure> {
         if self.password_stdin {
             let user = self.auth.first().cloned().unwrap_or_default();
-            let password = cx.ui.secret(&format!("Password of {user}")).await;
-            let password = password.map_err(|error| Failure::refused(format!("cannot read the password: {error}")))?;
-            let password = password.ok_or_else(|| {
-                let given_up = Failure::refused("nothing was done: no password was given");
-                Failure { outcome: Outcome::Interrupted, ..given_up }
-            })?;
-            return Ok(vec![(user, Secret::new(password))]);
+            let password = cx.password(&format!("Password of {user}")).await?;
+            return Ok(vec![(user, password)]);
         }
         let lacking = entry.users.iter().filter(|user| self.auth.contains(user) && !known.contains_key(*user));
         lacking.map(|user| Ok((user.clone(), Secret::random()?))).collect()

@@ -147,6 +147,8 @@ commands! {
     rvitals::Rvitals,
     reventlog::Reventlog,
     rbeacon::Rbeacon,
+    bmcdiscover::Bmcdiscover,
+    rspconfig::Rspconfig,
     rcons::Rcons,
     nodestat::Nodestat,
     pping::Pping,

@@ -26,7 +26,11 @@ use crate::ui::Agreement;
   rpower rack1,-n7 off       stop gracefully, then force
   rpower all stat -b         one line for all that answer alike
   rpower all on --stagger 8/5   eight at a time, five seconds apart
-  rpower web off -m 20       ask first if web has more than 20 nodes")]
+  rpower web off -m 20       ask first if web has more than 20 nodes
+  rpower h7 reset --drain    stop the containers that run on it, then reset it
+
+A server on which containers run is left alone without --drain or --force, and so is one that is on and does not tell. A server is
+switched on only if its circuits carry it beside all others that are on: see tabdump -d circuit, tabdump -d feed.")]
 pub(crate) struct Rpower {
     /// The nodes
     #[arg(value_name = "NODERANGE")]
@@ -40,8 +44,11 @@ pub(crate) struct Rpower {
     /// Touch N nodes, and the next N at the earliest SECONDS later
     #[arg(long, value_name = "N/SECONDS")]
     stagger: Option<Stagger>,
-    /// Do not ask a server that loses its power which containers run on it
+    /// Stop the containers that run on a server before it loses its power; they stay off
     #[arg(long)]
+    drain: bool,
+    /// Do not ask a server that loses its power which containers run on it, nor look at what circuits carry
+    #[arg(long, conflicts_with = "drain")]
     force: bool,
     #[command(flatten)]
     shape: Shape,
@@ -98,14 +105,21 @@ impl Run for Rpower {
     }
 
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
-        let nodes = cx.nodes(&self.noderange)?;
+        let mut nodes = cx.nodes(&self.noderange)?;
         let backends = cx.backends()?;
+        let manner = Manner::from(&self.shape).widened(backends.beyond_fanout(&nodes));
+        let mut outcome = Outcome::Done;
         if let Some(action) = self.action.action() {
-            cx.check(self.shape.format(), &nodes, |node| Ok(backends.power(node)?.check(node, action)?))?;
-            if !self.force && may_cut_power(action) {
-                cx.refuse_carriers(self.shape.format(), &nodes).await?;
-            }
+            cx.check(manner.format, &nodes, |node| Ok(backends.power(node)?.check(node, action)?))?;
+            let guests = self.secure(cx, &nodes, action).await?;
             self.confirm(cx, &nodes).await?;
+            if !guests.is_empty() {
+                if matches!(action, PowerAction::Off | PowerAction::Softoff) {
+                    // Switched off with their servers, whether they were named or not.
+                    nodes.retain(|node| guests.iter().all(|guest| guest.name() != node.name()));
+                }
+                (nodes, outcome) = cx.drain(manner, nodes, guests).await?;
+            }
         }
         let statuses = Statuses::default();
         let ask = async |node: Node| {
@@ -119,7 +133,36 @@ impl Run for Rpower {
                 }
             }
         };
-        let manner = Manner::from(&self.shape).widened(backends.beyond_fanout(&nodes));
+        let outcome = outcome.and(self.staggered(cx, nodes, manner, ask).await);
+        cx.record(statuses)?;
+        Ok(outcome)
+    }
+}
+
+impl Rpower {
+    /// Sees to it that nothing is cut off and nothing overloaded unasked; the containers that are to be stopped first.
+    async fn secure(&self, cx: &Context, nodes: &[Node], action: PowerAction) -> Result<Vec<Node>, Failure> {
+        let mut guests = Vec::new();
+        if self.force {
+            return Ok(guests);
+        }
+        if may_cut_power(action) {
+            match self.drain {
+                true => guests = cx.carried_by(self.shape.format(), nodes).await?,
+                false => cx.refuse_carriers(self.shape.format(), nodes).await?,
+            }
+        }
+        if matches!(action, PowerAction::On | PowerAction::Boot) {
+            cx.refuse_overload(nodes).await?;
+        }
+        Ok(guests)
+    }
+
+    /// Asks the nodes, group after group; says which were not asked after a Ctrl-C.
+    async fn staggered<F>(&self, cx: &Context, nodes: Vec<Node>, manner: Manner, ask: impl Fn(Node) -> F) -> Outcome
+    where
+        F: Future<Output = Result<Answer, Failure>>,
+    {
         let mut outcome = Outcome::Done;
         let mut groups = self.groups(nodes).into_iter();
         // Heard from now on, also in the moment between two groups.
@@ -141,12 +184,9 @@ impl Run for Rpower {
         if !left.is_empty() {
             cx.ui.note(&format!("Not done: {}", tables::noderange::fold(&left)));
         }
-        cx.record(statuses)?;
-        Ok(outcome)
+        outcome
     }
-}
 
-impl Rpower {
     /// The nodes that are touched together; all of them unless they are to be staggered.
     fn groups(&self, nodes: Vec<Node>) -> Vec<Vec<Node>> {
         match self.stagger.filter(|_| self.action.action().is_some()) {

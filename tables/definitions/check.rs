@@ -21,6 +21,7 @@ pub fn check_value(attribute: &str, place: &Attribute, value: &str) -> Result<()
         match (place.table.name, place.column.name) {
             ("hosts", "ip") => fault_of_address(value),
             ("mac", "mac") => fault_of_macs(value),
+            ("circuit" | "feed", "watts") => fault_of_number(value, 1..=10_000_000),
             ("ssh", "port") => fault_of_number(value, 1..=0xffff),
             ("fabric", "vni") => fault_of_number(value, 1..=0xff_ffff),
             ("vm", "othersettings") if value.trim_start().starts_with(['{', '[', '"']) => fault_of_json(value),

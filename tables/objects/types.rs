@@ -78,6 +78,10 @@ pub(super) const TYPES: &[Type] = &[
             "What nodes of a profile boot when it is none of the usual images.",
         )
     },
+    Type {
+        sources: &[&[from("circuit")]],
+        ..rows("circuit", "circuit", "circuit", "A circuit that machines are fed from.")
+    },
     Type { sources: &[&[from("eventlog")]], ..rows("eventlog", "eventlog", "recid", "An event that was reported.") },
     Type {
         sources: &[&[from("firmware")]],
@@ -162,6 +166,7 @@ const SHARED: &[Source] = &[
     from("chain"),
     from("docker").prefix("docker"),
     from("dockerhost").prefix("docker"),
+    from("feed"),
     from("hosts"),
     from("hwinv"),
     from("hypervisor").prefix("host").renamed(&[("mgr", "hostmanager")]).without(&[

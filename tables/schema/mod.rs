@@ -4,6 +4,7 @@ mod auditlog;
 mod bootparams;
 mod boottarget;
 mod chain;
+mod circuit;
 mod containerimage;
 mod disklessimage;
 mod docker;
@@ -11,6 +12,7 @@ mod dockerhost;
 mod eventlog;
 mod fabric;
 mod fabrichost;
+mod feed;
 mod firmware;
 mod hosts;
 mod hwinv;
@@ -72,6 +74,7 @@ pub const ALL: &[&Table] = &[
     &bootparams::TABLE,
     &boottarget::TABLE,
     &chain::TABLE,
+    &circuit::TABLE,
     &containerimage::TABLE,
     &disklessimage::TABLE,
     &docker::TABLE,
@@ -79,6 +82,7 @@ pub const ALL: &[&Table] = &[
     &eventlog::TABLE,
     &fabric::TABLE,
     &fabrichost::TABLE,
+    &feed::TABLE,
     &firmware::TABLE,
     &hosts::TABLE,
     &hwinv::TABLE,

@@ -1,6 +1,6 @@
 //! Which backend manages a node's power and console, and its serial line.
 
-use super::{COMMENTS, Column, DISABLE, Scope, Table, key, text};
+use super::{COMMENTS, Column, DISABLE, Scope, Table, key, list, text};
 
 pub(crate) const TABLE: Table = Table {
     name: "nodehm",
@@ -11,7 +11,10 @@ pub(crate) const TABLE: Table = Table {
 
 const COLUMNS: &[Column] = &[
     key("node", "The node or group."),
-    text("power", "The backend for power, if it is another than mgt."),
+    list(
+        "power",
+        "The backends for power, if others than mgt; the next one is tried where one is not reached: ipmi,ssh,wol.",
+    ),
     text("mgt", "The backend that manages the node, such as docker, ipmi, openbmc or redfish."),
     text("cons", "The backend for the console, if it is another than mgt; with serialport set it is taken as mgt."),
     text("termserver", "The terminal server that the console is wired to."),

@@ -295,11 +295,23 @@ fn a_server_with_running_containers_keeps_its_power() {
     ------- stderr -------
     h1: Error: containers run on it: c[1-2]
     Error: nothing was done: h1 cannot be served as defined
-    Hint: stop them with: rpower c[1-2] off; or use --force
+    Hint: stop them with: rpower c[1-2] off; or use --drain, which does so, or --force
     [exit status: 1]
     ");
-    lab.run("rpower c[1-2] off").success();
-    assert_eq!(lab.run("rpower h1 reset").to_string(), "h1: reset\n");
+    lab.host("h1").docker("run -d --name alien busybox:lab sleep 1000").success();
+    assert_snapshot!(lab.run("rpower h1 reset --drain"), @"
+    ------- stderr -------
+    h1: Error: containers run on it that are no nodes of it: alien
+    Error: nothing was done: h1 cannot be served as defined
+    Hint: --drain stops nodes only: stop the others on the host, or use --force
+    [exit status: 1]
+    ");
+    lab.host("h1").docker("rm -f alien").success();
+    let drained = lab.run("rpower h1 reset --drain");
+    assert_eq!(drained.clone().sorted().to_string(), "c1: off\nc2: off\nh1: reset\n");
+    assert!(drained.stdout.ends_with("h1: reset\n"), "the server came before its containers: {drained}");
+    assert_eq!(lab.run("rpower c[1-3] stat -b").to_string(), "c[1-3]: off\n");
+    assert_eq!(lab.run("lsdef c1 -i status -c").stdout, "c1: status=off\n");
     // A host that does not tell is taken at its BMC's word that it is off.
     lab.host("h1").power_off();
     assert_snapshot!(lab.run("rpower h1 off"), @"
@@ -312,4 +324,74 @@ fn a_server_with_running_containers_keeps_its_power() {
     assert_eq!(lab.run("rpower h1 off --force").to_string(), "h1: off\n");
     assert_eq!(lab.run("rpower h1 boot").to_string(), "h1: on\n");
     assert_eq!(bmcs.machine(simulated(1)).controls, [1, 3, 0, 1]);
+}
+
+#[test]
+fn no_circuit_is_loaded_with_more_than_it_carries() {
+    let mut lab = lab();
+    let bmcs = lab.simulated_bmcs();
+    define(&lab, 6);
+    lab.run("chdef -t site connecttimeout=2").success();
+    bmcs.fault(simulated(6), Some(Fault::Dead));
+    assert_snapshot!(crate::session(&lab, "
+        chdef n[001-006] circuits=a watts=300
+        chdef n002 circuits=a,b
+        rpower n001 on
+        mkdef -t circuit a watts=much
+        mkdef -t circuit a
+        rpower n001 on
+        chdef -t circuit a,b watts=1200
+        rpower n[001-003] on -b
+        rpower n[004-005] boot
+        rpower n004 off
+        chdef n004 watts=
+        rpower n002 on
+        rpower n[001-002] reset -b
+        rpower n004 on --force
+        deflog | grep -c circuit
+    "), @"
+    $ chdef n[001-006] circuits=a watts=300
+    6 object definitions have been created or modified.
+    $ chdef n002 circuits=a,b
+    1 object definitions have been created or modified.
+    $ rpower n001 on
+    ------- stderr -------
+    Error: nothing was done: circuit a is not in table circuit
+    Hint: what machines draw and circuits carry: tabdump feed; tabdump circuit; --force does it all the same
+    [exit status: 1]
+    $ mkdef -t circuit a watts=much
+    ------- stderr -------
+    Error: 'watts=much' is refused: it is not a number from 1 to 10000000
+    [exit status: 1]
+    $ mkdef -t circuit a
+    1 object definitions have been created or modified.
+    $ rpower n001 on
+    ------- stderr -------
+    Error: nothing was done: circuit a does not say how many watts it carries
+    Hint: what machines draw and circuits carry: tabdump feed; tabdump circuit; --force does it all the same
+    [exit status: 1]
+    $ chdef -t circuit a,b watts=1200
+    2 object definitions have been created or modified.
+    New object definitions 'b' have been created.
+    $ rpower n[001-003] on -b
+    n[001-003]: on
+    $ rpower n[004-005] boot
+    ------- stderr -------
+    Error: nothing was done: circuit a carries 1200 W, and 1800 W would be drawn: by n[004-005] beside n[001-003,006], on now
+    Hint: what machines draw and circuits carry: tabdump feed; tabdump circuit; --force does it all the same
+    [exit status: 1]
+    $ rpower n004 off
+    n004: off
+    $ chdef n004 watts=
+    1 object definitions have been created or modified.
+    $ rpower n002 on
+    n002: on
+    $ rpower n[001-002] reset -b
+    n[001-002]: reset
+    $ rpower n004 on --force
+    n004: on
+    $ deflog | grep -c circuit
+    4
+    ");
+    assert!(!bmcs.machine(simulated(5)).on, "it was refused");
 }

@@ -22,7 +22,7 @@ fn every_table_is_a_file() {
     bootparams.csv
     boottarget.csv
     chain.csv
-    containerimage.csv
+    circuit.csv
     $ tabdump >tables; ls dump/today | sed 's/.csv//' | comm -3 tables -
     auditlog
     eventlog

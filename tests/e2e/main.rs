@@ -3,6 +3,7 @@
 //! What a command prints stands in its test; what differs from run to run has a name there, such as `$TIME`.
 
 mod accounts;
+mod bmcdiscover;
 mod bmcs;
 mod chdef;
 mod chknet;
@@ -78,6 +79,7 @@ mod rmvm;
 mod rnetboot;
 mod rpower;
 mod rsetboot;
+mod rspconfig;
 mod rvitals;
 mod serial_consoles;
 mod serve;
@@ -88,6 +90,7 @@ mod tabgrep;
 mod tabprune;
 mod tabrestore;
 mod updatevm;
+mod ways;
 mod ways_back;
 mod xcoll;
 mod xdcp;

@@ -72,7 +72,7 @@ const REFUSED: &[(&str, i32, &[&str])] = &[
         &[
             "Error: ",
             "Type 'bogus' is not a valid xCAT object type.",
-            "Hint: types: auditlog boottarget eventlog firmware group kit kitcomponent kitrepo monitoring network node notification osdistro osdistroupdate osimage pdu policy rack registry route site taskstate zone",
+            "Hint: types: auditlog boottarget circuit eventlog firmware group kit kitcomponent kitrepo monitoring network node notification osdistro osdistroupdate osimage pdu policy rack registry route site taskstate zone",
         ],
     ),
     (

@@ -117,8 +117,8 @@ fn bad_requests_touch_nothing() {
     ");
     assert_snapshot!(lab.run("rpower n1,n2 off"), @"
     ------- stderr -------
-    n1: Error: attribute 'mgt' is not set; it takes one of: docker, ipmi, redfish
-    n2: Error: attribute 'mgt' is 'bogus', which is not a backend; it takes one of: docker, ipmi, redfish
+    n1: Error: attribute 'mgt' is not set; it takes one of: docker, ipmi, redfish, ssh, wol
+    n2: Error: attribute 'mgt' is 'bogus', which is not a backend; it takes one of: docker, ipmi, redfish, ssh, wol
     Error: nothing was done: n[1-2] cannot be served as defined
     Hint: set it with: chdef NODERANGE mgt=…
     [exit status: 1]

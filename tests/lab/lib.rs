@@ -31,7 +31,7 @@ mod virtual_machine;
 mod wait;
 mod words;
 
-pub use bmc::{Bmcs, Fault, Machine};
+pub use bmc::{Bmcs, Fault, Machine, Network};
 pub use client::Client;
 pub use emulator::{Emulator, install_emulator};
 pub use error::{Error, Result, chain};

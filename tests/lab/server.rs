@@ -13,6 +13,17 @@ use crate::wait::{Wait, try_wait_for};
 use crate::{place, words};
 
 const CHASSIS: &str = include_str!("chassis.sh");
+const LAN: &str = include_str!("lan.sh");
+/// What its BMC says of its network until it is told otherwise, beside its address.
+const NETWORK: [(&str, &str); 7] = [
+    ("ip_addr_src", "static"),
+    ("mac_addr", "02:00:00:00:79:01"),
+    ("subnet_mask", "255.255.255.0"),
+    ("default_gw_ip_addr", "0.0.0.0"),
+    ("default_gw_mac_addr", "00:00:00:00:00:00"),
+    ("backup_gw_ip_addr", "0.0.0.0"),
+    ("backup_gw_mac_addr", "00:00:00:00:00:00"),
+];
 
 /// The log has room for a thousand events. The inventory store says of the chassis: CH-9, C0042; of the
 /// board: Acme, Board X, B77, BP-1; of the product: Acme Corp, Anvil 9000, A9K, rev B, SN-0001, asset 12.
@@ -82,11 +93,21 @@ impl Room {
         let server = self.server(number);
         let dir = server.directory();
         fs::create_dir_all(dir.join("state")).map_err(at(&dir))?;
+        fs::create_dir_all(dir.join("lan")).map_err(at(&dir))?;
         let script = dir.join("chassis.sh");
-        let files =
-            [("chassis.sh", CHASSIS), ("bmc.emu", EMULATION), ("power", "0\n"), ("boot", "default\n"), ("log", "")];
+        let files = [
+            ("chassis.sh", CHASSIS),
+            ("lan.sh", LAN),
+            ("bmc.emu", EMULATION),
+            ("power", "0\n"),
+            ("boot", "default\n"),
+            ("log", ""),
+        ];
         for (name, text) in files.into_iter().chain([("lan.conf", &*server.configuration(&script))]) {
             fs::write(dir.join(name), text).map_err(at(&dir))?;
+        }
+        for (name, text) in NETWORK.into_iter().chain([("ip_addr", &*server.address())]) {
+            fs::write(dir.join("lan").join(name), format!("{text}\n")).map_err(at(&dir))?;
         }
         self.power_bmc(number)
     }
@@ -160,6 +181,7 @@ impl Server<'_> {
              priv_limit admin\n\
              allowed_auths_admin none md2 md5 straight\n\
              guid a123456789abcdefa1234567890000{number:02x}\n\
+             lan_config_program \"sh {dir}/lan.sh {dir}\"\n\
              endlan\n\
              sol \"tcp:{serial}:{port}\" 115200\n\
              chassis_control \"bash {script} {dir}\"\n\

@@ -67,6 +67,7 @@ impl Sshd {
             tls_directory: self.path("tls"),
             bmc_account: None,
             redfish: Default::default(),
+            networks: Vec::new(),
             logins: Vec::new(),
             mirrors: Vec::new(),
         }

@@ -1,6 +1,6 @@
 //! On, off and in between.
 
-use plugins::{Power, PowerAction, PowerState, Powered, Reached};
+use plugins::{PowerAction, PowerState, Powered, Reached, Ways};
 use tables::Node;
 
 use crate::world::World;
@@ -10,7 +10,7 @@ const POLITE: (&str, &str) = ("dockercommand", r#"sh -c "trap 'exit 0' TERM; whi
 /// Never ends by itself.
 const STUBBORN: (&str, &str) = ("dockercommand", r#"sh -c "trap '' TERM; while :; do sleep 0.1; done""#);
 
-async fn made<'a>(world: &'a World, node: &Node) -> &'a dyn Power {
+async fn made<'a>(world: &'a World, node: &Node) -> Ways<'a> {
     world.backends.guests(node).expect("docker makes guests").create(node, false).await.expect("made");
     world.backends.power(node).expect("docker powers")
 }

@@ -29,6 +29,7 @@ pub(crate) fn settings(home: &Path) -> Settings {
         mirrors: Vec::new(),
         bmc_account: None,
         redfish: Default::default(),
+        networks: Vec::new(),
     }
 }
 

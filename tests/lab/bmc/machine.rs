@@ -1,5 +1,9 @@
 //! The machine behind a BMC, and the commands that are about it.
 
+use std::net::Ipv4Addr;
+
+use super::settings::{self, Network};
+
 /// What commands act on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
@@ -14,10 +18,13 @@ pub struct Machine {
     pub light: u8,
     /// Chassis control as it was asked for, by its number.
     pub controls: Vec<u8>,
+    /// The network of its BMC.
+    pub network: Network,
 }
 
-impl Default for Machine {
-    fn default() -> Self {
+impl Machine {
+    /// One whose BMC is at an address.
+    pub(super) fn at(address: Ipv4Addr) -> Self {
         Self {
             user: "admin".into(),
             password: "secret".into(),
@@ -26,13 +33,15 @@ impl Default for Machine {
             boot: [0; 5],
             light: 0,
             controls: Vec::new(),
+            network: Network::of(address),
         }
     }
-}
 
-impl Machine {
     /// Completion code and data for a command.
     pub(super) fn answer(&mut self, function: u8, command: u8, data: &[u8]) -> (u8, Vec<u8>) {
+        if let Some(answer) = settings::answer(self, function, command, data) {
+            return answer;
+        }
         match (function, command, data) {
             (0x06, 0x01, _) => (0, vec![0x20, 0x01, 0x02, 0x34, 0x02, 0xbf, 0x57, 0x01, 0x00, 0x42, 0x00]),
             (0x00, 0x01, _) => (0, vec![u8::from(self.on), 0x10, 0x40 | self.light << 4]),

@@ -5,6 +5,7 @@
 mod machine;
 mod packets;
 mod sessions;
+mod settings;
 mod wire;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 pub use self::machine::Machine;
 use self::sessions::Sessions;
+pub use self::settings::Network;
 
 /// What is wrong with a BMC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub enum Fault {
     Garbage,
     /// Sends each answer twice.
     Twice,
+    /// Says yes to new settings and keeps none.
+    Forgetful,
 }
 
 /// The BMCs of one network namespace; without a fault each is well. They are gone when this is dropped.
@@ -48,7 +52,7 @@ pub struct Bmcs {
 }
 
 /// One of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Bmc {
     machine: Machine,
     fault: Option<Fault>,
@@ -58,6 +62,29 @@ struct Bmc {
 
 fn lock(all: &Mutex<HashMap<Ipv4Addr, Bmc>>) -> MutexGuard<'_, HashMap<Ipv4Addr, Bmc>> {
     all.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The BMC at an address.
+fn of(all: &mut HashMap<Ipv4Addr, Bmc>, address: Ipv4Addr) -> &mut Bmc {
+    all.entry(address).or_insert_with(|| Bmc {
+        machine: Machine::at(address),
+        fault: None,
+        heard: 0,
+        sessions: Sessions::default(),
+    })
+}
+
+/// Moves a BMC that was told to be elsewhere; nobody is where it was.
+fn move_on(all: &mut HashMap<Ipv4Addr, Bmc>, from: Ipv4Addr) {
+    let network = &of(all, from).machine.network;
+    let to = network.address;
+    if to == from || network.in_progress {
+        return;
+    }
+    if let Some(bmc) = all.remove(&from) {
+        all.insert(to, bmc);
+        of(all, from).fault = Some(Fault::Dead);
+    }
 }
 
 impl Bmcs {
@@ -70,17 +97,17 @@ impl Bmcs {
 
     /// Makes something wrong with one, or mends it.
     pub fn fault(&self, address: Ipv4Addr, fault: Option<Fault>) {
-        lock(&self.all).entry(address).or_default().fault = fault;
+        of(&mut lock(&self.all), address).fault = fault;
     }
 
     /// The machine behind one, as it is now.
     pub fn machine(&self, address: Ipv4Addr) -> Machine {
-        lock(&self.all).entry(address).or_default().machine.clone()
+        of(&mut lock(&self.all), address).machine.clone()
     }
 
     /// Does something to the machine behind one.
     pub fn change(&self, address: Ipv4Addr, change: impl FnOnce(&mut Machine)) {
-        change(&mut lock(&self.all).entry(address).or_default().machine);
+        change(&mut of(&mut lock(&self.all), address).machine);
     }
 
     /// Sessions that are open now, over all of them.

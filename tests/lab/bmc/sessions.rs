@@ -45,11 +45,14 @@ impl Sessions {
     ) -> Option<Vec<u8>> {
         match packets::hear(packet)? {
             Heard::Old(message) => {
-                // Get Channel Authentication Capabilities: IPMI 2.0 is spoken, with user names.
                 let (function, command, _) = packets::request(message)?;
-                let known = (function, command) == (6, 0x38);
-                let data: &[u8] = if known { &[1, 0x80, 0x04, 0x02, 0, 0, 0, 0] } else { &[] };
-                Some(packets::old(&packets::response(message, if known { 0 } else { 0xc1 }, data)))
+                let (code, data): (u8, &[u8]) = match (function, command) {
+                    // Get Channel Authentication Capabilities: IPMI 2.0 is spoken, with user names.
+                    (6, 0x38) => (0, &[1, 0x80, 0x04, 0x02, 0, 0, 0, 0]),
+                    (6, 0x37) => (0, &GUID),
+                    _ => (0xc1, &[]),
+                };
+                Some(packets::old(&packets::response(message, code, data)))
             }
             Heard::Login { kind: 0x10, payload } => self.open(payload, fault),
             Heard::Login { .. } if *fault == Some(Fault::HalfOpen) => None,
@@ -173,6 +176,7 @@ impl Sessions {
                 (0, vec![session.privilege])
             }
             (0, 0x02 | 0x08, _) if session.privilege < 3 => (0xd4, vec![]),
+            (0x0c, 0x01, Some(Fault::Forgetful)) | (6, 0x45 | 0x47, Some(Fault::Forgetful)) => (0, vec![]),
             _ => machine.answer(function, command, data),
         };
         session.sequence += 1;

@@ -17,7 +17,7 @@ use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt,
 };
 
-use super::{Bmc, lock};
+use super::{Bmc, lock, move_on, of};
 use crate::error::{Error, Result, at};
 
 /// How often the thread looks whether it shall end, at least.
@@ -83,7 +83,12 @@ impl Server {
                 self.send(&letter);
             }
             let Some((bmc, asker, packet)) = self.receive() else { continue };
-            let (answers, late) = lock(&self.all).entry(bmc).or_default().hear(&packet);
+            let (answers, late) = {
+                let mut all = lock(&self.all);
+                let heard = of(&mut all, bmc).hear(&packet);
+                move_on(&mut all, bmc);
+                heard
+            };
             for answer in answers {
                 if late.is_zero() {
                     self.send(&(bmc, asker, answer));

@@ -1,0 +1,301 @@
+//! `bmcdiscover`: the BMCs at a range of addresses, of which nobody has said anything yet.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use clap::Args;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use netboot::interfaces;
+use plugins::registry::Account;
+use plugins::{Discovery, Found};
+use serde_json::json;
+use tables::definitions::{Assignment, Job};
+use tables::{noderange, objects, schema};
+
+use super::Run;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::fanout::pressed;
+use crate::outcome::Outcome;
+use crate::reply::{Answer, Body, Reply};
+use crate::ui::Format;
+use crate::{bmc, definition, ranges};
+
+/// Addresses asked at once where routers stand between.
+const AT_ONCE: usize = 16 * 1024;
+/// Holds how many neighbours the kernel may know. One that is asked for and is not there takes the room of another that is
+/// used, so that half of it is left alone.
+const NEIGHBOURS: &str = "/proc/sys/net/ipv4/neigh/default/gc_thresh3";
+
+/// Find the BMCs at ranges of addresses
+#[derive(Debug, Args)]
+#[command(after_help = "Prints a line a BMC: address,mgt,vendor,product,mtm,serial,guid. The fields from product to serial are told only to those
+who may log in: the account is that of table passwd (key ipmi), or of -u with a password that is asked for.
+
+Examples:
+  bmcdiscover --range 10.0.0.1-254,10.1.0.0/24
+  bmcdiscover --range 10.0.0.1-254 -z > found.stanza    as definitions to be looked at, for mkdef -z
+  bmcdiscover --range 10.0.0.1-254 -w                   define those that are no node's yet
+
+Redfish services that do not speak IPMI beside are not found.")]
+pub(crate) struct Bmcdiscover {
+    /// Where to look: 10.0.0.1-254, 10.0.0.9-10.0.1.20 or 10.1.0.0/24, several by comma
+    #[arg(long, value_name = "RANGES")]
+    range: String,
+    /// The user to log in as; the password is asked for, or read from standard input
+    #[arg(short = 'u', long = "bmcuser", value_name = "USER", conflicts_with = "anonymous")]
+    user: Option<String>,
+    /// Do not log in
+    #[arg(long)]
+    anonymous: bool,
+    /// Print definitions as stanzas
+    #[arg(short = 'z', long, conflicts_with = "json")]
+    stanza: bool,
+    /// Define nodes for BMCs that are no node's
+    #[arg(short = 'w', long)]
+    write: bool,
+    /// Why, for the journal
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Run for Bmcdiscover {
+    fn is_audited(&self) -> bool {
+        self.write
+    }
+
+    async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
+        let addresses = ranges::addresses(&self.range)?;
+        let account = self.account(cx).await?;
+        let known = nodes_by_bmc(cx)?;
+        let search = search(cx, &addresses, account.as_ref(), |found| self.tell(cx, &known, found)).await?;
+        if !search.silenced.is_empty() {
+            let (first, why) = &search.silenced[0];
+            cx.ui.warning(&format!("{} addresses were not asked, such as {first}: {why}", search.silenced.len()));
+        }
+        let mut outcome = match (search.interrupted, search.silenced.is_empty()) {
+            (true, _) => Outcome::Interrupted,
+            (false, true) => Outcome::Done,
+            (false, false) => Outcome::SomeFailed,
+        };
+        if self.write && !search.interrupted {
+            let new: Vec<&Found> =
+                search.found.iter().filter(|found| !known.contains_key(&found.address.to_string())).collect();
+            outcome = outcome.and(self.define(cx, &new, account.as_ref().filter(|_| self.user.is_some()))?);
+        }
+        Ok(outcome)
+    }
+}
+
+/// What a search has come to.
+struct Search {
+    found: Vec<Found>,
+    /// Addresses that nothing could be sent to, and why.
+    silenced: Vec<(IpAddr, String)>,
+    interrupted: bool,
+}
+
+/// Asks all addresses, and tells of each BMC the moment it is known.
+async fn search(
+    cx: &Context,
+    addresses: &[Ipv4Addr],
+    account: Option<&Account>,
+    tell: impl Fn(&Found),
+) -> Result<Search, Failure> {
+    let drivers: Vec<&dyn Discovery> = cx.backends()?.discoveries().collect();
+    let probe = |address: Ipv4Addr| {
+        let (address, drivers) = (IpAddr::from(address), &drivers);
+        async move {
+            for driver in drivers {
+                match driver.probe(address, account).await {
+                    Ok(None) => (),
+                    other => return (address, other),
+                }
+            }
+            (address, Ok(None))
+        }
+    };
+    let bar = cx.ui.count("addresses", addresses.len());
+    let mut keyboard = cx.keyboard();
+    let mut search = Search { found: Vec::new(), silenced: Vec::new(), interrupted: false };
+    let mut waiting = addresses.iter().copied();
+    let mut running: FuturesUnordered<_> = waiting.by_ref().take(at_once(addresses)).map(&probe).collect();
+    loop {
+        let (address, answer) = tokio::select! {
+            answer = running.next() => match answer {
+                Some(answer) => answer,
+                None => break,
+            },
+            () = pressed(&mut keyboard) => {
+                search.interrupted = true;
+                break;
+            }
+        };
+        bar.inc(1);
+        running.extend(waiting.next().map(&probe));
+        match answer {
+            Ok(None) => (),
+            Ok(Some(found)) => {
+                tell(&found);
+                search.found.push(found);
+            }
+            Err(error) => search.silenced.push((address, plugins::chain(&error))),
+        }
+    }
+    cx.give_back(keyboard);
+    bar.finish_and_clear();
+    search.found.sort_by_key(|found| found.address);
+    Ok(search)
+}
+
+/// How many addresses may be asked together: fewer on a network of our own, where each takes room in the table of neighbours.
+fn at_once(addresses: &[Ipv4Addr]) -> usize {
+    let own = interfaces::networks().unwrap_or_default();
+    let is_near = |address: &Ipv4Addr| own.iter().any(|own| own.network.contains((*address).into()));
+    if !addresses.iter().any(is_near) {
+        return AT_ONCE;
+    }
+    let room = std::fs::read_to_string(NEIGHBOURS).ok().and_then(|text| text.trim().parse::<usize>().ok());
+    room.map_or(AT_ONCE, |room| (room / 2).clamp(64, AT_ONCE))
+}
+
+/// The nodes whose BMC is said to be at an address.
+fn nodes_by_bmc(cx: &Context) -> Result<HashMap<String, String>, Failure> {
+    let tables = cx.tables()?;
+    let names = tables.node_names(true)?.to_vec();
+    let table = schema::find("ipmi").expect("table ipmi is in the schema");
+    let cells = tables.cells(&names, &[(table, "bmc")])?;
+    let pairs = names.into_iter().zip(cells);
+    Ok(pairs.filter_map(|(name, cells)| Some((cells.into_iter().next()?.text?, name))).collect())
+}
+
+impl Bmcdiscover {
+    async fn account(&self, cx: &Context) -> Result<Option<Account>, Failure> {
+        let Some(user) = &self.user else {
+            return if self.anonymous { Ok(None) } else { bmc::account(cx.tables()?) };
+        };
+        let password = cx.password(&format!("Password of {user}")).await?;
+        Ok(Some(Account { user: user.clone(), password }))
+    }
+
+    fn tell(&self, cx: &Context, known: &HashMap<String, String>, found: &Found) {
+        let address = found.address.to_string();
+        let node = known.get(&address);
+        let format = if self.json { Format::Json } else { Format::Lines };
+        if let Some(trouble) = &found.trouble {
+            cx.ui.reply(format, Reply { node: None, body: Body::Warning(format!("{address}: {trouble}")) });
+        }
+        let lines = match self.stanza {
+            true => stanza(found, node),
+            false => vec![line(found)],
+        };
+        let data = json!({
+            "bmc": address, "mgt": found.mgt, "vendor": found.vendor, "product": found.product, "mtm": found.model,
+            "serial": found.serial, "guid": found.guid, "node": node,
+        });
+        cx.ui.reply(format, Reply { node: None, body: Body::Answer(Answer { lines, data: Some(data), ..Answer::silent() }) });
+    }
+
+    fn define(&self, cx: &Context, found: &[&Found], account: Option<&Account>) -> Result<Outcome, Failure> {
+        let new: Vec<(String, Vec<Assignment>)> = found
+            .iter()
+            .filter(|found| found.mgt.is_some())
+            .map(|found| {
+                let mut changes: Vec<_> =
+                    attributes(found).into_iter().map(|(name, value)| Assignment::set(name, value)).collect();
+                if let Some(Account { user, password }) = account.filter(|_| found.trouble.is_none()) {
+                    changes.push(Assignment::set("bmcusername", user));
+                    changes.push(Assignment::set("bmcpassword", password.reveal()));
+                }
+                (name(found), changes)
+            })
+            .collect();
+        if new.is_empty() {
+            cx.ui.note("Nothing new to define.");
+            return Ok(Outcome::Done);
+        }
+        definition::edit(cx, self.reason.clone(), |edit, report| {
+            let names: Vec<&str> = new.iter().map(|(name, _)| &**name).collect();
+            let taken = edit.defined(&objects::NODE, &names)?;
+            let taken: Vec<String> = names.into_iter().filter(|name| taken.contains(name)).map(str::to_owned).collect();
+            if !taken.is_empty() {
+                let names = noderange::fold(&taken);
+                report.skipped.push(format!("{names}: defined already, with another BMC; left as it is"));
+            }
+            let jobs: Vec<Job<'_>> = new
+                .iter()
+                .filter(|(name, _)| !taken.contains(name))
+                .map(|(name, changes)| Job { name, changes })
+                .collect();
+            report.assign(edit, &objects::NODE, &jobs, |_| true)
+        })
+    }
+}
+
+fn line(found: &Found) -> String {
+    let Found { address, mgt, guid, vendor, product, model, serial, .. } = found;
+    let address = address.to_string();
+    let fields = [Some(&*address), *mgt, vendor.as_deref(), product.as_deref(), model.as_deref(), serial.as_deref(), guid.as_deref()];
+    // A field may hold anything that a maker has typed.
+    fields.map(|field| field.unwrap_or_default().replace(',', " ")).join(",")
+}
+
+/// As xCAT names a machine of which nobody has said how it is called: by model and serial number, or by its address.
+fn name(found: &Found) -> String {
+    let plain = |text: &str| {
+        text.to_ascii_lowercase().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-").trim_matches('-').to_owned()
+    };
+    match (&found.model, &found.serial) {
+        (Some(model), Some(serial)) => format!("node-{}-{}", plain(model), plain(serial)),
+        _ => format!("node-{}", plain(&found.address.to_string())),
+    }
+}
+
+fn attributes(found: &Found) -> Vec<(&'static str, String)> {
+    let of_address = found.address.to_string();
+    let known = [
+        ("groups", Some("all")),
+        ("bmc", Some(&*of_address)),
+        ("hwtype", Some("bmc")),
+        ("mgt", found.mgt),
+        ("mtm", found.model.as_deref()),
+        ("nodetype", Some("mp")),
+        ("serial", found.serial.as_deref()),
+    ];
+    known.into_iter().filter_map(|(name, value)| Some((name, value?.to_owned()))).collect()
+}
+
+/// The definition; under the name of the node that has this BMC already, if there is one.
+fn stanza(found: &Found, node: Option<&String>) -> Vec<String> {
+    let name = node.cloned().unwrap_or_else(|| name(found));
+    let mut lines = vec![format!("{name}:"), "    objtype=node".to_owned()];
+    lines.extend(attributes(found).into_iter().map(|(attribute, value)| format!("    {attribute}={value}")));
+    lines.push(String::new());
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_what_a_node_may_be_called() {
+        let found = |model: Option<&str>, serial: Option<&str>| Found {
+            address: "10.0.0.7".parse().unwrap(),
+            mgt: Some("ipmi"),
+            guid: None,
+            vendor: Some("Acme, Inc".into()),
+            product: None,
+            model: model.map(str::to_owned),
+            serial: serial.map(str::to_owned),
+            trouble: None,
+        };
+        assert_eq!(name(&found(Some("8247-42L"), Some("10.112 CA"))), "node-8247-42l-10-112-ca");
+        assert_eq!(name(&found(Some("8247-42L"), None)), "node-10-0-0-7");
+        assert_eq!(line(&found(None, Some("S1"))), "10.0.0.7,ipmi,Acme  Inc,,,S1,");
+    }
+}
