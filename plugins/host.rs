@@ -134,7 +134,8 @@ fn exit_of(status: std::process::ExitStatus) -> Exit {
     }
 }
 
-async fn collect(process: Process, mut stdin: impl AsyncRead + Unpin) -> std::io::Result<Ran> {
+/// Feeds a program that has begun, and waits for its end; an error means that the connection was lost before.
+pub(crate) async fn collect(process: Process, mut stdin: impl AsyncRead + Unpin) -> std::io::Result<Ran> {
     let Process { stdin: mut input, stdout: mut output, stderr: mut errors, exit } = process;
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let feed = async move {

@@ -1,7 +1,7 @@
 //! Servers that carry running containers, which must not lose their power by a slip of the finger.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use futures_util::StreamExt;
 use plugins::{Backends, PowerAction, PowerState};
@@ -100,9 +100,10 @@ impl Context {
         Ok((drained, ended))
     }
 
-    /// What runs on those nodes that are hosts of containers.
+    /// What runs on those nodes that are hosts of containers, whether any of these is a node or none.
     async fn running_on(&self, nodes: &[Node]) -> Result<Running, Failure> {
-        let hosts = self.tables()?.guest_hosts()?;
+        let (_, hosts) = self.tables()?.guests_and_hosts()?;
+        let hosts: HashSet<String> = hosts.into_iter().collect();
         let backends = self.backends()?;
         let looks = nodes
             .iter()

@@ -30,6 +30,13 @@ impl Statuses {
         }
     }
 
+    /// What holds before anything is done to the power: the node may say more of itself before its power is what it shall be.
+    pub(crate) fn powering_on(node: &Node) -> Self {
+        let statuses = Self::default();
+        statuses.set(node, "powering-on");
+        statuses
+    }
+
     pub(crate) fn set(&self, node: &Node, status: &'static str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(node.name().to_owned(), status);
     }
@@ -39,10 +46,14 @@ impl Context {
     /// Writes the statuses, unless the site does not want them (`site.nodestatus=n`).
     pub(crate) fn record(&self, statuses: Statuses) -> Result<(), Failure> {
         let statuses = statuses.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let tables = self.tables()?;
-        if statuses.is_empty() || matches!(tables.site("nodestatus")?.as_deref(), Some("n" | "no" | "0")) {
+        if statuses.is_empty() || !self.keeps_statuses()? {
             return Ok(());
         }
-        Ok(tables.record_statuses(&statuses)?)
+        Ok(self.tables()?.record_statuses(&statuses)?)
+    }
+
+    /// Whether nodelist.status is written at all.
+    pub(crate) fn keeps_statuses(&self) -> Result<bool, Failure> {
+        Ok(!matches!(self.tables()?.site("nodestatus")?.as_deref(), Some("n" | "no" | "0")))
     }
 }

@@ -36,12 +36,20 @@ impl Tables {
         Ok(self.rows(table(), Select::All)?.iter().filter_map(Lease::read).collect())
     }
 
-    /// Writes down a lease in place of what was known of its address.
+    /// Writes down a lease in place of what was known of its address and of its machine, which has one address at a time.
     pub fn keep_lease(&self, lease: &Lease) -> Result<()> {
         let store = self.changeable()?;
         let (ip, until) = (lease.ip.to_string(), lease.until.to_string());
         let cells = [("mac", lease.mac.as_str()), ("until", &until), ("client", &lease.client)];
-        store.write(|| Edit::new(&store).set(table(), &[&ip], &cells).map(drop))
+        store.write(|| {
+            let mut edit = Edit::new(&store);
+            for other in edit.rows(table(), Select::Where(&[("mac", &lease.mac)]))? {
+                if let Some(other) = other.get("ip").filter(|other| *other != ip) {
+                    edit.delete(table(), Select::Keys(&[other]))?;
+                }
+            }
+            edit.set(table(), &[&ip], &cells).map(drop)
+        })
     }
 
     /// Forgets who has had this address.
@@ -66,7 +74,7 @@ mod tests {
         let tables = scratch();
         let lease = |last: u8, until: u64| Lease {
             ip: Ipv4Addr::new(10, 0, 0, last),
-            mac: "52:54:00:00:00:01".into(),
+            mac: format!("52:54:00:00:00:0{last}"),
             until,
             client: "PXEClient".into(),
         };
@@ -76,6 +84,9 @@ mod tests {
         assert_eq!(tables.leases().unwrap(), [lease(1, 200), lease(2, 100)]);
         tables.forget_lease(lease(1, 0).ip).unwrap();
         assert_eq!(tables.leases().unwrap(), [lease(2, 100)]);
+        let moved = Lease { mac: lease(2, 0).mac, ..lease(3, 100) };
+        tables.keep_lease(&moved).unwrap();
+        assert_eq!(tables.leases().unwrap(), [moved], "a machine has one address");
         assert_eq!(tables.journal(&Filter::default()).unwrap(), []);
     }
 

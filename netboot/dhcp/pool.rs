@@ -37,6 +37,9 @@ impl Pool {
     /// With the leases that were written down.
     pub(crate) fn new(leases: &[Lease]) -> Self {
         let mut pool = Self::default();
+        let mut leases: Vec<&Lease> = leases.iter().collect();
+        // Of several that somebody has written for one machine, the last counts.
+        leases.sort_by_key(|lease| lease.until);
         for lease in leases {
             if let Ok(mac) = lease.mac.parse() {
                 pool.hold(lease.ip, Some(mac), lease.until);

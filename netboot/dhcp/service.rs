@@ -12,7 +12,7 @@ use super::client::Source;
 use super::packet::{Kind, Request, To};
 use super::pool::Pool;
 use super::reply::{Facts, Manner, reply};
-use super::subnet::Subnet;
+use super::subnet::{Answers, Subnet};
 use super::view::{Machine, View};
 use super::{limit::Limit, options};
 use crate::live::Live;
@@ -21,6 +21,9 @@ use crate::sockets;
 
 /// How old the knowledge of our own addresses may be.
 const ADDRESSES_FOR: Duration = Duration::from_secs(5);
+/// How long no lease is written after one could not be, in seconds: the database is held by another command, and each try
+/// would keep all who ask waiting for it.
+const NO_LEASES_FOR: u64 = 5;
 
 /// What this server has beside DHCP for those who boot.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,6 +41,8 @@ pub struct Service {
     limit: Limit,
     manner: Manner,
     served: Served,
+    /// Until when no lease is written.
+    no_leases_until: u64,
 }
 
 /// An interface that is served, and our addresses there.
@@ -74,6 +79,14 @@ impl Link {
     fn is_ours(&self, address: Ipv4Addr) -> bool {
         self.addresses.iter().any(|own| own.ip() == address)
     }
+
+    fn is_to_answer(&self, subnet: &Subnet) -> bool {
+        match subnet.dhcp_server {
+            Answers::Anybody => true,
+            Answers::Only(server) => self.is_ours(server),
+            Answers::Another => false,
+        }
+    }
 }
 
 /// Where a client is and what it may have there.
@@ -92,7 +105,7 @@ impl Service {
     pub fn open(tables: Arc<Tables>, manner: Manner, served: Served) -> tables::Result<Self> {
         let view = Live::open(tables.clone(), View::read)?;
         let pool = Pool::new(&tables.leases()?);
-        Ok(Self { tables, view, pool, limit: Limit::default(), manner, served })
+        Ok(Self { tables, view, pool, limit: Limit::default(), manner, served, no_leases_until: 0 })
     }
 
     /// The packet that answers one that came in through `link`, and where it goes. `now` is the time since 1970 began.
@@ -105,7 +118,7 @@ impl Service {
         let view = self.view.now();
         let standing = self.standing(&request, link, &view, now.as_secs())?;
         match request.kind {
-            Kind::Release => self.release(&request, &standing),
+            Kind::Release => self.release(&request, &standing, now.as_secs()),
             Kind::Decline => self.decline(&request, &standing, now.as_secs()),
             _ => return self.reply(&request, &standing, link, &view, now.as_secs()),
         }
@@ -120,7 +133,7 @@ impl Service {
         }
         let mut places = places(request, link, view);
         if self.manner == Manner::Authoritative {
-            places.retain(|(subnet, _)| subnet.dhcp_server.is_none_or(|server| link.is_ours(server)));
+            places.retain(|(subnet, _)| link.is_to_answer(subnet));
         }
         let own = machine.and_then(|machine| machine.address);
         let known = own.and_then(|own| places.iter().find(|(subnet, _)| subnet.has(own)));
@@ -128,6 +141,11 @@ impl Service {
             return Some(Standing { subnet, server, machine, address: own, is_dynamic: false });
         }
         let (subnet, server) = *places.iter().find(|(subnet, _)| !subnet.dynamic.is_empty()).or(places.first())?;
+        // Beside another server the range gives no addresses, it says that strangers are welcome: the wire may be shared
+        // with machines that are none of ours, and would boot from us.
+        if self.manner == Manner::Proxy && machine.is_none() && subnet.dynamic.is_empty() {
+            return None;
+        }
         let may = |address| !view.is_taken(address) && !link.is_ours(address);
         let address = self.pool.choose(request.mac, request.wanted(), subnet, now, may);
         Some(Standing { subnet, server, machine, address, is_dynamic: true })
@@ -159,7 +177,7 @@ impl Service {
         if standing.is_dynamic && !address.is_unspecified() {
             match reply.kind {
                 Kind::Offer => self.pool.offer(request.mac, address, now),
-                _ => self.lease(request, address, now + u64::from(view.lease))?,
+                _ => self.lease(request, address, now, view.lease)?,
             }
         }
         tracing::info!(
@@ -175,22 +193,32 @@ impl Service {
     }
 
     /// Nobody hears of a lease that could not be written down: the machine asks again.
-    fn lease(&mut self, request: &Request, ip: Ipv4Addr, until: u64) -> Option<()> {
+    fn lease(&mut self, request: &Request, ip: Ipv4Addr, now: u64, seconds: u32) -> Option<()> {
+        if !self.writes(now) {
+            return None;
+        }
+        let until = now + u64::from(seconds);
         let class = request.options.get(options::CLASS).unwrap_or_default();
         let client = String::from_utf8_lossy(class).chars().filter(|letter| !letter.is_control()).take(64).collect();
         let lease = Lease { ip, mac: request.mac.to_string(), until, client };
         if let Err(error) = self.tables.keep_lease(&lease) {
             tracing::error!(mac = %request.mac, %ip, error = &error as &dyn std::error::Error, "a lease is not given");
+            self.no_leases_until = now + NO_LEASES_FOR;
             return None;
         }
         self.pool.lease(request.mac, ip, until);
         Some(())
     }
 
-    fn release(&mut self, request: &Request, standing: &Standing<'_>) {
-        if self.pool.release(request.mac, request.own) {
+    /// Whether leases are written now. A clock that is set back does not keep us silent.
+    fn writes(&self, now: u64) -> bool {
+        !(now..=now + NO_LEASES_FOR).contains(&self.no_leases_until)
+    }
+
+    fn release(&mut self, request: &Request, standing: &Standing<'_>, now: u64) {
+        if self.writes(now) && self.pool.release(request.mac, request.own) {
             tracing::info!(mac = %request.mac, address = %request.own, network = standing.subnet.name, "released");
-            self.forget(request.mac, request.own);
+            self.forget(request.mac, request.own, now);
         }
     }
 
@@ -198,14 +226,15 @@ impl Service {
         let Some(address) = request.wanted() else { return };
         let node = standing.machine.map(|machine| machine.node.as_str());
         tracing::warn!(mac = %request.mac, %address, node, "somebody else uses the address, says its machine");
-        if self.pool.decline(request.mac, address, now) {
-            self.forget(request.mac, address);
+        if self.pool.decline(request.mac, address, now) && self.writes(now) {
+            self.forget(request.mac, address, now);
         }
     }
 
-    fn forget(&self, mac: Mac, ip: Ipv4Addr) {
+    fn forget(&mut self, mac: Mac, ip: Ipv4Addr, now: u64) {
         if let Err(error) = self.tables.forget_lease(ip) {
             tracing::error!(%mac, %ip, error = &error as &dyn std::error::Error, "a lease is not forgotten");
+            self.no_leases_until = now + NO_LEASES_FOR;
         }
     }
 

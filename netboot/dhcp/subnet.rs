@@ -1,5 +1,6 @@
 //! A network of table networks as DHCP sees it.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnetwork::{IpNetwork, Ipv4Network};
@@ -11,6 +12,15 @@ use crate::networks::Ranges;
 /// An address of a server; None is this server, whatever address it has there.
 pub(crate) type Server = Option<Ipv4Addr>;
 
+/// Who answers on a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answers {
+    Anybody,
+    Only(Ipv4Addr),
+    /// A server whose address is not known, so that it is not us.
+    Another,
+}
+
 /// What stands in place of an address and means this server.
 const OURSELVES: &str = "<xcatmaster>";
 
@@ -20,8 +30,7 @@ pub struct Subnet {
     pub name: String,
     network: Ipv4Network,
     pub(crate) dynamic: Vec<(Ipv4Addr, Ipv4Addr)>,
-    /// Who answers there, if it is one server in particular.
-    pub(crate) dhcp_server: Server,
+    pub(crate) dhcp_server: Answers,
     pub(crate) tftp_server: Server,
     pub(crate) routers: Vec<Server>,
     pub(crate) name_servers: Vec<Server>,
@@ -31,12 +40,14 @@ pub struct Subnet {
     pub(crate) mtu: Option<u16>,
 }
 
-/// What table site says for networks that do not say it themselves.
+/// What is said elsewhere than in the row of a network: by table site for all that do not say it themselves.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Site {
     pub(crate) name_servers: Option<String>,
     pub(crate) time_servers: Option<String>,
     pub(crate) domain: Option<String>,
+    /// The addresses of the nodes that are named as servers.
+    pub(crate) servers: HashMap<String, Ipv4Addr>,
 }
 
 impl Subnet {
@@ -45,14 +56,34 @@ impl Subnet {
         let IpNetwork::V4(network) = interfaces::parse(row.get("net")?, row.get("mask")?)? else { return None };
         let cell = |column: &str| row.get(column).map(str::to_owned);
         let list = |cell: Option<String>| cell.as_deref().map(servers).unwrap_or_default();
-        let one = |column: &str| list(cell(column)).into_iter().next().flatten();
         let ranges = row.get("dynamicrange").map(Ranges::parse).unwrap_or_default();
+        let name = cell("netname").unwrap_or_else(|| network.to_string());
+        let tftp_server = site.server(row.get("tftpserver")).unwrap_or_else(|unknown| {
+            tracing::warn!(
+                network = name,
+                tftpserver = unknown,
+                "is neither an address nor a node with one: passed over"
+            );
+            None
+        });
+        let dhcp_server = match site.server(row.get("dhcpserver")) {
+            Ok(None) => Answers::Anybody,
+            Ok(Some(address)) => Answers::Only(address),
+            Err(unknown) => {
+                tracing::warn!(
+                    network = name,
+                    dhcpserver = unknown,
+                    "is neither an address nor a node with one: not ours"
+                );
+                Answers::Another
+            }
+        };
         Some(Self {
-            name: cell("netname").unwrap_or_else(|| network.to_string()),
+            name,
             network,
             dynamic: ranges.ends.into_iter().filter_map(|ends| within(ends, network)).collect(),
-            dhcp_server: one("dhcpserver"),
-            tftp_server: one("tftpserver"),
+            dhcp_server,
+            tftp_server,
             routers: list(cell("gateway")),
             name_servers: list(cell("nameservers").or_else(|| site.name_servers.clone())),
             time_servers: list(cell("ntpservers").or_else(|| site.time_servers.clone())),
@@ -83,10 +114,25 @@ impl Subnet {
     }
 }
 
+impl Site {
+    /// The first server of a cell, which may be a node's name; an error is what is no server.
+    fn server<'c>(&self, cell: Option<&'c str>) -> Result<Server, &'c str> {
+        let Some(first) = items(cell.unwrap_or_default()).next() else { return Ok(None) };
+        if first == OURSELVES {
+            return Ok(None);
+        }
+        first.parse().ok().or_else(|| self.servers.get(first).copied()).map(Some).ok_or(first)
+    }
+}
+
+/// The items of a list.
+pub(crate) fn items(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split([',', ' ']).map(str::trim).filter(|item| !item.is_empty())
+}
+
 /// The addresses of a list; what is a name is left out, for DHCP has no room for names.
 fn servers(cell: &str) -> Vec<Server> {
-    let items = cell.split([',', ' ']).map(str::trim);
-    items.filter_map(|item| if item == OURSELVES { Some(None) } else { item.parse().ok().map(Some) }).collect()
+    items(cell).filter_map(|item| if item == OURSELVES { Some(None) } else { item.parse().ok().map(Some) }).collect()
 }
 
 /// The part of a range that is in the network.

@@ -56,6 +56,7 @@ impl World {
 
     fn service(home: &TempDir, manner: Manner) -> Service {
         let tables = Arc::new(Tables::open(home.path()).unwrap());
+        tables.set_patience(Duration::from_millis(20)).unwrap();
         Service::open(tables, manner, Served { tftp: false, http: Some(8080) }).unwrap()
     }
 
@@ -253,6 +254,36 @@ fn leases_outlive_the_service() {
 }
 
 #[test]
+fn who_comes_back_to_a_network_keeps_its_address_there() {
+    let far = "networks 10.2.0.0,255.255.0.0 netname=far|dynamicrange=10.2.9.1-10.2.9.9";
+    let mut world = World::new(&format!("{SITE}; {far}"));
+    assert_eq!(world.obtain(7), "10.1.0.200");
+    let taken = [address(50, ip("10.2.9.1")), address(54, US)].concat();
+    assert_eq!(world.told(&packet(3, mac(7), NOBODY, ip("10.2.0.1"), &taken)), "ack 10.2.9.1");
+    assert_eq!(world.told(&reboot(7, ip("10.1.0.200"))), "ack 10.1.0.200");
+    world.service = World::service(&world.home, Manner::Authoritative);
+    assert_eq!(world.told(&reboot(9, ip("10.1.0.200"))), "nak 0.0.0.0", "it is another's");
+    assert_eq!(world.told(&reboot(7, ip("10.1.0.200"))), "ack 10.1.0.200");
+}
+
+#[test]
+fn who_holds_the_database_does_not_keep_everybody_waiting() {
+    let mut world = World::new(SITE);
+    assert_eq!(world.told(&discover(7)), "offer 10.1.0.200");
+    let tables = Tables::open(world.home.path()).unwrap();
+    let origin = Origin { user: "root".into(), command: "test".into(), reason: None };
+    let held = tables.edit(&origin, |_| {
+        assert_eq!(world.told(&request(7, ip("10.1.0.200"))), "-", "it cannot be written down");
+        assert_eq!(world.told(&discover(1)), "offer 10.1.0.9");
+        Ok(())
+    });
+    held.unwrap();
+    assert_eq!(world.told(&request(7, ip("10.1.0.200"))), "-", "that is not tried for each");
+    world.now += 6;
+    assert_eq!(world.told(&request(7, ip("10.1.0.200"))), "ack 10.1.0.200");
+}
+
+#[test]
 fn an_address_that_is_in_use_is_given_to_nobody_for_a_while() {
     let mut world = World::new(SITE);
     world.obtain(7);
@@ -274,6 +305,25 @@ fn a_change_of_the_tables_is_live_with_the_next_packet() {
     assert_eq!(world.obtain(7), "10.1.0.77");
     world.change("networks 10.1.0.0,255.255.255.0 dhcpserver=10.1.0.5");
     assert_eq!(world.told(&discover(1)), "-", "another server serves it now");
+}
+
+#[test]
+fn servers_of_a_network_may_be_named() {
+    let mut world = World::new(&format!("{SITE}; nodelist sn1 groups=all; hosts sn1 ip=10.1.0.5"));
+    for (server, expected) in [
+        ("sn1", "-"),
+        ("bogus", "-"),
+        ("10.1.0.254", "offer 10.1.0.9"),
+        ("10.1.0.5,10.1.0.254", "-"),
+        ("<xcatmaster>", "offer 10.1.0.9"),
+        ("", "offer 10.1.0.9"),
+    ] {
+        world.change(&format!("networks 10.1.0.0,255.255.255.0 dhcpserver={server}|tftpserver=sn1"));
+        assert_eq!(world.told(&discover(1)), expected, "{server}");
+    }
+    world.change("hosts sn1 ip=10.1.0.254; networks 10.1.0.0,255.255.255.0 dhcpserver=sn1");
+    let packet = packet(1, KNOWN, NOBODY, NOBODY, &firmware("PXEClient", 7));
+    assert_eq!(world.ask(&packet).unwrap().0.siaddr(), US, "it is our address, and has the loader");
 }
 
 #[test]
@@ -338,6 +388,9 @@ fn beside_another_server_only_boot_files_are_told() {
     assert_eq!(world.told(&packet(3, KNOWN, NOBODY, NOBODY, &to_the_other)), "-");
     world.change("mac n5 mac=52:54:00:00:00:05");
     assert_eq!(world.told(&packet(1, mac(5), NOBODY, NOBODY, &firmware("PXEClient", 7))), "-");
+    world.change("networks 10.1.0.0,255.255.255.0 dynamicrange=");
+    assert_eq!(world.told(&packet(1, mac(7), NOBODY, NOBODY, IPXE)), "-", "a stranger, and none are expected");
+    assert_eq!(world.told(&packet(1, KNOWN, NOBODY, NOBODY, IPXE)), "offer 0.0.0.0");
 }
 
 #[test]

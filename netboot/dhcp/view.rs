@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 use tables::schema::{self, Table};
-use tables::{Node, Select, Tables, nics};
+use tables::{Node, Row, Select, Tables, Value, nics};
 
-use super::subnet::{Site, Subnet};
+use super::subnet::{Site, Subnet, items};
 use crate::mac::Mac;
 
 /// How long an address is given for where site.dhcplease does not say it: xCAT's twelve hours.
@@ -43,13 +43,14 @@ pub(crate) struct Machine {
 impl View {
     /// Reads all that DHCP needs to know.
     pub fn read(tables: &Tables) -> tables::Result<Self> {
+        let rows = tables.rows(table("networks"), Select::All)?;
         let site = Site {
             name_servers: tables.site("nameservers")?,
             time_servers: tables.site("ntpservers")?,
             domain: tables.site("domain")?,
+            servers: servers(tables, &rows)?,
         };
         let lease = tables.site("dhcplease")?.and_then(|seconds| seconds.parse().ok());
-        let rows = tables.rows(table("networks"), Select::All)?;
         let subnets: Vec<Subnet> = rows.iter().filter_map(|row| Subnet::read(row, &site)).collect();
         let mut view = Self {
             taken: subnets.iter().flat_map(|subnet| &subnet.routers).copied().flatten().collect(),
@@ -118,6 +119,18 @@ impl View {
         let holding = self.subnets.iter().filter(|subnet| subnet.network().contains(address));
         holding.max_by_key(|subnet| subnet.network().prefix())
     }
+}
+
+/// The addresses of the nodes that networks name as their servers.
+fn servers(tables: &Tables, rows: &[Row]) -> tables::Result<HashMap<String, Ipv4Addr>> {
+    let cells =
+        rows.iter().flat_map(|row| ["dhcpserver", "tftpserver"].map(|column| row.get(column).unwrap_or_default()));
+    let named: HashSet<&str> = cells.flat_map(items).collect();
+    let mut names = tables.node_names(true)?.to_vec();
+    names.retain(|name| named.contains(name.as_str()));
+    let cells = tables.cells(&names, &[(table("hosts"), "ip")])?;
+    let address = |cells: &[Value]| cells[0].text.as_deref()?.parse().ok();
+    Ok(names.into_iter().zip(&cells).filter_map(|(name, cells)| Some((name, address(cells)?))).collect())
 }
 
 /// The address that has this name among those of the node's further ports.

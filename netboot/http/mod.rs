@@ -152,7 +152,8 @@ impl Server {
         }
     }
 
-    /// The script of a machine. Fetching it is where a boot begins: the node gets a token, and its status follows.
+    /// The script of a machine. Fetching it is where a boot begins: the node gets a token, and its status follows. Not so
+    /// while it is up: whoever is on it can ask, too.
     fn script(&self, mac: Mac, ends: Ends, begins: bool) -> Answer {
         let node = match self.site.node_of(mac) {
             Ok(node) => node,
@@ -160,7 +161,7 @@ impl Server {
         };
         let (client, server) = (ends.client.ip(), address(ends.ours));
         let known = node.as_ref().filter(|node| begins && neighbour::is_at(node, mac, client));
-        let token = known.map(|node| self.tokens.give(node.name(), SystemTime::now()));
+        let token = known.map(|node| self.tokens.give(node.name(), is_up(node), SystemTime::now()));
         let genesis = has_genesis(&self.home);
         let ours = ends.ours.ip().to_string();
         let digest = node.as_ref().and_then(|node| self.digest(node));
@@ -170,6 +171,9 @@ impl Server {
         let name = node.as_ref().map_or("", |node| node.name());
         match (&written, known) {
             (Err(error), _) => warn!(node = name, %mac, error = %chain(error), "http: no script"),
+            (Ok(_), Some(node)) if is_up(node) => {
+                info!(node = name, %mac, %client, "http: script for a node that is up, whose files stay shut");
+            }
             (Ok(_), Some(node)) => {
                 let state = State::of(node);
                 info!(node = name, %mac, %client, %state, "http: script");
@@ -224,6 +228,8 @@ impl Server {
             warn!(%mac, error = %chain(&error), "http: cannot answer");
             StatusCode::SERVICE_UNAVAILABLE
         })?;
+        // The table also tells a daemon that has started since.
+        let node = node.filter(|node| purpose == Purpose::Booted || !is_up(node));
         let node = node.filter(|node| self.tokens.accepts(node.name(), token, purpose, SystemTime::now()));
         // Whether there is such a node is nobody's business.
         let node = node.ok_or_else(|| {
@@ -249,6 +255,12 @@ impl Server {
         let directories = self.directories(node.get("provmethod")?).ok()?;
         script::image::digest(&directories)
     }
+}
+
+/// Whether the last that is known of a node is that it has come up, so that others may be on it. What is done to its power
+/// by us says something else.
+fn is_up(node: &Node) -> bool {
+    node.get("status") == Some("booted")
 }
 
 /// Whether a home has a maintenance system.

@@ -33,7 +33,10 @@ impl Route {
             ["node", mac, "status", word] => Self::Callback(mac.parse().ok()?, word.to_owned()),
             ["node", mac, "file", ref name @ ..] if !name.is_empty() => Self::Own(mac.parse().ok()?, name.join("/")),
             // Below a directory of an image there may be its root, with all that is secret in it.
-            ["image", image, name] if !name.contains(['/', '\\']) => Self::Image(image.to_owned(), name.to_owned()),
+            // No image has a name that leads out of the directory of them all.
+            ["image", image, name] if !name.contains(['/', '\\']) && !image.starts_with('.') => {
+                Self::Image(image.to_owned(), name.to_owned())
+            }
             ["node" | "image", ..] => return None,
             // What firmware asks for that boots by HTTP.
             [loader] => Self::Shared("loader".to_owned(), loader.to_owned()),
@@ -91,6 +94,9 @@ mod tests {
         for path in ["/image/deb12/rootimg/etc/shadow", "/image/deb12/rootimg%2Fetc", "/image/deb12/rootimg%5cetc"] {
             check(path, None);
         }
+        for path in ["/image/../boot.key", "/image/%2e%2e/boot.key", "/image/./kernel", "/image/.made/kernel"] {
+            check(path, None);
+        }
         for path in
             ["", "/", "/node", "/image", "/node/n1", "/node/52-54-00-77-00-00/x", "/image/deb12", "/%", "/%f", "/%ff/x"]
         {
@@ -105,7 +111,7 @@ mod tests {
         }
 
         #[test]
-        fn words_come_back(word in "[^/\0]{1,20}") {
+        fn words_come_back(word in "[^/\0.][^/\0]{0,19}") {
             let path = format!("/image/{}/f", encoded(&word));
             prop_assert_eq!(Route::of(&path), Some(Route::Image(word, "f".into())));
         }

@@ -91,6 +91,10 @@ impl Served {
         rows[0].get("status").unwrap_or_default().to_owned()
     }
 
+    fn record(&self, node: &str, status: &'static str) {
+        self.tables.record_statuses(&[(node.to_owned(), status)].into()).unwrap();
+    }
+
     async fn end(self) {
         self.stop.cancel();
         timeout(LIMIT, self.running).await.expect("the server does not stop").unwrap().unwrap();
@@ -118,6 +122,9 @@ async fn files_whole_and_in_part() {
         ("@/image/deb12/absent", "404"),
         ("@/image/other/kernel", "404"),
         ("@/image/deb12/../boot.key", "404"),
+        ("@/image/../boot.key", "404"),
+        ("@/image/%2e%2e/boot.key", "404"),
+        ("@/image/%2e%2e/xcrane.db", "404"),
         ("@/image/deb12/%2e%2e", "403"),
         ("@/image/deb12/..%2fboot.key", "404"),
         ("@/image/deb12/out", "403"),
@@ -174,6 +181,16 @@ async fn a_node_gets_its_script_and_only_its_own_secrets() {
         "204"
     );
     assert_eq!(served.code(&own(N1, &next)).await, "403", "it is up: its users could read the token");
+    let stolen = served.boot().await;
+    assert_eq!(served.status("n1"), "booted", "nobody has booted it");
+    assert_eq!(served.code(&own(N1, &stolen)).await, "403", "it is up: its users can ask for a token");
+    served.record("n1", "powering-on");
+    assert_eq!(served.code(&own(N1, &stolen)).await, "403", "it was up when it asked");
+    let expected = served.boot().await;
+    assert_eq!(served.status("n1"), "netbooting");
+    assert_eq!(served.curl(&own(N1, &expected)).await, "secret of n1");
+    served.record("n1", "booted");
+    assert_eq!(served.code(&own(N1, &expected)).await, "403", "what the table says outlives the daemon");
     served.end().await;
 }
 
@@ -205,6 +222,7 @@ async fn a_node_says_how_far_it_has_come_and_nobody_else_does() {
     assert_eq!(served.status("n1"), "booted");
     assert_eq!(served.code(&say(N1, &token, "failed")).await, "403", "it is up");
     let token = served.boot().await;
+    assert_eq!(served.code(&say(N1, &token, "failed")).await, "403", "it was up when it asked");
     assert_eq!(served.code(&format!("@/node/{N2}/status/booted?token={token}")).await, "403");
     assert_eq!(served.code(&format!("@/node/{N1}/status/booted?token={token}")).await, "204");
     assert_eq!(served.code(&format!("@/node/{N1}/status/booted?token={token}")).await, "204", "said again");

@@ -2,7 +2,8 @@
 //!
 //! A token is when it was given (milliseconds since 1970, 8 octets), and 16 octets of HMAC-SHA256 over that and the node's
 //! name, as base64. The key is kept in a file, so that a daemon that starts anew knows the nodes that are booting. The next boot
-//! ends the token of the one before.
+//! ends the token of the one before. The last bit of the time says that the node was up when it asked: such a token is good
+//! for no more than saying that it is up again.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -59,11 +60,12 @@ impl Tokens {
         Ok(Self { key, boots: Mutex::default() })
     }
 
-    /// A token for a boot that begins now.
-    pub(super) fn give(&self, node: &str, now: SystemTime) -> String {
+    /// A token for a boot that begins now; of a node that is up it may be no boot, but somebody on it who asks.
+    pub(super) fn give(&self, node: &str, is_up: bool, now: SystemTime) -> String {
         let mut boots = self.boots.lock().unwrap_or_else(PoisonError::into_inner);
         let boot = boots.entry(node.to_owned()).or_default();
-        *boot = Boot { given: millis(now).max(boot.given + 1), is_up: false };
+        let later = millis(now).max(boot.given + 1);
+        *boot = Boot { given: later.next_multiple_of(2) + u64::from(is_up), is_up };
         let given = boot.given.to_be_bytes();
         URL_SAFE_NO_PAD.encode([&given[..], &self.digest(node, given)].concat())
     }
@@ -74,7 +76,7 @@ impl Tokens {
         let mut boots = self.boots.lock().unwrap_or_else(PoisonError::into_inner);
         let boot = boots.entry(node.to_owned()).or_default();
         if given > boot.given {
-            *boot = Boot { given, is_up: false }; // it was given before we were started anew
+            *boot = Boot { given, is_up: given % 2 == 1 }; // it was given before we were started anew
         }
         let (limit, ended) = match purpose {
             Purpose::Status => (STATUS, boot.is_up),
@@ -159,10 +161,10 @@ mod tests {
     #[test]
     fn a_token_is_for_one_node_and_one_boot() {
         let Kept { tokens, place } = kept();
-        let first = tokens.give("n1", at(0));
+        let first = tokens.give("n1", false, at(0));
         assert!(tokens.accepts("n1", &first, Purpose::Files, at(60)));
         assert!(!tokens.accepts("n2", &first, Purpose::Status, at(60)));
-        let second = tokens.give("n1", at(0));
+        let second = tokens.give("n1", false, at(0));
         assert!(!tokens.accepts("n1", &first, Purpose::Status, at(60)), "it has booted since");
         assert!(tokens.accepts("n1", &second, Purpose::Status, at(60)));
         assert!(!tokens.accepts("n1", &second, Purpose::Files, at(3601)));
@@ -178,7 +180,7 @@ mod tests {
     #[test]
     fn a_daemon_that_starts_anew_knows_its_tokens() {
         let Kept { tokens, place } = kept();
-        let [first, second] = [0, 5].map(|seconds| tokens.give("n1", at(seconds)));
+        let [first, second] = [0, 5].map(|seconds| tokens.give("n1", false, at(seconds)));
         let anew = Tokens::open(&place.path().join("key")).unwrap();
         assert!(anew.accepts("n1", &second, Purpose::Files, at(60)));
         assert!(!anew.accepts("n1", &first, Purpose::Status, at(60)));
@@ -186,10 +188,24 @@ mod tests {
     }
 
     #[test]
+    fn a_token_of_a_node_that_is_up_opens_nothing_whoever_reads_it() {
+        let Kept { tokens, place } = kept();
+        let token = tokens.give("n1", true, at(0));
+        for tokens in [&tokens, &Tokens::open(&place.path().join("key")).unwrap()] {
+            assert!(!tokens.accepts("n1", &token, Purpose::Files, at(60)));
+            assert!(!tokens.accepts("n1", &token, Purpose::Status, at(60)));
+            assert!(tokens.accepts("n1", &token, Purpose::Booted, at(60)));
+        }
+        let next = tokens.give("n1", false, at(0));
+        assert!(tokens.accepts("n1", &next, Purpose::Files, at(60)));
+        assert!(!tokens.accepts("n1", &token, Purpose::Booted, at(60)));
+    }
+
+    #[test]
     fn no_other_text_is_a_token() {
         let Kept { tokens, .. } = kept();
         let refuses = |text: &str| !tokens.accepts("n1", text, Purpose::Booted, at(1));
-        let token = URL_SAFE_NO_PAD.decode(tokens.give("n1", at(0))).unwrap();
+        let token = URL_SAFE_NO_PAD.decode(tokens.give("n1", false, at(0))).unwrap();
         for bit in 0..token.len() * 8 {
             let mut other = token.clone();
             other[bit / 8] ^= 1 << (bit % 8);

@@ -1,5 +1,7 @@
 //! Where the packages of an image come from: `osvers` and `pkgdir` of its definition as apt has them.
 
+use tables::urls;
+
 /// Versions and the names that their repositories have.
 const SUITES: &[(&str, &str)] = &[
     ("debian11", "bullseye"),
@@ -45,6 +47,12 @@ pub enum Layout {
 /// A directory is the admin's own, and its packages need no signature.
 pub fn source(place: &str, suite: &str, layout: impl Fn(&str) -> Option<Layout>) -> Result<String, String> {
     let place = place.trim();
+    // It would be seen in the list of processes, and read in every root that is made with it.
+    if place.split_once("://").is_some_and(|(_, address)| urls::has_account(address)) {
+        return Err("an address of packages has an account in it, which every node with the image could read: \
+                    take a mirror that asks for none, or a directory of this machine"
+            .to_owned());
+    }
     if place.starts_with("deb ") {
         return Ok(place.to_owned());
     }
@@ -93,5 +101,11 @@ mod tests {
         check("/srv/packages", "deb [trusted=yes] copy:/srv/packages ./");
         check("deb http://m/d sid contrib", "deb http://m/d sid contrib");
         assert!(source("/nowhere", "bookworm", layout).unwrap_err().starts_with("/nowhere is no place of packages"));
+        let places = ["http://ada:sesame@m/d", "deb [trusted=yes] https://ada@m/d sid main", "ftp://ada:se same@m/d"];
+        for place in places {
+            let why = source(place, "bookworm", layout).unwrap_err();
+            assert!(why.contains("has an account in it") && !why.contains("ada"), "{why}");
+        }
+        check("deb [signed-by=/k@y] http://m/d sid main", "deb [signed-by=/k@y] http://m/d sid main");
     }
 }

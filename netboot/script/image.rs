@@ -43,11 +43,13 @@ fn places(directories: &[PathBuf]) -> String {
     directories.iter().map(|directory| directory.display().to_string()).collect::<Vec<_>>().join(" and ")
 }
 
-/// Where files of an image are: published below a home, else where table linuximage says.
+/// Where files of an image are: published below a home, else where table linuximage says. What leads out of the directory
+/// of images is no name of one.
 pub fn directories(home: &Path, image: &str, linuximage: Option<&Row>) -> Vec<PathBuf> {
     let cell = |column| linuximage.and_then(|row| row.get(column)).map(PathBuf::from);
-    let published = home.join("images").join(image.replace('/', "_"));
-    [Some(published), cell("kerneldir"), cell("rootimgdir")].into_iter().flatten().collect()
+    let is_plain = !image.is_empty() && !image.starts_with('.');
+    let published = is_plain.then(|| home.join("images").join(image.replace('/', "_")));
+    [published, cell("kerneldir"), cell("rootimgdir")].into_iter().flatten().collect()
 }
 
 impl Loads {
@@ -151,6 +153,9 @@ mod tests {
         let kcmdline = "xcrane.root={{ server }}/image/a%2Fb/root.sqfs xcrane.sha256={{ digest }} panic=9";
         assert_eq!(loads().map(|loads| loads.kcmdline), Ok(kcmdline.into()));
         assert_eq!(digest(&directories(home.path(), "a/b", None)).as_deref(), Some("cc0"));
+        for name in ["", ".", "..", "../images"] {
+            assert_eq!(directories(home.path(), name, None), [PathBuf::new(); 0], "{name}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Transfers at once. Each has a socket and a piece of its file in memory.
+/// Transfers at once. Each has a socket and a piece of its file in memory, also of one that is wanted as text.
 const SESSIONS: usize = 1024;
 const SESSIONS_OF_ONE: u32 = 64;
 /// Requests a second that are answered in the long run, and in one go.

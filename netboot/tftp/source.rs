@@ -12,8 +12,8 @@ use crate::root::Opened;
 
 /// As much as the widest window of the largest blocks, and more.
 const PIECE: usize = 128 << 10;
-/// What is converted for clients that ask for text; loaders and kernels are none.
-const LONGEST_TEXT: u64 = 4 << 20;
+/// What is converted for clients that ask for text; loaders and kernels are none. All line ends, it is no more than a piece.
+const LONGEST_TEXT: u64 = 64 << 10;
 
 /// A file as its client wants it.
 #[derive(Debug)]

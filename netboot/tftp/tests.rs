@@ -92,6 +92,9 @@ async fn clients_of_others_fetch_files() {
     fs::write(served.place.path().join("root/text"), "a\nb\n").unwrap();
     let (code, got) = served.client("curl -s -o got --use-ascii tftp://127.0.0.1:PORT/text").await;
     assert_eq!((code, got.as_slice()), (0, &b"a\r\nb\r\n"[..]));
+    served.file("text", (64 << 10) + 1);
+    let (code, got) = served.client("curl -s -o got --use-ascii tftp://127.0.0.1:PORT/text").await;
+    assert!(code != 0 && got.is_empty(), "text is kept in memory: exit {code}, {} bytes", got.len());
     served.end().await;
 }
 

@@ -47,18 +47,29 @@ impl<'a> Place<'a> {
     pub(crate) async fn address(&self, limit: Duration) -> Result<SocketAddr> {
         match self.host.parse::<IpAddr>() {
             Ok(address) => Ok(SocketAddr::new(address, self.port)),
-            Err(_) => resolve(&self.name(), self.host, self.port, limit).await,
+            Err(_) => Ok(resolve(&self.name(), self.host, self.port, limit).await?[0]),
         }
     }
 }
 
-async fn resolve(name: &str, host: &str, port: u16, limit: Duration) -> Result<SocketAddr> {
+/// The addresses at which a BMC may be of which attribute `bmc` says this; `known` has those of names that need not be asked
+/// for, and all others are found within `limit`.
+pub async fn bmc_addresses(text: &str, known: impl Fn(&str) -> Option<IpAddr>, limit: Duration) -> Result<Vec<IpAddr>> {
+    let (host, port) = place(text, 0)?;
+    if let Some(address) = host.parse().ok().or_else(|| known(host)) {
+        return Ok(vec![address]);
+    }
+    Ok(resolve(&format!("BMC {host}"), host, port, limit).await?.into_iter().map(|address| address.ip()).collect())
+}
+
+async fn resolve(name: &str, host: &str, port: u16, limit: Duration) -> Result<Vec<SocketAddr>> {
     let unreachable = |source| Error::Unreachable { what: name.to_owned(), source };
     let found = timeout(limit, tokio::net::lookup_host((host, port))).await;
-    let mut found = found
+    let found = found
         .map_err(|_| unreachable("its name is not resolved in time".into()))?
         .map_err(|error| unreachable(error.into()))?;
-    found.next().ok_or_else(|| unreachable("its name has no address".into()))
+    let found: Vec<SocketAddr> = found.collect();
+    if found.is_empty() { Err(unreachable("its name has no address".into())) } else { Ok(found) }
 }
 
 /// `HOST`, `HOST:PORT`, `[IPv6]:PORT` or an IPv6 address as it is.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::{Error, PowerAction, PowerReading, PowerState, Powered, Result};
+use crate::{Error, PowerAction, PowerReading, PowerState, Powered, Result, chain};
 
 /// How long a machine may take to be off or on after it was told to; a BMC takes some seconds for it.
 pub(crate) const SWITCHING: Duration = Duration::from_secs(20);
@@ -105,14 +105,22 @@ async fn tell(lever: &mut impl Lever, push: Push) -> Result<Powered> {
     Ok(Powered { word: push.word(), changed: true, under_way: true, warning: None })
 }
 
-/// Switches, and waits until the BMC says that it is so: it answers as soon as it has heard.
+/// Switches, and waits until the BMC says that it is so: it answers as soon as it has heard. Once it has heard, nothing is an
+/// error that would have another backend do it again.
 async fn switch(lever: &mut impl Lever, on: bool) -> Result<Powered> {
     lever.push(if on { Push::On } else { Push::Off }).await?;
-    let warning = (!is_so(lever, on).await?).then(|| {
-        let (told, still) = (word(on), word(!on));
-        format!("told to be {told}, and still {still} after {} s", SWITCHING.as_secs())
-    });
+    let (told, still) = (word(on), word(!on));
+    let warning = match is_so(lever, on).await {
+        Ok(true) => None,
+        Ok(false) => Some(format!("told to be {told}, and still {still} after {} s", SWITCHING.as_secs())),
+        Err(error) => Some(format!("{}: {}", unknown(told), chain(&error))),
+    };
     Ok(Powered { word: word(on), changed: true, under_way: true, warning })
+}
+
+/// What is known of a machine that was told to be on or off, and of which nothing was heard then.
+pub(crate) fn unknown(told: &str) -> String {
+    format!("told to be {told}, and whether it is so is not known")
 }
 
 /// Waits until the machine is on or off, as wanted; false if that takes too long.
@@ -125,4 +133,47 @@ pub(crate) async fn is_so(lever: &mut impl Lever, on: bool) -> Result<bool> {
         sleep(LOOK_AGAIN).await;
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine whose BMC is gone after so many answers.
+    struct Leaves {
+        answers: usize,
+        pushed: Vec<Push>,
+    }
+
+    impl Lever for Leaves {
+        fn name(&self) -> &'static str {
+            "BMC b1"
+        }
+
+        async fn is_on(&mut self) -> Result<bool> {
+            self.answers = self.answers.checked_sub(1).ok_or_else(gone)?;
+            Ok(false)
+        }
+
+        async fn push(&mut self, push: Push) -> Result<()> {
+            self.pushed.push(push);
+            Ok(())
+        }
+    }
+
+    fn gone() -> Error {
+        Error::Unreachable { what: "BMC b1".into(), source: "refused".into() }
+    }
+
+    #[tokio::test]
+    async fn what_was_pushed_is_done_whatever_comes_then() {
+        let mut lever = Leaves { answers: 0, pushed: Vec::new() };
+        let error = apply(&mut lever, PowerAction::Boot).await.unwrap_err();
+        assert!(error.is_unreachable() && lever.pushed.is_empty(), "{error}");
+        let mut lever = Leaves { answers: 1, pushed: Vec::new() };
+        let powered = apply(&mut lever, PowerAction::Boot).await.unwrap();
+        let warning = "told to be on, and whether it is so is not known: cannot reach BMC b1: refused";
+        assert_eq!((powered.word, powered.changed, powered.warning.as_deref()), ("on", true, Some(warning)));
+        assert_eq!(lever.pushed, [Push::On]);
+    }
 }

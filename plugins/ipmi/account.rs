@@ -2,13 +2,14 @@
 
 use super::handshake::{LONGEST_PASSWORD, LONGEST_USER};
 use super::message::Request;
-use crate::Secret;
+use crate::{ControllerUser, Secret};
 
 const APPLICATION: u8 = 0x06;
 
 /// What a user may do, as a BMC counts.
 const PRIVILEGES: [&str; 6] = ["none", "callback", "user", "operator", "administrator", "oem"];
-const ADMINISTRATOR: u8 = 4;
+/// May log in by a link and ask by messages, with all rights.
+const ADMINISTRATOR: u8 = 0x34;
 
 pub(super) fn get_access(channel: u8, user: u8) -> Request {
     Request::new(APPLICATION, 0x44, &[channel, user])
@@ -20,6 +21,8 @@ pub(super) struct Access {
     pub(super) most: u8,
     pub(super) privilege: &'static str,
     pub(super) enabled: bool,
+    /// All of them, as they are set again.
+    pub(super) rights: u8,
 }
 
 pub(super) fn access(answer: &[u8]) -> Option<Access> {
@@ -27,7 +30,8 @@ pub(super) fn access(answer: &[u8]) -> Option<Access> {
     const MESSAGING: u8 = 0x10;
     const DISABLED: u8 = 2;
     let privilege = PRIVILEGES.get(usize::from(access & 0x0f)).copied().unwrap_or("none");
-    Some(Access { most: most & 0x3f, privilege, enabled: access & MESSAGING != 0 && status >> 6 != DISABLED })
+    let enabled = access & MESSAGING != 0 && status >> 6 != DISABLED;
+    Some(Access { most: most & 0x3f, privilege, enabled, rights: access & 0x7f })
 }
 
 pub(super) fn get_name(user: u8) -> Request {
@@ -58,9 +62,34 @@ pub(super) fn enable(user: u8, on: bool) -> Request {
 
 /// Lets a user in by this channel, as an administrator.
 pub(super) fn set_administrator(channel: u8, user: u8) -> Request {
+    set_rights(channel, user, ADMINISTRATOR)
+}
+
+/// Rights as [`access`] has them.
+fn set_rights(channel: u8, user: u8, rights: u8) -> Request {
     const CHANGE: u8 = 0x80;
-    const LINK_AND_MESSAGING: u8 = 0x30;
-    Request::new(APPLICATION, 0x43, &[CHANGE | LINK_AND_MESSAGING | channel, user, ADMINISTRATOR, 0])
+    Request::new(APPLICATION, 0x43, &[CHANGE | rights & 0x70 | channel, user, rights & 0x0f, 0])
+}
+
+/// What makes a user what it was, with the password that it had as far as that is known; nobody new is left who may log in,
+/// wherever it ends.
+pub(super) fn back(
+    channel: u8,
+    former: &ControllerUser,
+    rights: u8,
+    password: Option<&Secret>,
+) -> Vec<(&'static str, Request)> {
+    let (number, is_new) = (former.number, former.name.is_empty());
+    let mut steps = Vec::new();
+    if is_new || !former.enabled {
+        steps.push(("disable a user", enable(number, false)));
+    }
+    if is_new {
+        steps.push(("take a user's rights", set_rights(channel, number, rights)));
+    }
+    steps.push(("name a user", set_name(number, &former.name)));
+    steps.extend(password.map(|password| ("set a password", set_password(number, password))));
+    steps
 }
 
 fn padded<const N: usize>(text: &str) -> [u8; N] {
@@ -85,11 +114,27 @@ mod tests {
     }
 
     #[test]
+    fn who_could_not_be_made_is_shut_out_first() {
+        let check = |name: &str, enabled: bool, password: Option<&Secret>, expected: &[Request]| {
+            let former = ControllerUser { number: 3, name: name.into(), privilege: "none", enabled };
+            let steps: Vec<Request> =
+                back(1, &former, 0x0f, password).into_iter().map(|(_, request)| request).collect();
+            assert_eq!(steps, expected, "{name}");
+        };
+        let rights = Request::new(APPLICATION, 0x43, &[0x81, 3, 0x0f, 0]);
+        check("", false, None, &[enable(3, false), rights, set_name(3, "")]);
+        let password = Secret::new("sesame");
+        check("ada", true, Some(&password), &[set_name(3, "ada"), set_password(3, &password)]);
+        check("ada", false, None, &[enable(3, false), set_name(3, "ada")]);
+    }
+
+    #[test]
     fn rights_are_read() {
         let read = access(&[0x0a, 0x42, 0, 0x34]);
-        assert_eq!(read, Some(Access { most: 10, privilege: "administrator", enabled: true }));
-        assert_eq!(access(&[0x0a, 0x82, 0, 0x32]), Some(Access { most: 10, privilege: "user", enabled: false }));
-        assert_eq!(access(&[0x0a, 0x02, 0, 0x0f]), Some(Access { most: 10, privilege: "none", enabled: false }));
+        assert_eq!(read, Some(Access { most: 10, privilege: "administrator", enabled: true, rights: 0x34 }));
+        let off = Access { most: 10, privilege: "user", enabled: false, rights: 0x32 };
+        assert_eq!(access(&[0x0a, 0x82, 0, 0x32]), Some(off));
+        assert_eq!(access(&[0x0a, 0x02, 0, 0x0f]), Some(Access { privilege: "none", rights: 0x0f, ..off }));
         assert_eq!(name(b"ada\0\0ghost"), "ada");
     }
 

@@ -1,6 +1,6 @@
 //! The chassis commands: power, and what is booted next. Pure.
 
-use super::message::Request;
+use super::message::{Repeat, Request};
 use crate::{BeaconState, BootDevice, BootOverride, Measured, Persistence, Vital};
 
 const CHASSIS: u8 = 0x00;
@@ -79,7 +79,11 @@ pub(super) fn identify(on: bool) -> Request {
 }
 
 pub(super) fn control(control: Control) -> Request {
-    Request::new(CHASSIS, 0x02, &[control as u8]).once()
+    let repeat = match control {
+        Control::Down | Control::Up => Repeat::Late,
+        Control::Cycle | Control::Reset | Control::Soft => Repeat::Never,
+    };
+    Request::new(CHASSIS, 0x02, &[control as u8]).repeated(repeat)
 }
 
 /// Lets a boot override live longer than the minute after which a BMC forgets it by default. A push of a button or a
@@ -139,6 +143,9 @@ mod tests {
     #[test]
     fn requests_are_those_of_the_specification() {
         assert_eq!(control(Control::Soft).data, [5]);
+        let repeats = [Control::Up, Control::Down, Control::Reset, Control::Cycle, Control::Soft];
+        let repeats = repeats.map(|what| control(what).repeat);
+        assert_eq!(repeats, [Repeat::Late, Repeat::Late, Repeat::Never, Repeat::Never, Repeat::Never]);
         let wanted = BootOverride { device: BootDevice::Network, persistence: Persistence::Once, efi: false };
         assert_eq!(set_boot(Some(wanted)).data, [5, 0x80, 0x04, 0, 0, 0]);
         let wanted = BootOverride { device: BootDevice::Setup, persistence: Persistence::Always, efi: true };

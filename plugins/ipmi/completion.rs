@@ -2,11 +2,14 @@
 
 use super::message::Repeat;
 
+/// It has had this request before, whose answer was lost.
+pub(super) const DUPLICATE: u8 = 0xcf;
+
 /// Whether the same may be asked again in a moment. What may have been done already is not asked for twice.
 pub(super) fn is_busy(code: u8, repeat: Repeat) -> bool {
     match code {
         0xc0 | 0xd0..=0xd2 => true,
-        0xc3 | 0xce => repeat == Repeat::Soon,
+        0xc3 | 0xce | DUPLICATE => repeat == Repeat::Soon,
         _ => false,
     }
 }
@@ -31,4 +34,20 @@ pub(super) fn words(code: u8) -> String {
         _ => return format!("it refuses with completion code {code:#04x}"),
     };
     words.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_not_done_is_asked_for_anew() {
+        let check = |code: u8, expected: [bool; 3]| {
+            assert_eq!([Repeat::Soon, Repeat::Late, Repeat::Never].map(|repeat| is_busy(code, repeat)), expected);
+        };
+        check(0xc0, [true; 3]);
+        check(0xc3, [true, false, false]);
+        check(DUPLICATE, [true, false, false]);
+        check(0, [false; 3]);
+    }
 }

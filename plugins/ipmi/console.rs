@@ -14,11 +14,11 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::io::StreamReader;
 use tracing::debug;
 
-use super::message::Response;
+use super::message::{Repeat, Response};
 use super::pauses::Pauses;
 use super::session::{Received, Session};
 use super::sol::{self, Flow, Frame};
-use super::{Ipmi, NAME, Orphans};
+use super::{Ipmi, NAME, Orphans, completion};
 use crate::{Attach, Console, Control, Error, Interruption, Invocation, Result, Size, chain};
 
 const DOING: &str = "open the console";
@@ -96,12 +96,17 @@ impl Console for Ipmi {
 /// session of ours that was cut off.
 async fn activate(session: &mut Session, take_over: bool, orphans: &Orphans) -> Result<usize> {
     for _ in 0..TRIES {
-        let answer = session.try_ask(DOING, &sol::activate().once()).await?;
+        let answer = session.try_ask(DOING, &sol::activate().repeated(Repeat::Late)).await?;
+        if answer.code == completion::DUPLICATE {
+            // It was activated, and with the answer we have lost what it said of the console.
+            continue;
+        }
         if answer.code == sol::TAKEN {
             let owner = session.try_ask(DOING, &sol::get_owner()).await?;
             let owner = sol::owner(&owner.data).filter(|_| owner.code == 0);
             // Also a session whose activation was answered, and the answer lost.
-            let ours = orphans.has(session.name(), owner) || (owner.is_some() && owner == session.number());
+            let cut_off = session.peer().is_some_and(|peer| orphans.has(peer, owner, Instant::now()));
+            let ours = cut_off || (owner.is_some() && owner == session.number());
             if !take_over && !ours {
                 return Err(Error::Occupied { what: session.name().to_owned() });
             }
@@ -113,6 +118,9 @@ async fn activate(session: &mut Session, take_over: bool, orphans: &Orphans) -> 
             return Err(Error::Refused { what: format!("{}: cannot {DOING}", session.name()), why: why.into() });
         }
         let answer = session.succeeded(DOING, answer)?;
+        if let Some(peer) = session.peer() {
+            orphans.remove(peer);
+        }
         return sol::room(&answer).ok_or_else(|| session.garbled(DOING));
     }
     Err(Error::Occupied { what: session.name().to_owned() })
@@ -226,7 +234,9 @@ impl Carrier {
                 }
             }
             Ending::Lost(why) => {
-                self.orphans.add(&self.name, self.owner);
+                if let Some(peer) = self.session.peer() {
+                    self.orphans.add(peer, self.owner, Instant::now());
+                }
                 self.said.send(Err(io::Error::other(Interruption(why)))).await.ok(); // who has gone needs no reason
             }
             Ending::Closed(why) => {
@@ -368,12 +378,21 @@ mod tests {
     #[test]
     fn a_console_that_was_cut_off_is_ours_again() {
         let orphans = Orphans::default();
-        orphans.add("BMC b1", Some(7));
-        orphans.add("BMC b2", None);
-        let check = |name: &str, owner: Option<u32>, expected: bool| assert_eq!(orphans.has(name, owner), expected);
-        check("BMC b1", Some(7), true);
-        check("BMC b1", Some(8), false);
-        check("BMC b1", None, false);
-        check("BMC b2", None, false);
+        let [b1, port, b2] = ["10.0.0.1:623", "10.0.0.1:6230", "10.0.0.2:623"].map(|text| text.parse().unwrap());
+        let now = Instant::now();
+        orphans.add(b1, Some(7), now);
+        orphans.add(b2, None, now);
+        let check = |bmc, owner: Option<u32>, seconds: u64, expected: bool| {
+            assert_eq!(orphans.has(bmc, owner, now + Duration::from_secs(seconds)), expected, "{bmc} {owner:?}");
+        };
+        check(b1, Some(7), 0, true);
+        check(b1, Some(7), 59, true);
+        check(b1, Some(7), 60, false);
+        check(port, Some(7), 0, false);
+        check(b1, Some(8), 0, false);
+        check(b1, None, 0, false);
+        check(b2, None, 0, false);
+        orphans.remove(b1);
+        check(b1, Some(7), 0, false);
     }
 }

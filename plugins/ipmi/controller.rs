@@ -1,13 +1,12 @@
 //! What a BMC itself is to be. Whatever is changed is looked at from outside before it counts, and put back if it fails.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tables::Node;
 use tokio::time::{Instant, sleep};
 
-use super::account;
+use super::account::{self, Access};
 use super::lan::{self, Parameter, Step};
 use super::session::Session;
 use super::target::{Target, check_login};
@@ -15,6 +14,9 @@ use super::{Ipmi, check};
 use crate::{
     Controller, ControllerNetwork, ControllerUser, Error, NetworkChange, Result, Secret, UserChange, UserChanged,
 };
+
+/// Which BMC it is.
+type Guid = [u8; 16];
 
 /// How often a BMC with another network is asked whether it is there; it may take seconds to be.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -42,36 +44,41 @@ impl Controller for Ipmi {
 
     async fn set_network(&self, node: &Node, change: &NetworkChange) -> Result<ControllerNetwork> {
         let target = self.target(node).await?;
-        let mut session = self.open(&target).await?;
+        let mut session = match self.open(&target).await {
+            Err(error @ Error::Unreachable { .. }) => return self.moved_before(&target, change).await.ok_or(error),
+            session => session?,
+        };
         let channel = channel(&mut session).await?;
         let before = read(&mut session, channel).await?;
         let wanted = lan::changed(before, change);
         if let Some(why) = lan::fault(&wanted) {
-            return Err(Error::Refused { what: format!("{}: cannot {NETWORK}", target.name), why });
+            return Err(refused(&target, NETWORK, why));
         }
         let steps = lan::steps(&before, &wanted);
         if steps.is_empty() {
             return Ok(before);
         }
-        let moved = match wanted.address == before.address {
-            true => target.clone(),
-            false => Target {
-                name: format!("BMC {}", wanted.address),
-                address: SocketAddr::new(wanted.address.into(), target.address.port()),
-                ..target.clone()
-            },
-        };
+        let mut moved = target.clone();
+        if wanted.address != before.address {
+            moved = target.at(wanted.address);
+            let there = self.is_there(moved.address).await;
+            if there.map_err(|error| refused(&target, NETWORK, crate::chain(&error)))? {
+                let why = format!("a BMC answers at {} already", wanted.address);
+                return Err(refused(&target, NETWORK, why));
+            }
+        }
+        let guid = session.guid();
         let applied = carry_out(&mut session, channel, &steps).await;
         drop(session);
         let failed = match applied {
             // Its answer may have been lost with its old address.
-            Ok(()) | Err(Error::TimedOut { .. }) => match self.is_so(&moved, &wanted).await {
+            Ok(()) | Err(Error::TimedOut { .. }) => match self.is_so(&moved, guid, &wanted).await {
                 Ok(()) => return Ok(wanted),
                 Err(error) => error,
             },
             Err(error) => error,
         };
-        let back = self.go_back([&target, &moved], &before).await;
+        let back = self.go_back([&target, &moved], guid, &before).await;
         Err(undone(&target, NETWORK, &failed, back))
     }
 
@@ -100,66 +107,110 @@ impl Controller for Ipmi {
         };
         let channel = channel(&mut session).await?;
         let former = place(&mut session, channel, change.number, &login).await?;
+        let rights = access(&mut session, channel, former.number).await?.rights;
         let is_us = former.name == target.user;
         let applied = make(&mut session, channel, &former, &login, &change.password).await;
         let failed = match applied {
-            Ok(()) => match self.open(&changed).await {
-                Ok(_) => return Ok(UserChanged { name: login, is_us }),
+            Ok(()) => match self.is_let_in(&changed, session.guid()).await {
+                Ok(()) => return Ok(UserChanged { name: login, is_us }),
                 Err(error) => error,
             },
             Err(error) => error,
         };
-        let back = put_back(&mut session, &former, is_us.then_some(&target.password)).await;
+        let back = put_back(&mut session, channel, &former, rights, is_us.then_some(&target.password)).await;
         Err(undone(&target, USER, &failed, back))
     }
 }
 
 impl Ipmi {
-    /// Waits until the BMC is reached with this network.
-    async fn is_so(&self, target: &Target, wanted: &ControllerNetwork) -> Result<()> {
-        let deadline = Instant::now() + self.limit * PATIENCE;
-        loop {
-            let found = async {
-                let mut session = self.open(target).await?;
-                let channel = channel(&mut session).await?;
-                read(&mut session, channel).await
-            };
-            let error = match found.await {
-                Ok(found) if found == *wanted => return Ok(()),
-                Ok(_) => Error::Refused {
-                    what: target.name.clone(),
-                    why: "it has taken the values and not kept them".into(),
-                },
-                Err(error @ Error::Denied { .. }) => return Err(error),
-                Err(error) => error,
-            };
-            if Instant::now() + LOOK_AGAIN >= deadline {
-                return Err(error);
-            }
-            sleep(LOOK_AGAIN).await;
+    /// The network of a BMC that a run before this one has moved, when that came no farther.
+    async fn moved_before(&self, target: &Target, change: &NetworkChange) -> Option<ControllerNetwork> {
+        let moved = target.at(change.address?);
+        if moved.address == target.address {
+            return None;
         }
+        let mut session = self.open(&moved).await.ok()?;
+        let channel = channel(&mut session).await.ok()?;
+        let network = read(&mut session, channel).await.ok()?;
+        lan::is_as_asked(&network, change).then_some(network)
+    }
+
+    /// A session with the BMC that has this GUID, where that is known.
+    async fn open_same(&self, target: &Target, guid: Option<Guid>) -> Result<Session> {
+        let session = self.open(target).await?;
+        if guid.is_some() && session.guid() != guid {
+            return Err(Error::Denied { what: target.name.clone(), why: "this is another BMC, by its GUID".into() });
+        }
+        Ok(session)
+    }
+
+    /// Waits until the BMC is reached with this network.
+    async fn is_so(&self, target: &Target, guid: Option<Guid>, wanted: &ControllerNetwork) -> Result<()> {
+        let patience = self.patience();
+        while let Err(error) = self.look(target, guid, wanted).await {
+            patience.after(error).await?;
+        }
+        Ok(())
+    }
+
+    async fn look(&self, target: &Target, guid: Option<Guid>, wanted: &ControllerNetwork) -> Result<()> {
+        let mut session = self.open_same(target, guid).await?;
+        let channel = channel(&mut session).await?;
+        if read(&mut session, channel).await? == *wanted {
+            return Ok(());
+        }
+        let why = "it has taken the values and not kept them".into();
+        Err(Error::Refused { what: target.name.clone(), why })
+    }
+
+    /// Waits until the BMC lets us in.
+    async fn is_let_in(&self, target: &Target, guid: Option<Guid>) -> Result<()> {
+        let patience = self.patience();
+        while let Err(error) = self.open_same(target, guid).await {
+            patience.after(error).await?;
+        }
+        Ok(())
+    }
+
+    fn patience(&self) -> Patience {
+        Patience { deadline: Instant::now() + self.limit * PATIENCE }
     }
 
     /// Puts the network back by whichever way the BMC is reached.
-    async fn go_back(&self, ways: [&Target; 2], before: &ControllerNetwork) -> Result<()> {
-        let mut session = match self.open(ways[0]).await {
+    async fn go_back(&self, ways: [&Target; 2], guid: Option<Guid>, before: &ControllerNetwork) -> Result<()> {
+        let mut session = match self.open_same(ways[0], guid).await {
             Ok(session) => session,
-            Err(_) => self.open(ways[1]).await?,
+            Err(_) => self.open_same(ways[1], guid).await?,
         };
         let channel = channel(&mut session).await?;
         let now = read(&mut session, channel).await?;
-        let mut steps = lan::steps(&now, before);
-        if now.fixed && !before.fixed {
-            // What gives the address gives all else; it is the last step, as it may cut us off.
-            steps = vec![Step::new(Parameter::Source, &[lan::GIVEN])];
-        }
-        match carry_out(&mut session, channel, &steps).await {
+        match carry_out(&mut session, channel, &lan::steps_back(&now, before)).await {
             Ok(()) | Err(Error::TimedOut { .. }) => (),
             Err(error) => return Err(error),
         }
         drop(session);
-        if before.fixed { self.is_so(ways[0], before).await } else { self.open(ways[0]).await.map(drop) }
+        if before.fixed { self.is_so(ways[0], guid, before).await } else { self.is_let_in(ways[0], guid).await }
     }
+}
+
+/// The wait for a BMC that is about to be otherwise.
+struct Patience {
+    deadline: Instant,
+}
+
+impl Patience {
+    /// Comes back when it may be tried again; with the error if time is up, or the BMC says that it is not so.
+    async fn after(&self, error: Error) -> Result<()> {
+        if matches!(error, Error::Denied { .. }) || Instant::now() + LOOK_AGAIN >= self.deadline {
+            return Err(error);
+        }
+        sleep(LOOK_AGAIN).await;
+        Ok(())
+    }
+}
+
+fn refused(target: &Target, doing: &str, why: String) -> Error {
+    Error::Refused { what: format!("{}: cannot {doing}", target.name), why }
 }
 
 /// What failed, and what has become of the BMC.
@@ -169,7 +220,7 @@ fn undone(target: &Target, doing: &str, failed: &Error, back: Result<()>) -> Err
         Ok(()) => format!("{failed}; it is as it was"),
         Err(error) => format!("{failed}; and it could not be put back: {}", crate::chain(&error)),
     };
-    Error::Refused { what: format!("{}: cannot {doing}", target.name), why }
+    refused(target, doing, why)
 }
 
 async fn channel(session: &mut Session) -> Result<u8> {
@@ -216,14 +267,18 @@ async fn carry_out(session: &mut Session, channel: u8, steps: &[Step]) -> Result
     }
 }
 
+async fn access(session: &mut Session, channel: u8, number: u8) -> Result<Access> {
+    let answer = session.ask(USERS, &account::get_access(channel, number)).await?;
+    account::access(&answer).ok_or_else(|| session.garbled(USERS))
+}
+
 /// All places for users, also those that are free.
 async fn users(session: &mut Session, channel: u8) -> Result<Vec<ControllerUser>> {
     let mut users = Vec::new();
     let mut most = MOST_USERS;
     let mut number = 1;
     while number <= most {
-        let answer = session.ask(USERS, &account::get_access(channel, number)).await?;
-        let access = account::access(&answer).ok_or_else(|| session.garbled(USERS))?;
+        let access = access(session, channel, number).await?;
         most = access.most.min(MOST_USERS);
         let answer = session.try_ask(USERS, &account::get_name(number)).await?;
         // A place without a name is refused by some.
@@ -272,19 +327,25 @@ async fn make(
     session.ask("enable a user", &account::enable(number, true)).await.map(drop)
 }
 
-/// A password that nobody knows here cannot be put back.
-async fn put_back(session: &mut Session, former: &ControllerUser, password: Option<&Secret>) -> Result<()> {
-    session.ask("name a user", &account::set_name(former.number, &former.name)).await?;
-    match password {
-        Some(password) => {
-            session.ask("set a password", &account::set_password(former.number, password)).await.map(drop)
-        }
-        None if former.name.is_empty() => {
-            session.ask("disable a user", &account::enable(former.number, false)).await.map(drop)
-        }
-        None => {
-            let why = format!("the former password of '{}' is not known here", former.name);
-            Err(Error::Refused { what: session.name().to_owned(), why })
+/// Does all of it that can be done. A password that nobody knows here cannot be put back.
+async fn put_back(
+    session: &mut Session,
+    channel: u8,
+    former: &ControllerUser,
+    rights: u8,
+    password: Option<&Secret>,
+) -> Result<()> {
+    let mut faults = Vec::new();
+    for (doing, request) in account::back(channel, former, rights, password) {
+        if let Err(error) = session.ask(doing, &request).await {
+            faults.push(crate::chain(&error));
         }
     }
+    if password.is_none() && !former.name.is_empty() {
+        faults.push(format!("the former password of '{}' is not known here", former.name));
+    }
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Refused { what: session.name().to_owned(), why: faults.join("; ") })
 }

@@ -45,6 +45,12 @@ impl Discovery for Ipmi {
 }
 
 impl Ipmi {
+    /// Whether a BMC answers there.
+    pub(super) async fn is_there(&self, peer: SocketAddr) -> Result<bool> {
+        let mut line = self.wire.plain(peer)?;
+        Ok(exchange(&mut line, &plain::get_capabilities(), 0).await?.is_some())
+    }
+
     /// What is told outside of a session.
     async fn introduction(&self, peer: SocketAddr) -> Result<Option<(plain::Capabilities, Option<String>)>> {
         let mut line = self.wire.plain(peer)?;
@@ -75,6 +81,12 @@ impl Ipmi {
 
 /// The data of a successful answer; None where none comes.
 async fn ask(line: &mut Line, request: &Request, sequence: u8) -> Result<Option<Vec<u8>>> {
+    let response = exchange(line, request, sequence).await?;
+    Ok(response.filter(|response| response.code == 0).map(|response| response.data))
+}
+
+/// Any answer; None where none comes.
+async fn exchange(line: &mut Line, request: &Request, sequence: u8) -> Result<Option<Response>> {
     let packet = plain::write(&request.write(sequence));
     let mut pauses = Pauses::from(FIRST_WAIT);
     for _ in 0..SENDS {
@@ -83,7 +95,7 @@ async fn ask(line: &mut Line, request: &Request, sequence: u8) -> Result<Option<
         while let Some(bytes) = line.receive(until).await {
             let response = plain::read(&bytes).and_then(Response::read);
             if let Some(response) = response.filter(|response| request.is_answered_by(response, sequence)) {
-                return Ok((response.code == 0).then_some(response.data));
+                return Ok(Some(response));
             }
         }
     }

@@ -120,7 +120,8 @@ pub(super) struct Answered {
     pub(super) reply: Vec<u8>,
     pub(super) keys: Keys,
     session_key: Vec<u8>,
-    guid: [u8; 16],
+    /// Which BMC it is, by its own word.
+    pub(super) guid: [u8; 16],
 }
 
 impl Login<'_> {

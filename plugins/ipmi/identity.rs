@@ -67,6 +67,11 @@ pub(super) fn guid(answer: &[u8]) -> Option<String> {
     Some(parts.map(crate::hex).join("-"))
 }
 
+/// A GUID of a login, in which some BMCs send bytes that tell nobody from another.
+pub(super) fn told(guid: [u8; 16]) -> Option<[u8; 16]> {
+    (guid != [0; 16] && guid != [0xff; 16]).then_some(guid)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -93,6 +98,11 @@ mod tests {
         check("78563412bc9aef4d8123456789abcdef");
         check("efcdab8967452381ef4dbc9a78563412");
         check("123456789abc4def8123456789abcdef");
+    }
+
+    #[test]
+    fn a_guid_may_tell_nothing() {
+        assert_eq!((told([0; 16]), told([0xff; 16]), told([7; 16])), (None, None, Some([7; 16])));
     }
 
     proptest! {

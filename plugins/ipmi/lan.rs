@@ -39,7 +39,7 @@ impl Parameter {
 /// `Source`: written down in the BMC, not given by anybody.
 pub(super) const FIXED: u8 = 1;
 /// `Source`: given by a DHCP server.
-pub(super) const GIVEN: u8 = 2;
+const GIVEN: u8 = 2;
 
 pub(super) fn get_channel() -> Request {
     Request::new(APPLICATION, 0x42, &[THIS_CHANNEL])
@@ -105,10 +105,32 @@ pub(super) fn fault(wanted: &ControllerNetwork) -> Option<String> {
     if mask.leading_ones() + mask.trailing_zeros() != u32::BITS || mask == 0 {
         return Some(format!("{} is no netmask", wanted.mask));
     }
+    if let Some(why) = no_host(wanted.address, mask) {
+        return Some(format!("{} is {why}", wanted.address));
+    }
+    if wanted.gateway == wanted.address {
+        return Some(format!("gateway {} is its own address", wanted.gateway));
+    }
     if !wanted.gateway.is_unspecified() && address & mask != gateway & mask {
         return Some(format!("gateway {} is not in the network of {}/{}", wanted.gateway, wanted.address, wanted.mask));
     }
     None
+}
+
+/// Why no BMC can have an address.
+fn no_host(address: Ipv4Addr, mask: u32) -> Option<&'static str> {
+    let host = u32::from(address) & !mask;
+    // A network of one address or two has none that stands for all.
+    let has_ends = mask.trailing_zeros() > 1;
+    match address {
+        _ if address.is_unspecified() => Some("no address"),
+        _ if address.is_loopback() => Some("a loopback address"),
+        _ if address.is_multicast() => Some("a multicast address"),
+        _ if address.is_broadcast() => Some("a broadcast address"),
+        _ if has_ends && host == 0 => Some("the address of its whole network"),
+        _ if has_ends && host == !mask => Some("the broadcast address of its network"),
+        _ => None,
+    }
 }
 
 /// What leads from one network to another; what cuts us off comes last.
@@ -117,6 +139,8 @@ pub(super) fn steps(now: &ControllerNetwork, wanted: &ControllerNetwork) -> Vec<
     if wanted.fixed && !now.fixed {
         steps.push(Step::new(Parameter::Source, &[FIXED]));
     }
+    // Behind the address it could not be sent any more.
+    steps.extend(vlan_step(now, wanted));
     let parts = |network: &ControllerNetwork| {
         [(Parameter::Mask, network.mask), (Parameter::Gateway, network.gateway), (Parameter::Address, network.address)]
     };
@@ -125,10 +149,25 @@ pub(super) fn steps(now: &ControllerNetwork, wanted: &ControllerNetwork) -> Vec<
             steps.push(Step::new(parameter, &new.octets()));
         }
     }
-    if wanted.vlan != now.vlan {
-        steps.push(Step::new(Parameter::Vlan, &of_vlan(wanted.vlan)));
-    }
     steps
+}
+
+/// What leads back to a network that was there before.
+pub(super) fn steps_back(now: &ControllerNetwork, before: &ControllerNetwork) -> Vec<Step> {
+    if before.fixed || !now.fixed {
+        return steps(now, before);
+    }
+    // Who gives the address gives all else but the VLAN; it is the last step, as it may cut us off.
+    vlan_step(now, before).into_iter().chain([Step::new(Parameter::Source, &[GIVEN])]).collect()
+}
+
+fn vlan_step(now: &ControllerNetwork, wanted: &ControllerNetwork) -> Option<Step> {
+    (wanted.vlan != now.vlan).then(|| Step::new(Parameter::Vlan, &of_vlan(wanted.vlan)))
+}
+
+/// Whether a network is what was asked for.
+pub(super) fn is_as_asked(network: &ControllerNetwork, change: &NetworkChange) -> bool {
+    changed(*network, change) == *network
 }
 
 pub(super) fn address(value: [u8; 4]) -> Ipv4Addr {
@@ -147,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_is_set_and_the_address_late() {
+    fn only_what_differs_is_set_and_the_address_last() {
         let now = ControllerNetwork { fixed: false, ..network("10.0.0.7", "255.255.0.0", "0.0.0.0") };
         assert_eq!(steps(&now, &now), []);
         let change = NetworkChange {
@@ -158,12 +197,51 @@ mod tests {
         };
         let expected = [
             Step::new(Parameter::Source, &[1]),
+            Step::new(Parameter::Vlan, &[0x23, 0x81]),
             Step::new(Parameter::Gateway, &[10, 0, 0, 1]),
             Step::new(Parameter::Address, &[10, 0, 1, 7]),
-            Step::new(Parameter::Vlan, &[0x23, 0x81]),
         ];
         assert_eq!(steps(&now, &changed(now, &change)), expected);
-        assert_eq!(set(1, &expected[3]).data, [1, 20, 0x23, 0x81]);
+        assert_eq!(set(1, &expected[1]).data, [1, 20, 0x23, 0x81]);
+    }
+
+    #[test]
+    fn the_vlan_goes_back_as_well() {
+        let before = network("10.0.0.7", "255.255.0.0", "0.0.0.0");
+        let now = ControllerNetwork { vlan: Some(7), ..network("10.0.1.7", "255.255.0.0", "0.0.0.0") };
+        let off = Step::new(Parameter::Vlan, &[0, 0]);
+        let address = Step::new(Parameter::Address, &[10, 0, 0, 7]);
+        assert_eq!(steps_back(&now, &before), [off.clone(), address]);
+        let before = ControllerNetwork { fixed: false, ..before };
+        assert_eq!(steps_back(&now, &before), [off, Step::new(Parameter::Source, &[2])]);
+        assert_eq!(steps_back(&before, &before), []);
+    }
+
+    #[test]
+    fn a_change_that_was_made_is_recognised() {
+        let now = network("10.0.1.7", "255.255.0.0", "0.0.0.0");
+        let change = NetworkChange { address: Some(now.address), ..NetworkChange::default() };
+        assert!(is_as_asked(&now, &change));
+        assert!(!is_as_asked(&now, &NetworkChange { vlan: Some(Some(7)), ..change }));
+        assert!(!is_as_asked(&ControllerNetwork { fixed: false, ..now }, &change));
+    }
+
+    #[test]
+    fn addresses_that_cut_a_bmc_off_are_seen() {
+        let check = |address: &str, mask: &str, gateway: &str, expected: Option<&str>| {
+            assert_eq!(fault(&network(address, mask, gateway)).as_deref(), expected, "{address}/{mask}");
+        };
+        let mask = "255.255.255.0";
+        check("0.0.0.0", mask, "0.0.0.0", Some("0.0.0.0 is no address"));
+        check("127.0.0.1", mask, "0.0.0.0", Some("127.0.0.1 is a loopback address"));
+        check("224.0.0.1", mask, "0.0.0.0", Some("224.0.0.1 is a multicast address"));
+        check("255.255.255.255", mask, "0.0.0.0", Some("255.255.255.255 is a broadcast address"));
+        check("10.0.0.0", mask, "0.0.0.0", Some("10.0.0.0 is the address of its whole network"));
+        check("10.0.0.255", mask, "0.0.0.0", Some("10.0.0.255 is the broadcast address of its network"));
+        check("10.0.0.255", "255.255.254.0", "0.0.0.0", None);
+        check("10.0.0.0", "255.255.255.254", "10.0.0.1", None);
+        check("10.0.0.0", "255.255.255.255", "0.0.0.0", None);
+        check("10.0.0.7", mask, "10.0.0.7", Some("gateway 10.0.0.7 is its own address"));
     }
 
     #[test]

@@ -20,8 +20,10 @@ pub(super) struct Request {
 pub(super) enum Repeat {
     /// Asking again does no harm.
     Soon,
-    /// Doing it twice would; there are BMCs that do not notice a repeated message.
+    /// It is asked for once more and late: there are BMCs that do not notice a repeated message, and do it twice.
     Late,
+    /// Doing it twice would do harm: it is never sent again.
+    Never,
 }
 
 impl Request {
@@ -29,9 +31,18 @@ impl Request {
         Self { function, command, data: data.to_vec(), repeat: Repeat::Soon }
     }
 
-    /// The same, for what must not be done twice.
-    pub(super) fn once(self) -> Self {
-        Self { repeat: Repeat::Late, ..self }
+    /// The same, for what is rather not done twice, or not at all.
+    pub(super) fn repeated(self, repeat: Repeat) -> Self {
+        Self { repeat, ..self }
+    }
+
+    /// Whether a copy that was sent as the n-th is not followed by another.
+    pub(super) fn is_last(&self, sent: u32) -> bool {
+        match self.repeat {
+            Repeat::Soon => false,
+            Repeat::Late => sent > 1,
+            Repeat::Never => true,
+        }
     }
 
     /// `sequence` has six bits and comes back in the response.
@@ -104,6 +115,12 @@ mod tests {
         // Get Device ID as of `ipmitool -vvv`, and Chassis Control: power up.
         assert_eq!(Request::new(6, 1, &[]).write(1), [0x20, 0x18, 0xc8, 0x81, 0x04, 0x01, 0x7a]);
         assert_eq!(Request::new(0, 2, &[1]).write(2), [0x20, 0x00, 0xe0, 0x81, 0x08, 0x02, 0x01, 0x74]);
+    }
+
+    #[test]
+    fn what_does_harm_is_sent_once() {
+        let last = |repeat| [1, 2].map(|sent| Request::new(0, 2, &[]).repeated(repeat).is_last(sent));
+        assert_eq!([Repeat::Soon, Repeat::Late, Repeat::Never].map(last), [[false; 2], [false, true], [true; 2]]);
     }
 
     proptest! {

@@ -37,10 +37,12 @@ mod window;
 mod wire;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tables::Node;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use self::session::Session;
@@ -64,22 +66,34 @@ pub(crate) struct Ipmi {
     orphans: Orphans,
 }
 
-/// Sessions of ours that were cut off with a console, by the name of the BMC. It keeps the console for them until it has
-/// forgotten them.
+/// Sessions of ours that were cut off with a console, by where the BMC is, and since when. It keeps the console for them
+/// until it has forgotten them; what has their number later is somebody else's.
 #[derive(Debug, Clone, Default)]
-struct Orphans(Arc<Mutex<HashMap<String, u32>>>);
+struct Orphans(Arc<Mutex<HashMap<SocketAddr, (u32, Instant)>>>);
+
+/// After this a BMC has forgotten a silent session, by the specification.
+const FORGOTTEN: Duration = Duration::from_secs(60);
 
 impl Orphans {
-    fn add(&self, bmc: &str, session: Option<u32>) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn add(&self, bmc: SocketAddr, session: Option<u32>, now: Instant) {
         if let Some(session) = session {
-            all.insert(bmc.to_owned(), session);
+            self.all().insert(bmc, (session, now));
         }
     }
 
-    fn has(&self, bmc: &str, session: Option<u32>) -> bool {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        session.is_some() && all.get(bmc).copied() == session
+    fn has(&self, bmc: SocketAddr, session: Option<u32>, now: Instant) -> bool {
+        let all = self.all();
+        let known = all.get(&bmc).filter(|(_, since)| now.duration_since(*since) < FORGOTTEN);
+        session.is_some() && known.map(|(known, _)| *known) == session
+    }
+
+    /// The console is somebody's again.
+    fn remove(&self, bmc: SocketAddr) {
+        self.all().remove(&bmc);
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<SocketAddr, (u32, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,7 +5,7 @@ use tables::Node;
 
 use super::chassis::{self, Control};
 use super::session::Session;
-use super::{Ipmi, check};
+use super::{Ipmi, check, completion};
 use crate::bmc::power::{self, Lever, Push};
 use crate::{Power, PowerAction, PowerReading, Powered, Result};
 
@@ -45,6 +45,10 @@ impl Lever for Session {
             Push::Cycle => Control::Cycle,
             Push::Soft => Control::Soft,
         };
-        self.ask(push.doing(), &chassis::control(control)).await.map(drop)
+        let answer = self.try_ask(push.doing(), &chassis::control(control)).await?;
+        if answer.code == completion::DUPLICATE && matches!(push, Push::On | Push::Off) {
+            return Ok(());
+        }
+        self.succeeded(push.doing(), answer).map(drop)
     }
 }

@@ -206,6 +206,7 @@ impl<'a> Records<'a> {
         const ABSENT: u8 = 0xcb;
         let mut count = count;
         loop {
+            in_time(self.session, self.deadline)?;
             let request = self.store.get(self.reservation, record, offset, count);
             let answer = self.session.try_ask(DOING, &request).await?;
             match answer.code {

@@ -1,5 +1,6 @@
 //! A session with a BMC: logging in, asking, leaving. The packets themselves are the business of the pure modules.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -10,6 +11,7 @@ use tracing::debug;
 use super::cipher::{Keys, Suite};
 use super::completion;
 use super::handshake::{self, Login, Privilege, Refusal};
+use super::identity;
 use super::message::{Repeat, Request, Response};
 use super::packet::{self, Kind, Packet};
 use super::pauses::Pauses;
@@ -106,6 +108,16 @@ impl Session {
     /// The BMC's number for it.
     pub(super) fn number(&self) -> Option<u32> {
         self.talk.as_ref().map(|talk| talk.managed)
+    }
+
+    /// Where the BMC is.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.talk.as_ref().map(|talk| talk.line.peer)
+    }
+
+    /// Which BMC it is; None where it does not tell.
+    pub(super) fn guid(&self) -> Option<[u8; 16]> {
+        self.talk.as_ref().and_then(|talk| identity::told(talk.guid))
     }
 
     /// An answer that is too short or says what cannot be.
@@ -228,6 +240,7 @@ impl Entry<'_> {
             line,
             name: self.target.name.clone(),
             keys: answered.keys,
+            guid: answered.guid,
             managed,
             privilege,
             limit: self.limit,
@@ -290,6 +303,8 @@ struct Talk {
     line: Line,
     name: String,
     keys: Keys,
+    /// As the BMC gave it in the login.
+    guid: [u8; 16],
     /// The BMC's number for the session.
     managed: u32,
     privilege: Privilege,
@@ -337,7 +352,7 @@ impl Talk {
             let (response, sent) = self.exchange(doing, request, deadline).await?;
             let again = Instant::now() + pauses.pause();
             // A BMC that is busy may be so with the first copy, whose answer was lost.
-            let may_be_done = request.repeat == Repeat::Late && sent > 1;
+            let may_be_done = request.repeat != Repeat::Soon && sent > 1;
             if may_be_done || !completion::is_busy(response.code, request.repeat) || again >= deadline {
                 return Ok(response);
             }
@@ -350,12 +365,17 @@ impl Talk {
         let message = self.numbered(request);
         let first = match request.repeat {
             Repeat::Soon => FIRST_WAIT_OF_COMMAND.min(self.limit / 4),
-            Repeat::Late => self.limit / 2,
+            Repeat::Late | Repeat::Never => self.limit / 2,
         };
         let mut pauses = Pauses::from(first);
         for sent in 1.. {
-            self.send(Kind::Message, &message).await?;
-            let is_last = request.repeat == Repeat::Late && sent > 1;
+            match self.send(Kind::Message, &message).await {
+                Err(error) if sent == 1 => return Err(error),
+                // The first copy may have been heard, so that this is no BMC that was not reached.
+                Err(error) => debug!(bmc = self.name, %error, "not sent again"),
+                Ok(()) => (),
+            }
+            let is_last = request.is_last(sent);
             let until = if is_last { deadline } else { (Instant::now() + pauses.pause()).min(deadline) };
             while let Some(bytes) = self.line.receive(until).await {
                 let response = self.unsealed(&bytes).filter(|(kind, _)| *kind == Kind::Message);
@@ -368,7 +388,8 @@ impl Talk {
                 break;
             }
         }
-        Err(Error::TimedOut { what: format!("{}: cannot {doing}", self.name), after: self.limit })
+        let perhaps = if request.repeat == Repeat::Soon { "" } else { ", though it may have been done" };
+        Err(Error::TimedOut { what: format!("{}: cannot {doing}{perhaps}", self.name), after: self.limit })
     }
 
     /// The request under the next number.

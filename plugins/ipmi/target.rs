@@ -1,6 +1,6 @@
 //! Where a node's BMC is and who we are to it, within the bounds of IPMI.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tables::Node;
@@ -24,6 +24,14 @@ pub(super) struct Target {
     pub(super) address: SocketAddr,
     pub(super) user: String,
     pub(super) password: Secret,
+}
+
+impl Target {
+    /// The same at another address.
+    pub(super) fn at(&self, address: Ipv4Addr) -> Self {
+        let peer = SocketAddr::new(address.into(), self.address.port());
+        Self { name: format!("BMC {address}"), address: peer, ..self.clone() }
+    }
 }
 
 impl<'a> Definition<'a> {

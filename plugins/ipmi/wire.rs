@@ -160,7 +160,7 @@ async fn sort(udp: Arc<UdpSocket>, inboxes: Inboxes) {
 /// The way to one BMC for one session, or for what is said outside of any.
 pub(super) struct Line {
     socket: Arc<Socket>,
-    peer: SocketAddr,
+    pub(super) peer: SocketAddr,
     whose: Whose,
     /// Our number for the session; 0 outside of one.
     pub(super) console: u32,

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::Secret;
+
 /// Texts are for people and terminals; what is longer is cut.
 const LONGEST_TEXT: usize = 512;
 const LONGEST_LINK: usize = 1024;
@@ -74,12 +76,30 @@ impl Document {
         detail.or_else(|| self.text(&["error", "message"]))
     }
 
+    /// Puts stars in the place of secrets, wherever a text has them.
+    pub(super) fn hide(&mut self, secrets: &[Secret]) {
+        hide(&mut self.0, secrets);
+    }
+
     /// Whether an answer gives this reason, by its name in the registry of messages.
     pub(super) fn says(&self, message: &str) -> bool {
         let told = self.objects(&["error", "@Message.ExtendedInfo"]);
         let named = |document: &Self, member: &str| document.text(&[member]).is_some_and(|id| id.ends_with(message));
         told.iter().any(|told| named(told, "MessageId"))
             || self.text(&["error", "code"]).is_some_and(|code| code.ends_with(message))
+    }
+}
+
+fn hide(value: &mut Value, secrets: &[Secret]) {
+    match value {
+        Value::String(text) => {
+            for secret in secrets.iter().map(Secret::reveal).filter(|secret| !secret.is_empty()) {
+                *text = text.replace(secret, "***");
+            }
+        }
+        Value::Array(all) => all.iter_mut().for_each(|value| hide(value, secrets)),
+        Value::Object(members) => members.values_mut().for_each(|value| hide(value, secrets)),
+        _ => {}
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use hyper::{Method, StatusCode};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::document::{Document, last};
 use super::quirks::Quirks;
@@ -12,6 +13,8 @@ use crate::{Error, Result};
 
 /// Pages of a collection; one that never ends comes to an end.
 const PAGES: usize = 200;
+/// What a collection may have; it is read within the limit of one answer.
+const MEMBERS: usize = 1024;
 /// Systems that are looked at for a name.
 const SYSTEMS: usize = 64;
 const LOOKING: &str = "find the machine";
@@ -25,8 +28,13 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// The only machine of a BMC, else the one that is called like the node.
-    pub(super) async fn find(mut session: Session, node: &str) -> Result<Self> {
+    /// The only machine of a BMC, else the one that is called like the node; within the limit of one answer.
+    pub(super) async fn find(session: Session, node: &str) -> Result<Self> {
+        let (limit, late) = (session.limit(), late(&session, LOOKING));
+        timeout(limit, Self::found(session, node)).await.map_err(|_| late)?
+    }
+
+    async fn found(mut session: Session, node: &str) -> Result<Self> {
         let quirks = Quirks::of(&session.root);
         let systems = session.root.link(&["Systems"]);
         let systems = systems.ok_or_else(|| session.garbled(LOOKING, "it tells of no systems"))?;
@@ -106,12 +114,24 @@ async fn named(session: &mut Session, paths: &[String], node: &str) -> Result<St
 
 /// The paths of what is in a collection.
 pub(super) async fn members(session: &mut Session, doing: &str, path: &str) -> Result<Vec<String>> {
+    let (limit, late) = (session.limit(), late(session, doing));
+    timeout(limit, all_members(session, doing, path)).await.map_err(|_| late)?
+}
+
+async fn all_members(session: &mut Session, doing: &str, path: &str) -> Result<Vec<String>> {
     let mut paths = Vec::new();
     let mut pages = Pages::of(path);
     while let Some(page) = pages.next(session, doing).await? {
         paths.extend(page.links(&["Members"]));
+        if paths.len() > MEMBERS {
+            return Err(session.garbled(doing, format!("{path} has more than {MEMBERS} members")));
+        }
     }
     Ok(paths)
+}
+
+fn late(session: &Session, doing: &str) -> Error {
+    Error::TimedOut { what: format!("{}: cannot {doing}", session.name()), after: session.limit() }
 }
 
 /// The pages of a collection.

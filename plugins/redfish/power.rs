@@ -9,7 +9,7 @@ use super::machine::{Machine, not_offered};
 use super::quirks::{chosen, resets};
 use super::{Redfish, check};
 use crate::bmc::power::{self, Lever, Push};
-use crate::{Power, PowerAction, PowerReading, PowerState, Powered, Result};
+use crate::{Power, PowerAction, PowerReading, PowerState, Powered, Result, chain};
 
 const TELLING: &str = "tell the power state";
 const RESET: &str = "#ComputerSystem.Reset";
@@ -17,8 +17,8 @@ const RESET: &str = "#ComputerSystem.Reset";
 #[async_trait]
 impl Power for Redfish {
     fn check(&self, node: &Node, action: PowerAction) -> Result<()> {
-        check(self, node)?;
-        power::check(action, super::NAME)
+        power::check(action, super::NAME)?;
+        check(self, node)
     }
 
     async fn state(&self, node: &Node) -> Result<PowerReading> {
@@ -79,16 +79,28 @@ impl Machine {
 
     /// A cycle of a machine whose BMC has no word for it.
     async fn off_and_on(&mut self, offered: Option<&[String]>) -> Result<()> {
-        for (push, on) in [(Push::Off, false), (Push::On, true)] {
-            let word = chosen(resets(push), offered);
-            let word = word.ok_or_else(|| not_offered(&self.session, "cycle", offered.unwrap_or_default()))?;
-            self.reset(push, word).await?;
-            if !power::is_so(self, on).await? {
-                let still = if on { "off" } else { "on" };
-                return Err(self.session.refused("cycle", format!("the machine is still {still}")));
-            }
+        let words = (chosen(resets(Push::Off), offered), chosen(resets(Push::On), offered));
+        let (Some(off), Some(on)) = words else {
+            return Err(not_offered(&self.session, "cycle", offered.unwrap_or_default()));
+        };
+        self.reset(Push::Off, off).await?;
+        self.is_switched(false).await?;
+        if let Err(error) = self.reset(Push::On, on).await {
+            let why = format!("the machine was switched off, and not on again: {}", chain(&error));
+            return Err(self.session.refused("cycle", why));
         }
-        Ok(())
+        self.is_switched(true).await
+    }
+
+    /// Waits until the machine is as it was told to be. Whatever goes wrong now is no reason to have it done by others.
+    async fn is_switched(&mut self, on: bool) -> Result<()> {
+        let (told, still) = if on { ("on", "off") } else { ("off", "on") };
+        let why = match power::is_so(self, on).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => format!("the machine is still {still}"),
+            Err(error) => format!("{}: {}", power::unknown(told), chain(&error)),
+        };
+        Err(self.session.refused("cycle", why))
     }
 
     /// The words that a machine takes, if its BMC tells them here or where it points to.

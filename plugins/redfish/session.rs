@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{self, HeaderValue};
@@ -23,6 +25,8 @@ use crate::{Error, Result, Secret};
 
 const ROOT: &str = "/redfish/v1/";
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
+/// No BMC is asked again later than that, whatever it wants.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// Connections that break are opened anew so often for one question.
 const BREAKS: usize = 3;
 /// How long a BMC may take to hear that we leave.
@@ -85,7 +89,7 @@ impl Session {
     ) -> Result<Self> {
         let Target { name, host, address, user, password } = target;
         let line = Line { name, host, address, trust: trust.clone(), open: None };
-        let mut talk = Talk { line, limit: limits.connect, user, pass: Pass::Nobody };
+        let mut talk = Talk { line, limit: limits.connect, user, pass: Pass::Nobody, secrets: Vec::new() };
         let root = talk.root().await?;
         talk.limit = limits.request;
         // From here on it is left again, whatever comes.
@@ -102,6 +106,11 @@ impl Session {
     /// How errors call the BMC.
     pub(super) fn name(&self) -> &str {
         self.talk.as_ref().map_or("", |talk| &talk.line.name)
+    }
+
+    /// How long an answer may take.
+    pub(super) fn limit(&self) -> Duration {
+        self.talk.as_ref().map_or(Duration::ZERO, |talk| talk.limit)
     }
 
     /// Reads a resource, and its version.
@@ -164,6 +173,8 @@ struct Talk {
     limit: Duration,
     user: String,
     pass: Pass,
+    /// What no error may show, though a BMC may say it back to us.
+    secrets: Vec<Secret>,
 }
 
 impl Talk {
@@ -188,6 +199,7 @@ impl Talk {
     async fn log_in(&mut self, sessions: Option<&str>, password: &Secret) -> Result<()> {
         const DOING: &str = "log in";
         self.pass = Pass::Account(https::basic(&self.user, password));
+        self.secrets = forms(&self.user, password);
         let Some(path) = sessions else { return Ok(()) };
         let account = std::mem::replace(&mut self.pass, Pass::Nobody);
         let body = json!({ "UserName": self.user, "Password": password.reveal() });
@@ -231,12 +243,15 @@ impl Talk {
                     pauses.pause()
                 }
                 Ok(Ok(whole)) => {
-                    let answer = Answer::of(whole);
+                    let mut answer = Answer::of(whole);
+                    if let Some(document) = answer.document.as_mut().filter(|_| !answer.status.is_success()) {
+                        document.hide(&self.secrets);
+                    }
                     if !answer.is_busy() {
                         return Ok(answer);
                     }
                     let pause = answer.again.unwrap_or_else(|| pauses.pause());
-                    if Instant::now() + pause >= deadline {
+                    if Instant::now().checked_add(pause).is_none_or(|then| then >= deadline) {
                         return Err(self.refusal(ask.doing, ask.path, &answer));
                     }
                     pause
@@ -317,6 +332,18 @@ impl Talk {
     }
 }
 
+/// How long to wait before asking again. Where it is a date, it is as good as none.
+fn again(text: &str) -> Option<Duration> {
+    text.parse().ok().map(|seconds| Duration::from_secs(seconds).min(LONGEST_PAUSE))
+}
+
+/// A password as it is sent, and as a BMC may say it back.
+fn forms(user: &str, password: &Secret) -> Vec<Secret> {
+    let in_json = Value::from(password.reveal()).to_string();
+    let account = BASE64_STANDARD.encode(format!("{user}:{}", password.reveal()));
+    [&account, &in_json[1..in_json.len() - 1], password.reveal()].into_iter().map(Secret::new).collect()
+}
+
 impl Answer {
     fn of(whole: Whole) -> Self {
         let Whole { status, headers, body } = whole;
@@ -328,13 +355,44 @@ impl Answer {
             tag: text(header::ETAG).map(str::to_owned).or_else(written),
             token: headers.get("X-Auth-Token").cloned(),
             location: text(header::LOCATION).and_then(document::local),
-            // Where it is a date, it is as good as none.
-            again: text(header::RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs),
+            again: text(header::RETRY_AFTER).and_then(again),
             document,
         }
     }
 
     fn is_busy(&self) -> bool {
         matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_as_long_as_a_bmc_likes() {
+        let check =
+            |text: &str, seconds: Option<u64>| assert_eq!(again(text).map(|pause| pause.as_secs()), seconds, "{text}");
+        check("120", Some(120));
+        check("18446744073709551615", Some(3600));
+        check("18446744073709551616", None);
+        check("-1", None);
+        check("Wed, 21 Oct 2026 07:28:00 GMT", None);
+    }
+
+    #[test]
+    fn what_is_said_back_shows_no_password() {
+        let hidden = |password: &str, said: &str| {
+            let body = json!({ "error": { "message": said } }).to_string();
+            let mut document = Document::parse(body.as_bytes()).unwrap();
+            document.hide(&forms("me", &Secret::new(password)));
+            document.reason().unwrap()
+        };
+        assert_eq!(hidden("hunter2", "hunter2 is not hunter2"), "*** is not ***");
+        assert_eq!(hidden("a\"b", r#"{"Password":"a\"b"}"#), r#"{"Password":"***"}"#);
+        assert_eq!(hidden("hunter2", "Basic bWU6aHVudGVyMg=="), "Basic ***");
+        assert_eq!(hidden("", "no"), "no");
+        // Where the text is cut, half a password is a password.
+        assert!(!hidden("hunter2", &format!("{}hunter2", "x".repeat(509))).contains('h'));
     }
 }

@@ -61,6 +61,13 @@ impl Trust {
         if pinned == shown {
             return Ok(());
         }
+        if pinned.is_empty() {
+            let file = file.display();
+            let why = format!(
+                "{file} should say which certificate it has, and is empty; if this is the BMC, let it be pinned anew: rm {file}"
+            );
+            return Err(Error::Refused { what: what.to_owned(), why });
+        }
         Err(Error::Changed { what: what.to_owned(), shown, pinned, file: file.display().to_string() })
     }
 }
@@ -71,10 +78,10 @@ fn fingerprint(certificate: &[u8]) -> String {
     format!("sha256:{hex}")
 }
 
-/// What is pinned; an empty file, as a power cut may leave it, pins nothing.
+/// What is pinned; nothing in an empty file, with which nobody is trusted.
 fn read(file: &Path) -> Result<Option<String>> {
     match fs::read_to_string(file) {
-        Ok(text) => Ok(Some(text.trim().to_lowercase()).filter(|text| !text.is_empty())),
+        Ok(text) => Ok(Some(text.trim().to_lowercase())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(source) => Err(at("read", file, source)),
     }
@@ -88,14 +95,13 @@ fn pin(file: &Path, shown: &str) -> Result<String> {
         let chance = random_bytes::<8>().map_err(io::Error::other)?;
         let beside = directory.join(format!(".{:016x}", u64::from_le_bytes(chance)));
         let mut new = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        let linked = new.write_all(format!("{shown}\n").as_bytes()).and_then(|()| match fs::hard_link(&beside, file) {
+        // On the disk before it has its name: who was pinned before a power cut is pinned after it.
+        let written = new.write_all(format!("{shown}\n").as_bytes()).and_then(|()| new.sync_all());
+        let linked = written.and_then(|()| match fs::hard_link(&beside, file) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
             other => other.map(|()| true),
         });
-        match linked {
-            Ok(false) if fs::metadata(file).is_ok_and(|old| old.len() == 0) => fs::rename(&beside, file).map(|()| true),
-            linked => fs::remove_file(&beside).and(linked),
-        }
+        fs::remove_file(&beside).and(linked)
     };
     match write().map_err(|source| at("write", file, source))? {
         true => Ok(shown.to_owned()),
@@ -166,8 +172,10 @@ mod tests {
         fs::remove_file(&pin).unwrap();
         assert_eq!(admit(&second), Ok(()));
         fs::write(&pin, "").unwrap();
-        assert_eq!(admit(&first), Ok(()), "an empty file pins nothing");
-        assert!(admit(&second).is_err());
+        let refused = admit(&second).unwrap_err();
+        assert!(refused.contains("is empty; if this is the BMC, let it be pinned anew: rm "), "{refused}");
+        fs::remove_file(&pin).unwrap();
+        assert_eq!(admit(&first), Ok(()));
     }
 
     #[test]

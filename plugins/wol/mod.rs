@@ -60,9 +60,8 @@ impl Wol {
 #[async_trait]
 impl Power for Wol {
     fn check(&self, node: &Node, action: PowerAction) -> Result<()> {
-        self.call(node)?;
         match action {
-            PowerAction::On => Ok(()),
+            PowerAction::On => self.call(node).map(drop),
             PowerAction::Off
             | PowerAction::Softoff
             | PowerAction::Reset
@@ -135,5 +134,13 @@ mod tests {
         let guid = "80:00:02:08:fe:80:00:00:00:00:00:00:f4:52:14:03:00:7b:cb:a1";
         let why = format!("attribute 'mac': '{guid}' has no address of an Ethernet card, which could be woken");
         check(guid, "10.1.2.3", &why);
+    }
+
+    #[test]
+    fn what_cannot_be_done_needs_no_definition() {
+        let (wol, node) = (Wol { networks: Vec::new() }, Node::new("n1", Default::default(), None));
+        assert!(matches!(Power::check(&wol, &node, PowerAction::Off), Err(Error::Unsupported { .. })));
+        let error = Power::check(&wol, &node, PowerAction::On).unwrap_err();
+        assert_eq!(error.to_string(), "attribute 'mac' (table mac) is not set");
     }
 }

@@ -19,13 +19,14 @@ use crate::failure::Failure;
 
 pub(crate) use provision::Provision;
 pub(crate) use scripts::Scripts;
-pub(crate) use steps::{Step, Steps};
+pub(crate) use steps::Step;
 
 /// What nodes are to do, with all that the tables and files say of it.
-pub(crate) struct Wanted {
-    steps: Steps,
+pub(crate) struct Wanted<'t> {
+    step: Step,
     /// By image, what nodes get that boot it.
     images: BTreeMap<String, Image>,
+    scripts: Scripts<'t>,
 }
 
 /// An image that can be booted.
@@ -35,47 +36,53 @@ struct Image {
     changes: Vec<Assignment>,
 }
 
-impl Wanted {
-    /// Looks up the images that the steps and, where these name none, the nodes mean. One that does not fit is an error.
-    pub(crate) fn new(tables: &Tables, home: &Path, steps: Steps, nodes: &[Node]) -> Result<Self, Failure> {
-        if steps.needs_genesis() && !has_genesis(home) {
+impl<'t> Wanted<'t> {
+    /// Looks up the image that is named or, where none is, those that the nodes mean. One that does not fit is an error.
+    pub(crate) fn new(tables: &'t Tables, home: &Path, step: Step, nodes: &[Node]) -> Result<Self, Failure> {
+        if step.needs_genesis() && !has_genesis(home) {
             let place = home.join("genesis");
             return Err(Failure::refused(format!("there is no maintenance system in {}", place.display()))
                 .hint("it takes two files there: kernel.x86_64 and initrd.x86_64"));
         }
-        let named = steps.images().map(str::to_owned);
-        let own = nodes.iter().filter(|_| steps.takes_own_image()).filter_map(|node| node.get("provmethod"));
-        let mut names: Vec<String> = named.chain(own.map(str::to_owned)).collect();
+        let mut names: Vec<String> = match &step {
+            Step::Image(Some(name)) => vec![name.clone()],
+            Step::Image(None) => nodes.iter().filter_map(|node| node.get("provmethod")).map(str::to_owned).collect(),
+            Step::State(_) => Vec::new(),
+        };
         names.sort_unstable();
         names.dedup();
         let mut images = BTreeMap::new();
         for name in names {
-            let image = Image::find(tables, home, &name, &steps)?;
+            let image = Image::find(tables, home, &name, &step)?;
             images.insert(name, image);
         }
-        Ok(Self { steps, images })
+        Ok(Self { step, images, scripts: Scripts::new(tables)? })
     }
 
-    /// Why a node cannot do that.
+    /// Why a node cannot do that. Its script is written as it will be: a node that is reset and then gets none stands still.
     pub(crate) fn check(&self, node: &Node) -> Result<(), Failure> {
         if node.get("mgt") == Some("docker") {
             return Err(Failure::refused("it is a container, which does not boot over the network"));
         }
-        if *self.steps.first() != Step::State(State::Offline) && node.get("mac").is_none() {
+        if self.step != Step::State(State::Offline) && node.get("mac").is_none() {
             return Err(
                 Failure::refused("No MAC address available for this node").hint("set it with: chdef NODE mac=…")
             );
         }
-        if self.steps.takes_own_image() && node.get("provmethod").is_none() {
+        if self.step.takes_own_image() && node.get("provmethod").is_none() {
             return Err(Failure::refused("OS image name must be specified in nodetype.provmethod")
                 .hint("name it: nodeset NODE osimage=IMAGE"));
         }
-        Ok(())
+        // One without an address is let go on by its firmware, which asks for no script.
+        match node.get("mac") {
+            Some(_) => self.scripts.write(&self.applied(node)).map(drop),
+            None => Ok(()),
+        }
     }
 
-    /// What the node does first, as `nodeset stat` will say.
+    /// What the node does, as `nodeset stat` will say.
     pub(crate) fn state(&self, node: &Node) -> State {
-        match self.steps.first() {
+        match &self.step {
             Step::State(state) => state.clone(),
             Step::Image(name) => State::Image {
                 method: Method::Netboot,
@@ -113,17 +120,18 @@ impl Wanted {
     fn changes(&self, node: &Node) -> Vec<Assignment> {
         let mut changes = vec![
             Assignment::set("currstate", self.state(node).to_string()),
-            Assignment::set("currchain", self.steps.rest()),
+            // What xCAT left of a chain is not what comes next.
+            Assignment::set("currchain", ""),
         ];
-        if let Step::Image(name) = self.steps.first() {
+        if let Step::Image(name) = &self.step {
             changes.extend(self.image(name.as_deref(), node).into_iter().flat_map(|image| image.changes.clone()));
         }
         changes
     }
 
-    /// The image that the node boots first, if it does.
+    /// The image that the node boots, if it does.
     fn image_of<'w>(&'w self, node: &'w Node) -> Option<&'w str> {
-        match self.steps.first() {
+        match &self.step {
             Step::Image(Some(name)) => Some(name),
             Step::Image(None) => node.get("provmethod"),
             Step::State(_) => None,
@@ -136,7 +144,7 @@ impl Wanted {
 }
 
 impl Image {
-    fn find(tables: &Tables, home: &Path, name: &str, steps: &Steps) -> Result<Self, Failure> {
+    fn find(tables: &Tables, home: &Path, name: &str, step: &Step) -> Result<Self, Failure> {
         let row = |table: &'static Table, key: &str| -> Result<Option<Row>, Failure> {
             Ok(tables.rows(table, Select::Keys(&[key]))?.pop())
         };
@@ -158,7 +166,7 @@ impl Image {
                 .map(|(attribute, value)| Assignment::set(attribute, value))
                 .into();
         let known = ["os", "arch", "profile"].into_iter().zip(words).filter(|(_, value)| !value.is_empty());
-        if matches!(steps.first(), Step::Image(Some(_))) {
+        if matches!(step, Step::Image(Some(_))) {
             changes.push(Assignment::set("provmethod", name));
         }
         changes.extend(known.map(|(attribute, value)| Assignment::set(attribute, value)));

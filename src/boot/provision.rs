@@ -1,6 +1,7 @@
 //! What `rinstall` and `rnetboot` do: say what to boot, boot from the network, switch on, and wait if asked to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
@@ -8,7 +9,7 @@ use plugins::{BootDevice, BootOverride, Persistence, PowerAction};
 use tables::{Node, Select, Tables, noderange, schema};
 use tokio::time::{Instant, sleep};
 
-use super::{Steps, Wanted};
+use super::{Step, Wanted};
 use crate::commands::Shape;
 use crate::config;
 use crate::context::Context;
@@ -29,7 +30,7 @@ pub(crate) struct Provision {
     noderange: String,
     /// What to boot, as nodeset takes it
     #[arg(value_name = "STATE", default_value = "osimage")]
-    steps: Steps,
+    step: Step,
     /// By UEFI
     #[arg(short = 'u', long)]
     uefi: bool,
@@ -47,8 +48,9 @@ impl Provision {
     /// Everything is checked for every node before the first is touched.
     pub(crate) async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
+        self.check_wait(cx)?;
         let (tables, backends, format) = (cx.tables()?, cx.backends()?, self.shape.format());
-        let wanted = Wanted::new(tables, &config::home()?, self.steps.clone(), &nodes)?;
+        let wanted = Wanted::new(tables, &config::home()?, self.step.clone(), &nodes)?;
         cx.check(format, &nodes, |node| {
             wanted.check(node)?;
             backends.boot(node)?.check(node)?;
@@ -58,28 +60,45 @@ impl Provision {
             cx.refuse_carriers(format, &nodes).await?;
         }
         tables.try_edit(&cx.origin(None), |edit| wanted.write(edit, &nodes))?;
-        let names: Vec<String> = nodes.iter().map(|node| node.name().to_owned()).collect();
-        let outcome = self.boot(cx, nodes).await?;
-        match (self.wait, outcome) {
-            (Some(seconds), Outcome::Done) => self.wait(cx, names, Duration::from_secs(seconds.into())).await,
+        let (outcome, booting) = self.boot(cx, nodes).await?;
+        match self.wait {
+            // One that was not reached is no reason to lose sight of the others.
+            Some(seconds) if outcome != Outcome::Interrupted => {
+                Ok(outcome.and(self.wait(cx, booting, Duration::from_secs(seconds.into())).await?))
+            }
             _ => Ok(outcome),
         }
     }
 
-    async fn boot(&self, cx: &Context, nodes: Vec<Node>) -> Result<Outcome, Failure> {
+    /// Refuses to wait for what nobody will say.
+    fn check_wait(&self, cx: &Context) -> Result<(), Failure> {
+        match self.wait {
+            Some(_) if !self.step.says_booted() => Err(Failure::refused(
+                "--wait is for osimage, runcmd and runimage: who boots otherwise does not say when it is up",
+            )),
+            Some(_) if !cx.keeps_statuses()? => {
+                Err(Failure::refused("--wait waits for statuses, which this site does not want (site.nodestatus)")
+                    .hint("it wants them with: chdef -t site nodestatus=y"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How it ended, and the names of the nodes that are booting.
+    async fn boot(&self, cx: &Context, nodes: Vec<Node>) -> Result<(Outcome, Vec<String>), Failure> {
         let backends = cx.backends()?;
         let network = BootOverride { device: BootDevice::Network, persistence: Persistence::Once, efi: self.uefi };
-        let statuses = Statuses::default();
+        let booting = Mutex::new(Vec::new());
         let boot = async |node: Node| {
             backends.boot(&node)?.set(&node, Some(network)).await?;
+            cx.record(Statuses::powering_on(&node))?;
             let powered = backends.power(&node)?.apply(&node, PowerAction::Boot).await?;
-            statuses.add(&node, PowerAction::Boot, &powered);
+            booting.lock().unwrap_or_else(PoisonError::into_inner).push(node.name().to_owned());
             Ok(Answer { warnings: powered.warning.into_iter().collect(), ..Answer::line(powered.word) })
         };
         let manner = Manner::from(&self.shape).widened(backends.beyond_fanout(&nodes));
         let outcome = cx.each(nodes, manner, boot).await.into();
-        cx.record(statuses)?;
-        Ok(outcome)
+        Ok((outcome, booting.into_inner().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// Tells each new status, and at the end of the time who got stuck where.
@@ -115,7 +134,8 @@ impl Provision {
             stuck.entry(known.get(name).map_or("", String::as_str)).or_default().push(name);
         }
         for (status, names) in &stuck {
-            cx.ui.error(&format!("not up after {} s, still {status}: {}", limit.as_secs(), noderange::fold(names)));
+            let still = if status.is_empty() { "no status".to_owned() } else { format!("still {status}") };
+            cx.ui.error(&format!("not up after {} s, {still}: {}", limit.as_secs(), noderange::fold(names)));
         }
         Ok(if failed || !stuck.is_empty() { Outcome::SomeFailed } else { Outcome::Done })
     }

@@ -19,6 +19,7 @@ use crate::ui::Format;
 #[derive(Debug, Args)]
 #[command(after_help = "QEMU boots kernel and initial RAM disk; these fetch the root, as on a node. The machine reaches nothing else and is gone
 at the end. One that does not come up shows the last lines of its console. Without KVM it takes some ten times longer.
+Of addkcmdline it is told what is the same for every node: one with {{ … }} is left out, and that is said.
 
 Examples:
   imgtest compute
@@ -47,6 +48,9 @@ impl Run for Imgtest {
         let (seconds, memory) = (booted.after.as_secs(), booted.memory);
         let data = json!({ "seconds": seconds, "memory": memory });
         let line = format!("up after {seconds} s, with {} of memory", size(memory));
+        if let Some(warning) = image.left_out_of_test() {
+            cx.ui.reply(format, Reply { node: Some(image.name.clone()), body: Body::Warning(warning) });
+        }
         let body = Body::Answer(Answer { data: Some(data), ..Answer::line(line) });
         cx.ui.reply(format, Reply { node: Some(image.name), body });
         Ok(Outcome::Done)

@@ -5,7 +5,7 @@ use netboot::script::State;
 use tables::Node;
 
 use super::{Run, Shape};
-use crate::boot::{Scripts, Steps, Wanted};
+use crate::boot::{Scripts, Step, Wanted};
 use crate::config;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -24,14 +24,15 @@ use crate::reply::{Answer, Body, Reply};
   runcmd=COMMAND    run a command there; runimage=URL an archive
   stat              show what is set
 
-Several by comma are done one after the other (chain.currchain). An image is found in $XCRANE_HOME/images/IMAGE, where
-packimage puts it, or in linuximage.rootimgdir as xCAT lays it out; linuximage.boottarget names a kernel of table boottarget
-instead. The columns bootparams.kcmdline and addkcmdline may use {{ server }}, {{ name }} and {{ node.ATTRIBUTE }}. Templates of
-the scripts can be replaced in $XCRANE_HOME/boot; the maintenance system is $XCRANE_HOME/genesis/kernel.ARCH and initrd.ARCH.
+It is one of these, and done at every boot until something else is set: a command is run anew each time. A node whose script
+cannot be written refuses all. An image is found in $XCRANE_HOME/images/IMAGE, where packimage puts it, or in
+linuximage.rootimgdir as xCAT lays it out; linuximage.boottarget names a kernel of table boottarget instead. The columns
+bootparams.kcmdline and addkcmdline may use {{ server }}, {{ name }} and {{ node.ATTRIBUTE }}. Templates of the scripts can be
+replaced in $XCRANE_HOME/boot; the maintenance system is $XCRANE_HOME/genesis/kernel.ARCH and initrd.ARCH.
 
 Examples:
   nodeset rack1 osimage=debian12-x86_64-netboot-compute
-  nodeset n1 runcmd=bmcsetup,osimage
+  nodeset n1 runcmd=bmcsetup
   nodeset all stat -b
   nodeset n1 --show             the script that n1 would get now
   nodeset n1 boot --show        and after that, which is not written")]
@@ -52,7 +53,7 @@ pub(crate) struct Nodeset {
 #[derive(Debug, Clone)]
 enum Ask {
     Stat,
-    Set(Steps),
+    Set(Step),
 }
 
 impl std::str::FromStr for Ask {
@@ -70,15 +71,15 @@ impl Run for Nodeset {
 
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
-        let steps = match &self.state {
+        let step = match &self.state {
             Ask::Stat if self.show => return self.scripts(cx, nodes).await,
             Ask::Stat => {
                 self.tell(cx, &nodes, State::of);
                 return Ok(Outcome::Done);
             }
-            Ask::Set(steps) => steps.clone(),
+            Ask::Set(step) => step.clone(),
         };
-        let wanted = Wanted::new(cx.tables()?, &config::home()?, steps, &nodes)?;
+        let wanted = Wanted::new(cx.tables()?, &config::home()?, step, &nodes)?;
         cx.check(self.shape.format(), &nodes, |node| wanted.check(node))?;
         if self.show {
             return self.scripts(cx, nodes.iter().map(|node| wanted.applied(node)).collect()).await;

@@ -11,7 +11,7 @@ use crate::outcome::Outcome;
 /// Boot nodes from the network to provision them
 #[derive(Debug, Args)]
 #[command(after_help = "The same as nodeset NODERANGE STATE, rsetboot NODERANGE net and rpower NODERANGE boot, all of it checked before the
-first node is touched.
+first node is touched, the scripts that they would get too. --wait is for what says that it is up: osimage, runcmd, runimage.
 
 Examples:
   rinstall rack1                     the images of their definitions

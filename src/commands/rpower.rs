@@ -23,7 +23,8 @@ use crate::ui::Agreement;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rpower n1 stat             is it on?
-  rpower rack1,-n7 off       stop gracefully, then force
+  rpower rack1,-n7 off       containers stop gracefully, then by force; servers at once
+  rpower n1 softoff          ask the system to stop, on a server too
   rpower all stat -b         one line for all that answer alike
   rpower all on --stagger 8/5   eight at a time, five seconds apart
   rpower web off -m 20       ask first if web has more than 20 nodes
@@ -81,7 +82,7 @@ enum Verb {
     State,
     #[value(alias = "start")]
     On,
-    /// Graceful, then forced after the node's own time limit
+    /// Containers gracefully, then by force after their own time limit; servers at once
     #[value(alias = "stop")]
     Off,
     /// Ask to stop, do not force

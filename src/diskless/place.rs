@@ -56,6 +56,13 @@ impl Place {
     }
 }
 
+impl Drop for Place {
+    /// What was not finished is nobody's, and may be gigabytes.
+    fn drop(&mut self) {
+        remove(&self.aside).ok(); // the next run tells why it cannot
+    }
+}
+
 /// `.NAME.END` beside NAME.
 fn beside(target: &Path, end: &str) -> PathBuf {
     let mut name = OsString::from(".");
@@ -114,7 +121,10 @@ mod tests {
             assert!(take(&target).err().is_some_and(|why| why.starts_with("another run is making ")));
             fs::create_dir(place.aside()).unwrap();
             fs::write(place.aside().join("kernel"), content).unwrap();
-            drop(place); // killed here
+            let aside = place.aside().to_owned();
+            drop(place); // failed here
+            assert!(!aside.exists());
+            fs::create_dir(&aside).unwrap(); // killed here
             assert_eq!(fs::read_to_string(target.join("kernel")).is_ok(), content == "second");
 
             let place = take(&target).unwrap();

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use netboot::image::published::{self, Published};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -12,6 +12,7 @@ use super::program::missing;
 use super::{Image, images};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::fanout::pressed;
 use crate::outcome::Outcome;
 
 /// What the initial RAM disk has the root say when all of it is up.
@@ -19,6 +20,9 @@ const UP: &str = "xcrane: booted";
 
 /// How many lines of the console tell why one does not come up.
 const LAST_WORDS: usize = 12;
+
+/// How many bytes of the console are kept at least, when there are so many.
+const KEPT: usize = 16 << 10;
 
 /// How many bytes of what QEMU complains about are read.
 const COMPLAINTS: u64 = 4096;
@@ -48,20 +52,53 @@ pub(crate) struct Booted {
 impl Image {
     /// Boots the image and waits until it says that it is up.
     pub(crate) async fn test(&self, cx: &Context, limit: Duration, processor: Processor) -> Result<Booted, Failure> {
-        let refused = |why: String| Failure::refused(format!("image {}: {why}", self.name));
         let packed = Published::open(&images()?, &self.name)
-            .map_err(|error| refused(format!("cannot be read: {error}")))?
+            .map_err(|error| self.refused(&format!("cannot be read: {error}")))?
             .ok_or_else(|| {
-                refused("it was never packed".into()).hint(format!("pack it with: packimage {}", self.name))
+                self.refused("it was never packed").hint(format!("pack it with: packimage {}", self.name))
             })?;
-        let size = packed.root.metadata().map_err(|error| refused(error.to_string()))?.len();
+        let size = packed.root.metadata().map_err(|error| self.refused(&error.to_string()))?.len();
         let memory = MEMORY_BESIDE + 2 * size;
-        let dir = published::directory(&images()?, &self.name);
-        let place = dir.display().to_string();
-        if place.contains([',', ' ']) {
-            return Err(refused(format!("QEMU takes no path with a comma or a space: {place}")));
-        }
         super::root::need("busybox", "busybox-static")?;
+        let mut child = self.machine(&packed, memory, processor)?.spawn().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => missing("qemu-system-x86_64", "qemu-system-x86"),
+            _ => self.refused(&format!("cannot run QEMU: {error}")),
+        })?;
+        let start = Instant::now();
+        let console = child.stdout.take().expect("it was asked to be piped");
+        let mut said = Said::default();
+        let mut keyboard = cx.keyboard();
+        let ended = tokio::select! {
+            ended = timeout(limit, watch(console, &mut said)) => Some(ended),
+            () = pressed(&mut keyboard) => None,
+        };
+        cx.give_back(keyboard);
+        child.kill().await.ok(); // it may have ended
+        if let Some(complaints) = &mut child.stderr {
+            let mut text = Vec::new();
+            complaints.take(COMPLAINTS).read_to_end(&mut text).await.ok();
+            said.add(b"\n");
+            said.add(&text);
+        }
+        match ended {
+            Some(Ok(true)) => Ok(Booted { after: start.elapsed(), memory }),
+            Some(Ok(false)) => Err(self.refused(&format!("the machine has ended: {}", said.last_words()))),
+            Some(Err(_)) => Err(self.refused(&format!("not up after {} s: {}", limit.as_secs(), said.last_words()))),
+            None => Err(Failure { outcome: Outcome::Interrupted, ..Failure::refused("interrupted") }),
+        }
+    }
+
+    /// What a trial does without, because only nodes have it.
+    pub(crate) fn left_out_of_test(&self) -> Option<String> {
+        let cell = self.cell("addkcmdline").filter(|cell| is_template(cell))?;
+        Some(format!("booted without addkcmdline, which is written for each node: {cell}"))
+    }
+
+    fn machine(&self, packed: &Published, memory: u64, processor: Processor) -> Result<Command, Failure> {
+        let place = published::directory(&images()?, &self.name).display().to_string();
+        if place.contains([',', ' ']) {
+            return Err(self.refused(&format!("QEMU takes no path with a comma or a space: {place}")));
+        }
         let mut command = Command::new("qemu-system-x86_64");
         if processor == Processor::Real {
             command.args(["-accel", "kvm"]);
@@ -73,61 +110,91 @@ impl Image {
             .arg("-netdev")
             .arg(format!("user,id=n0,restrict=on,guestfwd=tcp:10.0.2.100:80-cmd:busybox httpd -i -h {place}"));
         command.arg("-kernel").arg(&packed.kernel).arg("-initrd").arg(&packed.initrd).arg("-append");
-        let further = self.cell("addkcmdline").unwrap_or_default();
+        let further = further(self.cell("addkcmdline").unwrap_or_default());
         command.arg(format!("console=ttyS0 net.ifnames=0 panic=5 {} xcrane.node=imgtest {further}", packed.words(URL)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
-        let mut child = command.spawn().map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => missing("qemu-system-x86_64", "qemu-system-x86"),
-            _ => refused(format!("cannot run QEMU: {error}")),
-        })?;
-        let start = Instant::now();
-        let console = child.stdout.take().expect("it was asked to be piped");
-        let mut said = Vec::new();
-        let mut keyboard = cx.keyboard();
-        let pressed = async {
-            match &mut keyboard {
-                Some(signal) => drop(signal.recv().await),
-                None => std::future::pending().await,
-            }
-        };
-        let ended = tokio::select! {
-            ended = timeout(limit, watch(console, &mut said)) => Some(ended),
-            () = pressed => None,
-        };
-        cx.give_back(keyboard);
-        child.kill().await.ok(); // it may have ended
-        if let Some(complaints) = &mut child.stderr {
-            let mut text = String::new();
-            complaints.take(COMPLAINTS).read_to_string(&mut text).await.ok();
-            said.extend(text.lines().map(str::to_owned));
-        }
-        match ended {
-            Some(Ok(true)) => Ok(Booted { after: start.elapsed(), memory }),
-            Some(Ok(false)) => Err(refused(format!("the machine has ended: {}", last_words(&said)))),
-            Some(Err(_)) => Err(refused(format!("not up after {} s: {}", limit.as_secs(), last_words(&said)))),
-            None => Err(Failure { outcome: Outcome::Interrupted, ..Failure::refused("interrupted") }),
-        }
+        Ok(command)
     }
+
+    fn refused(&self, why: &str) -> Failure {
+        Failure::refused(format!("image {}: {why}", self.name))
+    }
+}
+
+/// What the kernel is told beside its root. A template cannot be filled in: there is no node, and no server of nodes.
+fn further(addkcmdline: &str) -> String {
+    if is_template(addkcmdline) {
+        return String::new();
+    }
+    // What has `R::` before it is for the installed system, as on nodes.
+    let words: Vec<&str> = addkcmdline.split_whitespace().filter(|word| !word.starts_with("R::")).collect();
+    words.join(" ")
+}
+
+fn is_template(addkcmdline: &str) -> bool {
+    ["{{", "{%", "{#", "!myipfn!"].iter().any(|mark| addkcmdline.contains(mark))
 }
 
 /// Reads until the root is up; whether it came so far.
-async fn watch(console: impl AsyncRead + Unpin, said: &mut Vec<String>) -> bool {
-    let mut lines = BufReader::new(console).split(b'\n');
-    while let Ok(Some(line)) = lines.next_segment().await {
-        let line = String::from_utf8_lossy(&line).trim().to_owned();
-        let is_up = line.contains(UP);
-        said.push(line);
-        if is_up {
-            return true;
+async fn watch(mut console: impl AsyncRead + Unpin, said: &mut Said) -> bool {
+    let mut piece = [0; 4096];
+    loop {
+        match console.read(&mut piece).await {
+            Ok(0) | Err(_) => return false,
+            Ok(length) if said.add(&piece[..length]) => return true,
+            Ok(_) => (),
         }
     }
-    false
 }
 
-fn last_words(said: &[String]) -> String {
-    let lines: Vec<&str> = said.iter().map(String::as_str).filter(|line| !line.is_empty()).collect();
-    match lines.len() {
-        0 => "it has said nothing".to_owned(),
-        count => lines[count.saturating_sub(LAST_WORDS)..].join("\n"),
+/// The end of what a console has said, which may go on for ever and need not have lines.
+#[derive(Debug, Default)]
+struct Said(Vec<u8>);
+
+impl Said {
+    /// Whether the root is up by these words and those before.
+    fn add(&mut self, piece: &[u8]) -> bool {
+        let begin = self.0.len().saturating_sub(UP.len());
+        self.0.extend_from_slice(piece);
+        let is_up = self.0[begin..].windows(UP.len()).any(|window| window == UP.as_bytes());
+        if self.0.len() > 2 * KEPT {
+            self.0.drain(..self.0.len() - KEPT);
+        }
+        is_up
+    }
+
+    fn last_words(&self) -> String {
+        let text = String::from_utf8_lossy(&self.0);
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        match lines.len() {
+            0 => "it has said nothing".to_owned(),
+            count => lines[count.saturating_sub(LAST_WORDS)..].join("\n"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_console_is_kept() {
+        let mut said = Said::default();
+        assert_eq!(said.last_words(), "it has said nothing");
+        for _ in 0..100 {
+            assert!(!said.add(&[b'x'; 4096]));
+            assert!(said.0.len() <= 2 * KEPT + 4096);
+        }
+        assert!(!said.add(b"\r\n\r\none\r\nxcrane: bo"));
+        assert!(said.last_words().ends_with("x\none\nxcrane: bo"));
+        assert!(said.add(b"oted\r\n"), "it came in two pieces");
+        assert!(!said.add(b"and more"));
+    }
+
+    #[test]
+    fn a_trial_is_told_what_needs_no_node() {
+        assert_eq!(further("panic=60  R::quiet console=tty0"), "panic=60 console=tty0");
+        assert_eq!(further("panic=60 ip={{ node.ip }}"), "");
+        assert_eq!(further("log=!myipfn!"), "");
     }
 }

@@ -19,6 +19,8 @@ fn real_bmcs_are_found_and_defined() {
         bmcdiscover --range 10.79.0.2 -z
         bmcdiscover --range 10.79.0.2 -z | mkdef -z
         bmcdiscover --range 10.79.0.1-2 -w | sort
+        chdef -t node -o node-a9k-sn-0001 bmc=10.79.0.1:623
+        bmcdiscover --range 10.79.0.1 -w
         chdef -t node -o node-a9k-sn-0001 bmc=10.79.0.9
         bmcdiscover --range 10.79.0.1 -w
         rmdef node-a9k-sn-0001
@@ -58,6 +60,12 @@ fn real_bmcs_are_found_and_defined() {
     ------- stderr -------
     Warning: node-a9k-sn-0001: defined already, with another BMC; left as it is
     Error: 0 object definitions have been created or modified.
+    $ chdef -t node -o node-a9k-sn-0001 bmc=10.79.0.1:623
+    1 object definitions have been created or modified.
+    $ bmcdiscover --range 10.79.0.1 -w
+    10.79.0.1,ipmi,Acme Corp,Anvil 9000,A9K,SN-0001,674523a1-ab89-efcd-a123-$ID
+    ------- stderr -------
+    Nothing new to define.
     $ chdef -t node -o node-a9k-sn-0001 bmc=10.79.0.9
     1 object definitions have been created or modified.
     $ bmcdiscover --range 10.79.0.1 -w

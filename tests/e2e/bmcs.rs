@@ -221,6 +221,13 @@ fn what_must_not_be_done_twice_is_done_once() {
     ");
     assert_eq!(bmcs.machine(simulated(1)).controls, [1, 3]);
     assert_eq!(bmcs.machine(simulated(2)).controls, [1, 3]);
+    // Nor is it done again when nobody knows whether it was.
+    lab.run("chdef -t site connecttimeout=2").success();
+    bmcs.fault(simulated(2), Some(Fault::Unheard));
+    let lost = lab.run("rpower n002 reset");
+    let why = "n002: Error: BMC 10.78.0.2: cannot reset, though it may have been done: no answer after 2 s\n";
+    assert!(lost.stderr.contains(why), "{lost}");
+    assert_eq!(bmcs.machine(simulated(2)).controls, [1, 3, 3]);
 }
 
 #[test]

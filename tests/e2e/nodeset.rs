@@ -38,8 +38,7 @@ fn nodes_are_told_what_to_boot() {
         nodeset n1 --show
         chdef n1 addkcmdline='ip={{ node.ip }}' ip=10.0.0.7
         nodeset n1 --show | grep kernel
-        nodeset n2 osimage=rocky9,boot
-        nodels n2 chain.currchain
+        nodeset n2 osimage=rocky9
         nodeset n2 --show | grep kernel
         nodeset n1 offline
         nodeset n1 osimage
@@ -76,10 +75,8 @@ fn nodes_are_told_what_to_boot() {
     1 object definitions have been created or modified.
     $ nodeset n1 --show | grep kernel
     n1: kernel http://10.0.0.1/image/deb12/kernel xcrane.root=http://10.0.0.1/image/deb12/root.sqfs xcrane.sha256=c0ffee panic=60 console=tty0 console=ttyS0,115200n8 ip=10.0.0.7 BOOTIF=01-52-54-00-00-00-01 xcrane.node=n1 xcrane.token=TOKEN xcrane.callback=http://10.0.0.1/node/52-54-00-00-00-01/status/booted?token=TOKEN initrd=initrd || goto failed
-    $ nodeset n2 osimage=rocky9,boot
+    $ nodeset n2 osimage=rocky9
     n2: netboot rocky9
-    $ nodels n2 chain.currchain
-    n2: boot
     $ nodeset n2 --show | grep kernel
     n2: kernel http://10.0.0.1/image/rocky9/kernel imgurl=http://10.0.0.1/image/rocky9/rootimg.cpio.gz XCAT=10.0.0.1:3001 NODE=n2 console=tty0 console=ttyS0,115200n8 BOOTIF=01-52-54-00-00-00-02 xcrane.node=n2 xcrane.token=TOKEN xcrane.callback=http://10.0.0.1/node/52-54-00-00-00-02/status/booted?token=TOKEN initrd=initrd-stateless.gz || goto failed
     $ nodeset n1 offline
@@ -109,6 +106,9 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         nodeset rack1 runcmd=bmcsetup
         nodeset rack1 install=deb12
         nodeset rack1 bogus
+        nodeset rack1 runcmd=bmcsetup,osimage
+        chdef n2 addkcmdline='a || b'
+        nodeset rack1 osimage=deb12
         rm $XCRANE_HOME/images/deb12/sha256sums $XCRANE_HOME/images/deb12/initrd
         nodeset n1 osimage=deb12
         chdef -t osimage deb12 provmethod=install
@@ -147,10 +147,23 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
     [exit status: 2]
     $ nodeset rack1 bogus
     ------- stderr -------
-    error: invalid value 'bogus' for '[STATE]': 'bogus': it is one of osimage[=IMAGE], boot, offline, shell, standby, runcmd=COMMAND, runimage=URL, stat
+    error: invalid value 'bogus' for '[STATE]': 'bogus' is no state; states are osimage[=IMAGE], boot, offline, shell, standby, runcmd=COMMAND, runimage=URL
 
     For more information, try '--help'.
     [exit status: 2]
+    $ nodeset rack1 runcmd=bmcsetup,osimage
+    ------- stderr -------
+    error: invalid value 'runcmd=bmcsetup,osimage' for '[STATE]': several by comma would not be done one after the other: set the first, and the next when that is done
+
+    For more information, try '--help'.
+    [exit status: 2]
+    $ chdef n2 addkcmdline='a || b'
+    1 object definitions have been created or modified.
+    $ nodeset rack1 osimage=deb12
+    ------- stderr -------
+    n2: Error: the kernel's command line has the word '||', at which iPXE ends it
+    Error: nothing was done: n2 cannot be served as defined
+    [exit status: 1]
     $ rm $XCRANE_HOME/images/deb12/sha256sums $XCRANE_HOME/images/deb12/initrd
     $ nodeset n1 osimage=deb12
     ------- stderr -------
@@ -178,14 +191,13 @@ fn the_maintenance_system_and_templates_of_the_site() {
     fs::create_dir_all(lab.state().join("boot")).unwrap();
     fs::write(lab.state().join("boot/disk.ipxe"), "#!ipxe\necho {{ name }} in {{ node.groups }}\n").unwrap();
     assert_snapshot!(session(&lab, "
-        nodeset n1 runcmd=bmcsetup,osimage=deb12
+        nodeset n1 runcmd=bmcsetup
         nodeset n1 --show
-        nodels n1 chain.currchain
         nodeset n1 shell
         nodeset n2 boot --show
         nodeset n3 --show
     "), @r#"
-    $ nodeset n1 runcmd=bmcsetup,osimage=deb12
+    $ nodeset n1 runcmd=bmcsetup
     n1: runcmd=bmcsetup
     $ nodeset n1 --show
     n1: #!ipxe
@@ -200,8 +212,6 @@ fn the_maintenance_system_and_templates_of_the_site() {
     n1: sleep 5
     n1: imgfree
     n1: chain --replace --autofree http://10.0.0.1/node/52-54-00-00-00-01 || goto failed
-    $ nodels n1 chain.currchain
-    n1: osimage=deb12
     $ nodeset n1 shell
     n1: shell
     $ nodeset n2 boot --show

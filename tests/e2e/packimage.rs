@@ -48,5 +48,5 @@ fn a_root_without_one_kernel_is_not_packed() {
     For more information, try '--help'.
     [exit status: 2]
     ");
-    assert_eq!(lab.shell("ls $XCRANE_HOME/images").success(), "", "half an image was left");
+    assert_eq!(lab.shell("ls -A $XCRANE_HOME/images").success(), ".tiny.lock", "half an image was left");
 }

@@ -280,7 +280,7 @@ fn what_machines_tell_and_what_is_set() {
 fn bad_bmcs_do_not_keep_others_from_answering() {
     let mut lab = lab();
     let bmcs = lab.redfish_bmcs();
-    define(&lab, 16);
+    define(&lab, 17);
     lab.run("chdef -t site connecttimeout=5 requesttimeout=5").success();
     let faults = [
         Fault::Mute,
@@ -299,6 +299,7 @@ fn bad_bmcs_do_not_keep_others_from_answering() {
         Fault::Garbage,
         Fault::Deep,
         Fault::Endless,
+        Fault::Busy(u32::MAX, Some(u64::MAX)),
     ];
     for (number, fault) in (1..).zip(faults) {
         bmcs.fault(simulated(number), Some(fault));
@@ -325,6 +326,7 @@ fn bad_bmcs_do_not_keep_others_from_answering() {
     n014: Error: BMC 10.78.0.14: cannot speak Redfish: its answer is no JSON object
     n015: Error: BMC 10.78.0.15: cannot speak Redfish: its answer is no JSON object
     n016: Error: BMC 10.78.0.16: its answer is longer than 2097152 bytes
+    n017: Error: BMC 10.78.0.17: cannot speak Redfish: it is busy, and wants to be asked again after 3600 s
     [exit status: 1]
     ");
     nobody_stays(&bmcs);
@@ -334,7 +336,7 @@ fn bad_bmcs_do_not_keep_others_from_answering() {
 fn what_may_have_been_done_is_not_done_again() {
     let mut lab = lab();
     let bmcs = lab.redfish_bmcs();
-    define(&lab, 2);
+    define(&lab, 4);
     lab.run("rpower n[001-002] on").success();
     bmcs.fault(simulated(1), Some(Fault::Forgets));
     assert_snapshot!(lab.run("rpower n001 reset"), @"
@@ -347,6 +349,29 @@ fn what_may_have_been_done_is_not_done_again() {
     for number in [1, 2] {
         assert_eq!(bmcs.machine(simulated(number)).resets, ["On", "ForceRestart"]);
     }
+    // What was heard before a BMC left is done, and another way is not taken for it.
+    lab.run("chdef n003 power=redfish,wol mac=02:00:00:00:00:03 ip=10.77.0.3").success();
+    lab.run("mkdef -t network lab net=10.77.0.0 mask=255.255.255.0").success();
+    bmcs.fault(simulated(3), Some(Fault::Leaves));
+    bmcs.fault(simulated(4), Some(Fault::Leaves));
+    bmcs.change(simulated(4), |machine| {
+        machine.on = true;
+        machine.offers = vec!["On".into(), "ForceOff".into()];
+    });
+    assert_snapshot!(session(&lab, "
+        rpower n003 on
+        rpower n004 cycle
+    "), @"
+    $ rpower n003 on
+    n003: on
+    ------- stderr -------
+    n003: Warning: told to be on, and whether it is so is not known: cannot reach BMC 10.78.0.3: it ends the connection without an answer
+    $ rpower n004 cycle
+    ------- stderr -------
+    n004: Error: BMC 10.78.0.4: cannot cycle: told to be off, and whether it is so is not known: cannot reach BMC 10.78.0.4: it ends the connection without an answer
+    [exit status: 1]
+    ");
+    assert_eq!(bmcs.machine(simulated(4)).resets, ["ForceOff"]);
 }
 
 #[test]
@@ -418,9 +443,11 @@ fn no_password_is_shown() {
     let bmcs = lab.redfish_bmcs();
     bmcs.fault(simulated(2), Some(Fault::NoSessions));
     bmcs.change(simulated(3), |machine| machine.password = "hunter2".into());
-    define(&lab, 3);
+    bmcs.fault(simulated(4), Some(Fault::Echoes));
+    define(&lab, 4);
     let run = lab.run("rpower all on");
     assert!(run.stderr.contains("login"), "{run}");
+    assert!(run.stderr.contains("cannot log in: it answers 400: cannot use {"), "{run}");
     // Of the account as a header has it: "admin:secret".
     for secret in ["secret", "hunter2", "token-", "YWRtaW46c2VjcmV0"] {
         assert!(!run.to_string().contains(secret), "{secret} in {run}");

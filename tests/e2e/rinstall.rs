@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::lab::{Bmcs, Lab, Wait, wait_for};
+use ::lab::{Bmcs, Fault, Lab, Wait, wait_for};
 use insta::assert_snapshot;
 
 use crate::{lab, session};
@@ -40,6 +40,11 @@ fn nodes_boot_the_image_from_the_network() {
         rinstall all
         nodeset all stat
         rinstall n1 osimage=bogus
+        rinstall n1 shell --wait 1
+        chdef n2 mac=52:54:00:00:00:02 addkcmdline='a || b'
+        rinstall all
+        nodeset all stat
+        chdef n2 addkcmdline=
     "), @"
     $ nodeset all stat -b
     n[1-2]: netboot deb12
@@ -63,9 +68,24 @@ fn nodes_boot_the_image_from_the_network() {
     ------- stderr -------
     Error: Cannot find the OS image bogus in the osimage table
     [exit status: 1]
+    $ rinstall n1 shell --wait 1
+    ------- stderr -------
+    Error: --wait is for osimage, runcmd and runimage: who boots otherwise does not say when it is up
+    [exit status: 1]
+    $ chdef n2 mac=52:54:00:00:00:02 addkcmdline='a || b'
+    1 object definitions have been created or modified.
+    $ rinstall all
+    ------- stderr -------
+    n2: Error: the kernel's command line has the word '||', at which iPXE ends it
+    Error: nothing was done: n2 cannot be served as defined
+    [exit status: 1]
+    $ nodeset all stat
+    n1: offline
+    n2: netboot deb12
+    $ chdef n2 addkcmdline=
+    1 object definitions have been created or modified.
     ");
     // What nodes say of themselves comes through the tables.
-    lab.run("chdef n2 mac=52:54:00:00:00:02").success();
     lab.run("chtab node=n1 nodelist.status=off").success();
     lab.run("chtab node=n2 nodelist.status=off").success();
     let mut waiting = lab.spawn("rinstall all --wait 100");
@@ -85,4 +105,14 @@ fn nodes_boot_the_image_from_the_network() {
     assert_eq!(ended.code, 1, "{ended}");
     let ended = lab.run("rinstall n2 --wait 1");
     assert!(ended.code == 1 && ended.stderr.contains("not up after 1 s, still powering-on: n2"), "{ended}");
+    // One that is not reached stays what it was, and the others are waited for.
+    bmcs.fault("10.78.0.1".parse().unwrap(), Some(Fault::Dead));
+    lab.run("chdef -t site connecttimeout=3").success();
+    let ended = lab.run("rinstall all --wait 1");
+    assert!(ended.code == 1 && ended.stderr.contains("n1: Error: "), "{ended}");
+    assert!(ended.stderr.contains("not up after 1 s, still powering-on: n2"), "{ended}");
+    assert_eq!(lab.run("nodels n1 nodelist.status").stdout, "n1: booted\n");
+    lab.run("chdef -t site nodestatus=n").success();
+    let refused = lab.run("rinstall all --wait 1");
+    assert!(refused.code == 1 && refused.stderr.contains("this site does not want"), "{refused}");
 }

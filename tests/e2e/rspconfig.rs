@@ -120,9 +120,14 @@ fn a_bmc_that_moves_is_followed() {
     let bmcs = lab.simulated_bmcs();
     define(&lab, "10.78.0.1");
     bmcs.change(Ipv4Addr::new(10, 78, 0, 1), |machine| machine.network.source = 2);
+    bmcs.fault(Ipv4Addr::new(10, 78, 3, 3), Some(Fault::Dead));
+    lab.run("mkdef n2 groups=all mgt=ipmi bmc=10.78.0.9").success();
     lab.run("chdef -t site connecttimeout=1").success();
     assert_snapshot!(session(&lab, "
         rspconfig n1 ip
+        rspconfig n1 ip=10.78.0.2
+        rspconfig n1 ip=10.78.0.9
+        rspconfig n1 ip=10.78.255.255
         rspconfig n1 ip=10.78.3.3 netmask=255.255.255.0 vlan=7
         lsdef n1 -i bmc -c
         rpower n1 on
@@ -130,10 +135,25 @@ fn a_bmc_that_moves_is_followed() {
         rspconfig n1 vlan=off
         rspconfig n1 ip=10.99.0.1
         rpower n1 stat
+        chdef n1 bmc=10.78.0.1
+        rspconfig n1 ip=10.78.3.3
         lsdef n1 -i bmc -c
     "), @"
     $ rspconfig n1 ip
     n1: BMC IP: 10.78.0.1 (not fixed)
+    $ rspconfig n1 ip=10.78.0.2
+    ------- stderr -------
+    n1: Error: BMC 10.78.0.1: cannot change its network: a BMC answers at 10.78.0.2 already
+    [exit status: 1]
+    $ rspconfig n1 ip=10.78.0.9
+    ------- stderr -------
+    Error: ip=10.78.0.9: the BMC of n2 is said to be there
+    Hint: where it is: lsdef n2 -i bmc
+    [exit status: 2]
+    $ rspconfig n1 ip=10.78.255.255
+    ------- stderr -------
+    n1: Error: BMC 10.78.0.1: cannot change its network: 10.78.255.255 is the broadcast address of its network
+    [exit status: 1]
     $ rspconfig n1 ip=10.78.3.3 netmask=255.255.255.0 vlan=7
     n1: BMC IP: 10.78.3.3
     n1: BMC Netmask: 255.255.255.0
@@ -148,16 +168,18 @@ fn a_bmc_that_moves_is_followed() {
     n1: BMC VLAN ID: disabled
     $ rspconfig n1 ip=10.99.0.1
     ------- stderr -------
-    n1: Error: BMC 10.78.3.3: cannot change its network: cannot reach BMC 10.99.0.1: Network is unreachable (os error 101); and it could not be put back: cannot reach BMC 10.99.0.1: Network is unreachable (os error 101)
+    n1: Error: BMC 10.78.3.3: cannot change its network: cannot reach BMC 10.99.0.1: Network is unreachable (os error 101)
     [exit status: 1]
     $ rpower n1 stat
-    ------- stderr -------
-    n1: Error: cannot reach BMC 10.78.3.3: no answer within 1 s
-    [exit status: 1]
+    n1: on
+    $ chdef n1 bmc=10.78.0.1
+    1 object definitions have been created or modified.
+    $ rspconfig n1 ip=10.78.3.3
+    n1: BMC IP: 10.78.3.3
     $ lsdef n1 -i bmc -c
     n1: bmc=10.78.3.3
     ");
-    assert_eq!(bmcs.machine(Ipv4Addr::new(10, 99, 0, 1)).network.source, 1);
+    assert_eq!(bmcs.machine(Ipv4Addr::new(10, 78, 3, 3)).network.source, 1);
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn power_takes_the_next_way_where_one_is_dead() {
         perl listen.pl >heard & until [ -e listening ]; do sleep 0.05; done; rpower h1 on; wait; cat heard
         chdef h1 mac=
         rpower h1 on
+        rpower h1 off
     "), @"
     $ rpower h1 stat
     ------- stderr -------
@@ -88,6 +89,10 @@ fn power_takes_the_next_way_where_one_is_dead() {
     ------- stderr -------
     h1: Error: attribute 'mac' (table mac) is not set
     Error: nothing was done: h1 cannot be served as defined
+    [exit status: 1]
+    $ rpower h1 off
+    ------- stderr -------
+    h1: Error: cannot reach BMC 10.78.0.1: no answer within 2 s
     [exit status: 1]
     ");
 }

@@ -20,6 +20,8 @@ pub struct Machine {
     pub controls: Vec<u8>,
     /// The network of its BMC.
     pub network: Network,
+    /// Which BMC it is, wherever it moves.
+    pub guid: [u8; 16],
 }
 
 impl Machine {
@@ -34,6 +36,7 @@ impl Machine {
             light: 0,
             controls: Vec::new(),
             network: Network::of(address),
+            guid: [*b"lab-", *b"bmc-", *b"lab-", address.octets()].concat().try_into().expect("four times four bytes"),
         }
     }
 

@@ -42,6 +42,8 @@ pub enum Fault {
     Twice,
     /// Says yes to new settings and keeps none.
     Forgetful,
+    /// Does what it is told with the power, and its answer to that is lost.
+    Unheard,
 }
 
 /// The BMCs of one network namespace; without a fault each is well. They are gone when this is dropped.

@@ -7,7 +7,6 @@ use super::{Fault, Machine};
 
 /// As few as real ones have.
 const MOST: usize = 4;
-const GUID: [u8; 16] = *b"lab-bmc-lab-bmc-";
 
 /// The sessions of one BMC, by its own number for each.
 #[derive(Debug, Default)]
@@ -49,7 +48,7 @@ impl Sessions {
                 let (code, data): (u8, &[u8]) = match (function, command) {
                     // Get Channel Authentication Capabilities: IPMI 2.0 is spoken, with user names.
                     (6, 0x38) => (0, &[1, 0x80, 0x04, 0x02, 0, 0, 0, 0]),
-                    (6, 0x37) => (0, &GUID),
+                    (6, 0x37) => (0, &machine.guid),
                     _ => (0xc1, &[]),
                 };
                 Some(packets::old(&packets::response(message, code, data)))
@@ -123,12 +122,13 @@ impl Sessions {
         session.role = *payload.get(24)?;
         let head = [&session.console.to_le_bytes()[..], &number.to_le_bytes()].concat();
         let names = session.names(user);
-        let signed = [&head, &session.console_nonce, &session.nonce[..], &GUID, &names].concat();
+        let signed = [&head, &session.console_nonce, &session.nonce[..], &machine.guid, &names].concat();
         let password = machine.password.as_bytes();
         let code = session.hash.mac(password, &signed);
         let secret = session.hash.mac(password, &[&session.console_nonce, &session.nonce[..], &names].concat());
         session.keys = [secret.clone(), session.hash.mac(&secret, &[1; 20]), session.hash.mac(&secret, &[2; 20])];
-        let answer = [&[tag, 0, 0, 0], &session.console.to_le_bytes()[..], &session.nonce, &GUID, &code].concat();
+        let answer =
+            [&[tag, 0, 0, 0], &session.console.to_le_bytes()[..], &session.nonce, &machine.guid, &code].concat();
         Some(packets::login(0x13, &answer))
     }
 
@@ -146,7 +146,7 @@ impl Sessions {
         if session.hash.mac(machine.password.as_bytes(), &signed) != *payload.get(8..)? {
             return Some(packets::login(0x15, &head(0x0f)));
         }
-        let signed = [&session.console_nonce, &number.to_le_bytes()[..], &GUID].concat();
+        let signed = [&session.console_nonce, &number.to_le_bytes()[..], &machine.guid].concat();
         let code = session.hash.mac(&session.keys[0], &signed);
         let answer = [&head(0), &code[..session.hash.short()]].concat();
         session.stands = true;
@@ -179,6 +179,9 @@ impl Sessions {
             (0x0c, 0x01, Some(Fault::Forgetful)) | (6, 0x45 | 0x47, Some(Fault::Forgetful)) => (0, vec![]),
             _ => machine.answer(function, command, data),
         };
+        if *fault == Some(Fault::Unheard) && (function, command) == (0, 2) {
+            return None;
+        }
         session.sequence += 1;
         let response = packets::response(&message, code, &answer);
         let sealed = packets::seal(session.hash, k1, k2, session.console, session.sequence, &response);

@@ -31,12 +31,16 @@ pub enum RedfishFault {
     Drops(u32),
     /// Does what it is told to do to the power, and breaks the connection instead of saying so.
     Forgets,
+    /// Does what it is told to do to the power, says so, and breaks all connections from then on.
+    Leaves,
+    /// Lets in nobody, and says back what it was told.
+    Echoes,
     /// Ends the connection behind each answer.
     Closes,
     /// Has no free session for so many requests.
     Full(u32),
     /// Is busy for so many requests, and wants to be asked again after so many seconds.
-    Busy(u32, Option<u32>),
+    Busy(u32, Option<u64>),
     /// Knows no sessions, only accounts.
     NoSessions,
     /// Tells of sessions, and has none.

@@ -50,6 +50,13 @@ impl Service {
                 self.answer(asked);
                 Saying::Broken
             }
+            Some(RedfishFault::Leaves) if asked.path.ends_with("ComputerSystem.Reset") => {
+                self.fault = Some(RedfishFault::Drops(u32::MAX));
+                now(self.answer(asked))
+            }
+            Some(RedfishFault::Echoes) if is_login => {
+                now(Told::new(400, &json!({ "error": { "message": format!("cannot use {}", asked.body) } })))
+            }
             Some(RedfishFault::Full(left)) if is_login && *left > 0 => {
                 *left = left.saturating_sub(1);
                 now(refused(503, "SessionLimitExceeded"))
