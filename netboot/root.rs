@@ -16,6 +16,9 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 /// Where the packages of distributions put iPXE.
 const LOADERS: &[&str] = &["/usr/lib/ipxe", "/usr/share/ipxe"];
 
+/// What all these packages have: iPXE for BIOS.
+const LOADER: &str = "undionly.kpxe";
+
 /// Directories that are searched in their order. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Root {
@@ -63,9 +66,10 @@ impl Root {
     }
 }
 
-/// The directory with the boot loaders of the distribution's package `ipxe`, if that is installed.
+/// The directory with the boot loaders of the distribution's package `ipxe`, if that is installed. Other packages put files
+/// there too, so it takes a loader.
 pub fn loaders() -> Option<PathBuf> {
-    LOADERS.iter().map(PathBuf::from).find(|directory| directory.is_dir())
+    LOADERS.iter().map(PathBuf::from).find(|directory| directory.join(LOADER).is_file())
 }
 
 fn open(directory: &PathBuf, name: &str) -> Result<Opened, Refused> {

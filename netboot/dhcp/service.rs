@@ -15,6 +15,7 @@ use super::reply::{Facts, Manner, reply};
 use super::subnet::{Answers, Subnet};
 use super::view::{Machine, View};
 use super::{limit::Limit, options};
+use crate::http;
 use crate::live::Live;
 use crate::mac::Mac;
 use crate::sockets;
@@ -161,7 +162,7 @@ impl Service {
     ) -> Option<(Vec<u8>, To)> {
         let source = Source {
             tftp: standing.subnet.tftp_server.or(self.served.tftp.then_some(standing.server)),
-            http: self.served.http.map(|port| format!("http://{}:{port}", standing.server)),
+            http: self.served.http.map(|port| http::address((standing.server, port).into())),
         };
         let facts = Facts {
             manner: self.manner,

@@ -46,7 +46,10 @@ use token::{Purpose, Tokens};
 
 pub use accept::serve;
 pub use route::encoded;
-pub use site::Site;
+pub use site::{LiveSite, Site};
+
+/// The port unless a site says otherwise.
+pub const PORT: u16 = 80;
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 type Answer = Response<Body>;
@@ -272,8 +275,8 @@ pub fn has_genesis(home: &Path) -> bool {
 /// What addresses of a server of ours begin with.
 pub fn address(ours: SocketAddr) -> String {
     match (ours.ip(), ours.port()) {
-        (IpAddr::V4(ip), 80) => format!("http://{ip}"),
-        (IpAddr::V6(ip), 80) => format!("http://[{ip}]"),
+        (IpAddr::V4(ip), PORT) => format!("http://{ip}"),
+        (IpAddr::V6(ip), PORT) => format!("http://[{ip}]"),
         _ => format!("http://{ours}"),
     }
 }

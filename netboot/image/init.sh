@@ -92,7 +92,8 @@ hand_over() {
     {
         echo '#!/run/xcrane/busybox sh'
         echo 'echo "xcrane: booted" >/dev/console'
-        echo "[ -z '$(word xcrane.callback)' ] || /run/xcrane/busybox wget -q -T 10 -O /dev/null '$(word xcrane.callback)'"
+        # Debian's busybox (1.35) breaks down on "wget -T".
+        echo "[ -z '$(word xcrane.callback)' ] || /run/xcrane/busybox timeout 10 /run/xcrane/busybox wget -q -O /dev/null '$(word xcrane.callback)'"
     } >/run/xcrane/booted
     chmod 755 /run/xcrane/booted
     mkdir -p /run/systemd/system/multi-user.target.wants

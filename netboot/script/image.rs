@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(loads().map(|loads| loads.kcmdline), Ok(kcmdline.into()));
         assert_eq!(digest(&directories(home.path(), "a/b", None)).as_deref(), Some("cc0"));
         for name in ["", ".", "..", "../images"] {
-            assert_eq!(directories(home.path(), name, None), [PathBuf::new(); 0], "{name}");
+            assert!(directories(home.path(), name, None).is_empty(), "{name}");
         }
     }
 

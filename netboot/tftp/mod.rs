@@ -31,6 +31,9 @@ use options::Agreed;
 use packet::{Packet, Request, code};
 use source::Source;
 
+/// Where firmware asks.
+pub const PORT: u16 = 69;
+
 /// A request fits into a frame of Ethernet.
 const LONGEST_REQUEST: usize = 1500;
 /// Before a socket that fails is asked again.
@@ -45,7 +48,9 @@ pub async fn serve(socket: UdpSocket, root: Root, stop: CancellationToken) -> io
         SocketAddr::V4(_) => setsockopt(&socket, Ipv4PacketInfo, &true)?,
         SocketAddr::V6(_) => setsockopt(&socket, Ipv6RecvPacketInfo, &true)?,
     }
-    let mut server = Server { root, clients: Clients::default(), sessions: JoinSet::new(), peers: HashMap::new() };
+    let device = socket.device()?;
+    let mut server =
+        Server { root, device, clients: Clients::default(), sessions: JoinSet::new(), peers: HashMap::new() };
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -74,6 +79,8 @@ struct Asked {
 
 struct Server {
     root: Root,
+    /// The interface that the server is bound to, if it is; answers leave by no other.
+    device: Option<Vec<u8>>,
     clients: Clients,
     sessions: JoinSet<()>,
     peers: HashMap<tokio::task::Id, SocketAddr>,
@@ -93,7 +100,7 @@ impl Server {
             Packet::Read(request) => Some(request),
             _ => None,
         });
-        let session = session(self.root.clone(), request, peer, ours);
+        let session = session(self.root.clone(), request, peer, Own { address: ours, device: self.device.clone() });
         let started = self.sessions.spawn(async move {
             if timeout(clients::LONGEST, session).await.is_err() {
                 warn!(%peer, "tftp: broken off, it takes too long");
@@ -109,9 +116,15 @@ impl Server {
     }
 }
 
+/// Where a session answers from.
+struct Own {
+    address: Option<IpAddr>,
+    device: Option<Vec<u8>>,
+}
+
 /// Answers one request; without one the client wanted to write.
-async fn session(root: Root, request: Option<Request>, peer: SocketAddr, ours: Option<IpAddr>) {
-    let socket = match connected(peer, ours).await {
+async fn session(root: Root, request: Option<Request>, peer: SocketAddr, own: Own) {
+    let socket = match connected(peer, own).await {
         Ok(socket) => socket,
         Err(error) => return warn!(%peer, %error, "tftp: cannot answer"),
     };
@@ -138,9 +151,13 @@ async fn session(root: Root, request: Option<Request>, peer: SocketAddr, ours: O
     }
 }
 
-async fn connected(peer: SocketAddr, ours: Option<IpAddr>) -> io::Result<UdpSocket> {
+async fn connected(peer: SocketAddr, own: Own) -> io::Result<UdpSocket> {
     let any = if peer.is_ipv4() { IpAddr::V4([0; 4].into()) } else { IpAddr::V6([0; 16].into()) };
-    let socket = UdpSocket::bind((ours.unwrap_or(any), 0)).await?;
+    let socket = UdpSocket::bind((own.address.unwrap_or(any), 0)).await?;
+    if own.device.is_some() {
+        // Any program may since Linux 5.7, once.
+        socket.bind_device(own.device.as_deref())?;
+    }
     socket.connect(peer).await?;
     Ok(socket)
 }

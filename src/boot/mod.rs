@@ -18,7 +18,7 @@ use tables::{Edit, Node, Row, Select, Tables};
 use crate::failure::Failure;
 
 pub(crate) use provision::Provision;
-pub(crate) use scripts::Scripts;
+pub(crate) use scripts::{Scripts, http_port};
 pub(crate) use steps::Step;
 
 /// What nodes are to do, with all that the tables and files say of it.

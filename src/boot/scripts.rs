@@ -1,6 +1,6 @@
 //! Scripts as the daemon would give them to nodes, for people to look at.
 
-use netboot::http::has_genesis;
+use netboot::http::{self, has_genesis};
 use netboot::script::{self, Around, Templates, image};
 use tables::schema;
 use tables::{Node, Select, Tables};
@@ -8,8 +8,6 @@ use tables::{Node, Select, Tables};
 use crate::config;
 use crate::failure::Failure;
 
-/// The port of the daemon's HTTP server unless the site says otherwise (`site.httpport`).
-const PORT: &str = "80";
 /// What stands for the token that a node gets anew at each boot.
 const TOKEN: &str = "TOKEN";
 
@@ -20,7 +18,7 @@ pub(crate) struct Scripts<'t> {
     templates: Templates,
     /// Of the site; nodes may have another.
     master: String,
-    port: String,
+    port: u16,
     genesis: bool,
 }
 
@@ -33,7 +31,7 @@ impl<'t> Scripts<'t> {
             templates: Templates::new(&home.join("boot"))?,
             // Which of our addresses a node asks is known only when it does.
             master: site("master", "SERVER")?,
-            port: site("httpport", PORT)?,
+            port: http_port(tables)?,
             genesis: has_genesis(&home),
             home,
         })
@@ -44,7 +42,7 @@ impl<'t> Scripts<'t> {
         let mac = tables::nics::macs(node.require("mac")?).next().map(|(mac, _)| mac.to_owned()).unwrap_or_default();
         let mac = mac.parse().map_err(|_| Failure::refused(format!("'{mac}' is not a MAC address")))?;
         let address = node.get("xcatmaster").unwrap_or(&self.master);
-        let port = if self.port == PORT { String::new() } else { format!(":{}", self.port) };
+        let port = if self.port == http::PORT { String::new() } else { format!(":{}", self.port) };
         let digest = self.digest(node)?;
         let around = Around {
             server: &format!("http://{address}{port}"),
@@ -63,6 +61,16 @@ impl<'t> Scripts<'t> {
         let row = self.tables.rows(linuximage, Select::Keys(&[name]))?.pop();
         Ok(image::digest(&image::directories(&self.home, name, row.as_ref())))
     }
+}
+
+/// The port of the daemon's HTTP server, as the site has it.
+pub(crate) fn http_port(tables: &Tables) -> Result<u16, Failure> {
+    let Some(port) = tables.site("httpport")? else { return Ok(http::PORT) };
+    let number = port.parse().ok().filter(|number| *number != 0);
+    number.ok_or_else(|| {
+        Failure::refused(format!("site.httpport is '{port}', which is no port"))
+            .hint("chdef -t site httpport=8080, or httpport= for 80")
+    })
 }
 
 impl From<script::Error> for Failure {

@@ -1,18 +1,17 @@
 //! `xcrane serve`: the daemon that machines ask when they boot.
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use netboot::advertise::Advertiser;
-use netboot::dhcp::{self, Link, Manner, Served, Service};
-use netboot::sockets;
+use netboot::dhcp::{Manner, Served};
 use tables::Tables;
 
 use super::Run;
+use crate::boot::http_port;
 use crate::config;
 use crate::context::Context;
-use crate::daemon::{self, Daemon};
+use crate::daemon::{self, Daemon, Services};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 
@@ -23,10 +22,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, Args)]
 #[command(after_help = "DHCP answers from the tables as they are at that moment: a node by table mac with its address of table hosts, another
 machine with one of networks.dynamicrange or, without that, not at all. Only networks of table networks are served.
-Addresses that were given are in table lease and outlive the daemon. Firmware that boots over the network is sent to
-networks.tftpserver for iPXE (undionly.kpxe, snponly.efi, ipxe-arm64.efi). The log goes to stderr.
+Addresses that were given are in table lease and outlive the daemon.
 
-Of table site: dhcpinterfaces (interfaces by comma), dhcplease (seconds, default 43200), domain, nameservers, ntpservers.
+Firmware that boots over the network is given iPXE (undionly.kpxe, snponly.efi, ipxe-arm64.efi, of the distribution's package ipxe)
+by TFTP, from here or from networks.tftpserver; iPXE is given the node's script by HTTP, as nodeset --show writes it. Over HTTP nodes
+load their images, and say how far they have come: nodelist.status follows. The log goes to stderr.
+
+Of table site: dhcpinterfaces (interfaces by comma), httpport (default 80), dhcplease (seconds, default 43200), domain, nameservers,
+ntpservers.
 
 Examples:
   xcrane serve --interface eth1
@@ -38,7 +41,13 @@ pub(crate) struct Serve {
     #[arg(short, long = "interface", value_name = "INTERFACE", value_delimiter = ',')]
     interfaces: Vec<String>,
     /// Serve only these
-    #[arg(long, value_enum, value_name = "SERVICE", value_delimiter = ',', default_values_t = [Offer::Dhcp, Offer::Ra])]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "SERVICE",
+        value_delimiter = ',',
+        default_values_t = [Offer::Dhcp, Offer::Ra, Offer::Tftp, Offer::Http]
+    )]
     services: Vec<Offer>,
     /// Leave addresses to the DHCP server that is there, say only what to boot from
     #[arg(long)]
@@ -51,6 +60,10 @@ enum Offer {
     Dhcp,
     /// Empty IPv6 router advertisements, which spare iPXE a wait of 13 seconds
     Ra,
+    /// iPXE for firmware
+    Tftp,
+    /// Scripts and images for iPXE, and what nodes say of themselves
+    Http,
 }
 
 impl Run for Serve {
@@ -59,16 +72,29 @@ impl Run for Serve {
         let home = config::home()?;
         let tables = Arc::new(Tables::open(&home)?);
         tables.set_patience(PATIENCE)?;
-        let interfaces = self.interfaces(&tables)?;
-        let mut daemon = Daemon::new()?;
-        if self.services.contains(&Offer::Dhcp) {
-            self.start_dhcp(&mut daemon, &tables, &interfaces)?;
+        let mut services = Services {
+            daemon: Daemon::new()?,
+            interfaces: self.interfaces(&tables)?,
+            home: home.clone(),
+            tables: tables.clone(),
+        };
+        let has = |offer| self.services.contains(&offer);
+        let port = has(Offer::Http).then(|| http_port(&tables)).transpose()?;
+        if has(Offer::Dhcp) {
+            let manner = if self.proxy { Manner::Proxy } else { Manner::Authoritative };
+            services.start_dhcp(manner, Served { tftp: has(Offer::Tftp), http: port })?;
         }
-        if self.services.contains(&Offer::Ra) {
-            start_advertising(&mut daemon, &interfaces)?;
+        if has(Offer::Ra) {
+            services.start_advertising()?;
+        }
+        if has(Offer::Tftp) {
+            services.start_tftp()?;
+        }
+        if let Some(port) = port {
+            services.start_http(port)?;
         }
         cx.ui.flush();
-        daemon.run(&home).await
+        services.daemon.run(&home).await
     }
 }
 
@@ -93,49 +119,5 @@ impl Serve {
                 .hint("xcrane serve --interface eth1, or chdef -t site dhcpinterfaces=eth1"));
         }
         Ok(named)
-    }
-
-    fn start_dhcp(&self, daemon: &mut Daemon, tables: &Arc<Tables>, interfaces: &[String]) -> Result<(), Failure> {
-        let manner = if self.proxy { Manner::Proxy } else { Manner::Authoritative };
-        let mut service = Service::open(tables.clone(), manner, Served::default())?;
-        let mut ports = vec![dhcp::SERVER_PORT];
-        ports.extend(self.proxy.then_some(dhcp::PROXY_PORT));
-        let mut open = Vec::new();
-        for interface in interfaces {
-            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            let link = Link::open(interface, now).map_err(|error| refused("dhcp", interface, &error))?;
-            let networks = service.subnets_on(&link).join(",");
-            if networks.is_empty() {
-                tracing::warn!(interface, "no network of table networks is there: only relays are answered");
-            }
-            tracing::info!(interface, networks, proxy = self.proxy, "dhcp");
-            for port in &ports {
-                let socket = sockets::udp(interface, *port);
-                open.push((socket.map_err(|error| refused("dhcp", interface, &error))?, link.clone()));
-            }
-        }
-        let service = Arc::new(Mutex::new(service));
-        for (socket, link) in open {
-            let service = service.clone();
-            daemon.start(|stop| async move { dhcp::serve(socket, link, &service, stop).await });
-        }
-        Ok(())
-    }
-}
-
-fn start_advertising(daemon: &mut Daemon, interfaces: &[String]) -> Result<(), Failure> {
-    for interface in interfaces {
-        let advertiser = Advertiser::open(interface).map_err(|error| refused("ra", interface, &error))?;
-        daemon.start(|stop| advertiser.serve(stop));
-    }
-    Ok(())
-}
-
-fn refused(service: &str, interface: &str, error: &std::io::Error) -> Failure {
-    let failure = Failure::refused(format!("cannot serve {service} on interface {interface}: {error}"));
-    match error.kind() {
-        std::io::ErrorKind::PermissionDenied => failure.hint("it takes root to begin; what it took is given away then"),
-        std::io::ErrorKind::AddrInUse => failure.hint("another DHCP server runs on this machine; stop it, or name other interfaces"),
-        _ => failure,
     }
 }

@@ -3,6 +3,7 @@
 mod log;
 mod notify;
 mod privileges;
+mod services;
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,9 +16,10 @@ use crate::failure::Failure;
 use crate::outcome::Outcome;
 
 pub(crate) use log::start as start_log;
+pub(crate) use services::Services;
 
-/// How long services may take to end.
-const ENDING: Duration = Duration::from_secs(5);
+/// How long services may take to end; HTTP gives answers under way five seconds.
+const ENDING: Duration = Duration::from_secs(8);
 
 /// The services of one process.
 pub(crate) struct Daemon {

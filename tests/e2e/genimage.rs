@@ -1,4 +1,4 @@
-//! `genimage`, and the way of an image from a list of packages to a machine that has booted it.
+//! `genimage`, and the way of an image from a list of packages to machines that have booted it, by BIOS and by UEFI.
 
 use std::fs;
 use std::time::Duration;
@@ -7,20 +7,21 @@ use ::lab::Lab;
 use insta::assert_snapshot;
 
 use crate::lab;
+use crate::serve::{define_network, serve};
 
 /// Packages are installed and a machine is emulated, on one that may be busy: calm, the one takes half a minute and so does the other.
 const LIMIT: Duration = Duration::from_secs(400);
 
 /// An image `tiny` whose packages come from the lab's store, as a directory of this machine.
 fn tiny() -> Lab {
-    let lab = lab().hosts(0);
+    let lab = lab().machines(1).uefi_machines(1);
     let list = lab.home().join("tiny.pkglist");
     fs::write(&list, "# as small as one that boots can be\nsystemd-sysv, udev\n#INCLUDE:kernel#\n").expect("a file");
     fs::write(lab.home().join("kernel"), "linux-image-cloud-amd64\n").expect("a file");
     let hook = lab.home().join("mark.sh");
     fs::write(&hook, "echo \"$IMG_NAME $2\" >\"$1/etc/made-by-hand\"\n").expect("a file");
     let small = lab.home().join("small");
-    fs::write(&small, "./boot/*\n./usr/share/doc/*\n./usr/share/locale/*\n./usr/share/man/*\n./usr/lib/*/perl-base*\n./usr/lib/modules/*/kernel/*\n").expect("a file");
+    fs::write(&small, "./boot/*\n./usr/share/doc/*\n./usr/share/locale/*\n./usr/share/man/*\n./usr/lib/*/perl-base*\n./usr/lib/modules/*/kernel/*\n./etc/systemd/system/*/e2scrub*\n").expect("a file");
     let packages = lab.package_directory();
     lab.run(&format!(
         "mkdef -t osimage tiny imagetype=linux provmethod=netboot osvers=debian12 osarch=x86_64 pkglist={} pkgdir={} postinstall={} exlist={}",
@@ -54,8 +55,39 @@ fn an_image_is_made_packed_and_boots() {
     assert_eq!(fs::read_to_string(&sums).expect("it is there"), digests);
     assert!(!lab.state().join("images/.tiny.new").exists());
 
-    let up = lab.spawn("imgtest tiny --emulate").wait(LIMIT);
+    let trial = lab.spawn("imgtest tiny --emulate");
+    machines_boot(&lab);
+    let up = trial.wait(LIMIT);
     assert!(up.code == 0 && up.stdout.starts_with("tiny: up after "), "{up}");
+}
+
+/// Firmware asks our DHCP server, iPXE loads kernel and RAM disk of our HTTP server, and the root says that it is up.
+fn machines_boot(lab: &Lab) {
+    define_network(lab);
+    for number in [1, 2] {
+        lab.run(&lab.server(number).definition().join(" ")).success();
+    }
+    lab.run("chdef metal serialport=0 serialspeed=115200").success();
+    let mut daemon = serve(lab, "");
+    // The one has iPXE in its card; the other, whose firmware is given it, ends where what follows is the same.
+    let mut first = lab.spawn(&format!("rinstall m1 osimage=tiny --wait {}", LIMIT.as_secs()));
+    lab.run("rinstall m2 osimage=tiny --uefi").success();
+    daemon.expect_error("file=\"snponly.efi\"", LIMIT);
+    for status in ["m1: on", "m1: netbooting"] {
+        first.expect(status, LIMIT);
+    }
+    let second = lab.server(2);
+    second.await_console("boots image tiny", 1, LIMIT);
+    second.await_console("xcrane: fetching http://10.77.0.254/image/tiny/root.sqfs", 1, LIMIT);
+    assert_eq!(lab.run("nodels m2 nodelist.status").stdout, "m2: netbooting\n");
+    lab.run("rpower m2 off").success();
+    first.expect("m1: booted", LIMIT);
+    let ended = first.wait(LIMIT);
+    assert_eq!(ended.code, 0, "{ended}");
+    for said in ["m1 boots image tiny", "Linux version", "xcrane: booted"] {
+        lab.server(1).await_console(said, 1, LIMIT);
+    }
+    assert_eq!(lab.run("nodels m1 nodelist.status").stdout, "m1: booted\n");
 }
 
 #[test]

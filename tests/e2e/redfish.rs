@@ -385,8 +385,8 @@ fn a_bmc_is_known_by_its_certificate() {
     assert_snapshot!(lab.run("rpower n[001-002] stat").sorted(), @"
     n002: off
     ------- stderr -------
-    n001: Error: BMC 10.78.0.1: its certificate has changed: it shows sha256:$ID, and sha256:$ID is pinned
     Hint: somebody may be listening in; if the BMC was given a new certificate, let that be pinned: rm $XCRANE_HOME/bmcs/10.78.0.1:443
+    n001: Error: BMC 10.78.0.1: its certificate has changed: it shows sha256:$ID, and sha256:$ID is pinned
     [exit status: 1]
     ");
     nobody_stays(&bmcs);

@@ -14,16 +14,21 @@ const STRANGER: &str = "52:54:00:77:00:aa";
 /// A lab with a defined network and node n1.
 fn site() -> Lab {
     let lab = lab().network();
+    define_network(&lab);
+    lab.run(&format!("mkdef n1 groups=all mac={N1} ip=10.77.0.9")).success();
+    lab
+}
+
+pub(crate) fn define_network(lab: &Lab) {
     lab.run(
         "mkdef -t network cluster net=10.77.0.0 mask=255.255.255.0 gateway=10.77.0.1 domain=cluster.org \
          nameservers='<xcatmaster>' dynamicrange=10.77.0.200-10.77.0.220 mtu=1400",
     )
     .success();
-    lab.run(&format!("mkdef n1 groups=all mac={N1} ip=10.77.0.9")).success();
-    lab
 }
 
-fn serve(lab: &Lab, more: &str) -> Running {
+/// The daemon on the lab's network, when all of it is up.
+pub(crate) fn serve(lab: &Lab, more: &str) -> Running {
     let mut daemon = lab.spawn(&format!("xcrane serve --interface br0 {more}"));
     daemon.expect_error("ready", LIMIT);
     daemon
@@ -68,6 +73,91 @@ fn clients_have_what_the_tables_say_at_that_moment() {
 }
 
 #[test]
+fn firmware_is_led_to_its_image_and_says_that_it_is_up() {
+    let lab = site();
+    let image = lab.home().join("image");
+    lab.shell("mkdir image && cd image && seq 100000 >kernel && touch initrd.gz rootimg.sfs").success();
+    lab.run(&format!("mkdef -t osimage deb12 imagetype=linux provmethod=netboot rootimgdir={}", image.display()))
+        .success();
+    lab.run("nodeset n1 osimage=deb12").success();
+    lab.run("chdef -t site httpport=8080").success();
+    let daemon = serve(&lab, "");
+    let n1 = lab.client(N1);
+
+    // Options 60, 93 and 77 tell what asks: firmware of a PC, UEFI, iPXE.
+    let told = |words: &[&str]| {
+        n1.udhcpc(words).success();
+        let told = n1.told();
+        let line = |name: &str| told.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+        format!("{} {}\n", line("siaddr="), line("boot_file="))
+    };
+    let mut said = told(&["-V", "PXEClient:Arch:00000:UNDI:002001", "-x", "0x5d:0000"]);
+    said += &told(&["-V", "PXEClient:Arch:00007:UNDI:003000", "-x", "0x5d:0007"]);
+    said += &told(&["-V", "HTTPClient:Arch:00016:UNDI:003000", "-x", "0x5d:0010"]);
+    said += &told(&["-V", "PXEClient:Arch:00000:UNDI:002001", "-x", "0x5d:0000", "-x", "0x4d:69505845"]);
+    assert_snapshot!(said, @"
+    siaddr=10.77.0.254 boot_file=undionly.kpxe
+    siaddr=10.77.0.254 boot_file=snponly.efi
+    siaddr=10.77.0.254 boot_file=http://10.77.0.254:8080/loader/snponly.efi
+    siaddr=10.77.0.254 boot_file=http://10.77.0.254:8080/node/52-54-00-77-00-01
+    ");
+    let same = "atftp --get -r $1 -l $LEASE.$1 10.77.0.254 && cmp $LEASE.$1 /usr/lib/ipxe/$1";
+    for loader in ["undionly.kpxe", "snponly.efi"] {
+        n1.shell(&same.replace("$1", loader)).success();
+    }
+    n1.shell("curl -sf http://10.77.0.254:8080/loader/snponly.efi | cmp - /usr/lib/ipxe/snponly.efi").success();
+
+    let url = said.rsplit("boot_file=").next().expect("a script").trim();
+    let script = n1.shell(&format!("curl -sf {url}")).success();
+    assert_eq!(lab.run("nodels n1 nodelist.status").stdout, "n1: netbooting\n");
+    let token = script.split("xcrane.token=").nth(1).and_then(|rest| rest.split(' ').next()).expect("a token");
+    assert_snapshot!(script.replace(token, "TOKEN"), @"
+    #!ipxe
+    #netboot deb12
+    echo xcrane: n1 boots image deb12
+    kernel http://10.77.0.254:8080/image/deb12/kernel imgurl=http://10.77.0.254:8080/image/deb12/rootimg.sfs XCAT=10.77.0.254:3001 NODE=n1 BOOTIF=01-52-54-00-77-00-01 xcrane.node=n1 xcrane.token=TOKEN xcrane.callback=http://10.77.0.254:8080/node/52-54-00-77-00-01/status/booted?token=TOKEN initrd=initrd.gz || goto failed
+    initrd http://10.77.0.254:8080/image/deb12/initrd.gz || goto failed
+    boot || goto failed
+    :failed
+    echo xcrane: n1 cannot load its image: ${errstr}
+    sleep 5
+    imgfree
+    chain --replace --autofree http://10.77.0.254:8080/node/52-54-00-77-00-01 || goto failed
+    ");
+    lab.run("chdef -t site master=10.77.0.254").success();
+    let shown = lab.run("nodeset n1 --show").success();
+    assert_eq!(
+        shown.replace("n1: ", "").trim(),
+        script.replace(token, "TOKEN").trim(),
+        "what it shows is what is given"
+    );
+    let kernel = script.split_whitespace().find(|word| word.ends_with("/kernel")).expect("a kernel");
+    n1.shell(&format!("curl -sf {kernel} | cmp - {}", image.join("kernel").display())).success();
+    // What another machine asks for a node proves nothing.
+    let other = lab.client(STRANGER);
+    other.udhcpc(&[]).success();
+    assert!(!other.shell(&format!("curl -sf {url}")).success().contains("token"));
+    let callback = script.split("xcrane.callback=").nth(1).and_then(|rest| rest.split(' ').next()).expect("a callback");
+    n1.shell(&format!("busybox wget -q -O - '{callback}'")).success();
+    assert_eq!(lab.run("nodels n1 nodelist.status").stdout, "n1: booted\n");
+    // The tables are live for HTTP too.
+    lab.run("chdef n1 mac=").success();
+    assert!(n1.shell(&format!("curl -sf {url}")).success().contains("no node has MAC address"));
+
+    // What it needed to begin is gone, for all its threads: a daemon that is taken over can do little.
+    let status = "grep -hE '^(CapPrm|CapEff|NoNewPrivs)' /proc/$1/task/*/status | sort -u";
+    let status = lab.shell(&status.replace("$1", &daemon.pid().to_string())).success();
+    assert_snapshot!(status.replace('\t', " "), @"
+    CapEff: 0000000000000000
+    CapPrm: 0000000000000000
+    NoNewPrivs: 1
+    ");
+    daemon.terminate();
+    let ended = daemon.wait(LIMIT);
+    assert!(ended.code == 0 && !ended.stderr.contains("do not end"), "{ended}");
+}
+
+#[test]
 fn leases_outlive_a_killed_daemon() {
     let lab = site();
     let daemon = serve(&lab, "--services dhcp");
@@ -76,13 +166,6 @@ fn leases_outlive_a_killed_daemon() {
         client.dhclient().success();
         assert_eq!(client.address(), address);
     }
-    // What it needed to begin is gone: a daemon that is taken over can do little.
-    let status = lab.shell(&format!("grep -E '^(CapPrm|CapEff|NoNewPrivs)' /proc/{}/status", daemon.pid())).success();
-    assert_snapshot!(status.replace('\t', " "), @"
-    CapPrm: 0000000000000000
-    CapEff: 0000000000000000
-    NoNewPrivs: 1
-    ");
     daemon.kill();
     drop(daemon);
     assert_snapshot!(lab.run("tabdump lease").success().replace(|digit: char| digit.is_ascii_digit(), "0"), @r#"
@@ -133,7 +216,35 @@ fn what_cannot_be_served_is_said_before_anything_is() {
     Error: cannot serve dhcp on interface nowhere0: it is not there, or has no IPv4 address
     [exit status: 1]
     ");
+    let without = "for place in /usr/lib/ipxe /usr/share/ipxe; do [ ! -d $place ] || mount -t tmpfs none $place; done; xcrane serve -i br0";
+    assert_snapshot!(lab.shell(&format!("unshare --mount sh -c '{without}' 2>&1 | grep -v INFO")), @"
+    Error: cannot serve tftp: there is no iPXE on this machine for firmware to load
+    Hint: install the package ipxe (ipxe-bootimgs in the Red Hat family)
+    Hint: without it: xcrane serve --services dhcp,ra,http, and networks.tftpserver names who has it
+    ");
     let _daemon = serve(&lab, "");
-    let second = lab.run("xcrane serve -i br0");
-    assert!(second.stderr.contains("another DHCP server runs on this machine"), "{second}");
+    let seconds: String = ["dhcp", "tftp", "http"]
+        .map(|service| lab.run(&format!("xcrane serve -i br0 --services {service}")).to_string())
+        .concat();
+    assert_snapshot!(seconds.lines().filter(|line| !line.contains(" INFO ")).collect::<Vec<_>>().join("\n"), @"
+    ------- stderr -------
+    Error: cannot serve dhcp on interface br0: Address already in use (os error 98)
+    Hint: another DHCP server runs on this machine; stop it
+    [exit status: 1]
+    ------- stderr -------
+    Error: cannot serve tftp on interface br0: Address already in use (os error 98)
+    Hint: another TFTP server runs on this machine; stop it, or go without: --services dhcp,ra,http
+    [exit status: 1]
+    ------- stderr -------
+    Error: cannot serve http on interface br0: Address already in use (os error 98)
+    Hint: another program has TCP port 80; stop it, or chdef -t site httpport=8080
+    [exit status: 1]
+    ");
+    lab.run("chdef -t site httpport=http").success();
+    assert_snapshot!(lab.run("xcrane serve -i br0"), @"
+    ------- stderr -------
+    Error: site.httpport is 'http', which is no port
+    Hint: chdef -t site httpport=8080, or httpport= for 80
+    [exit status: 1]
+    ");
 }

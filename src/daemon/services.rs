@@ -1,0 +1,115 @@
+//! The services of netboot on interfaces of this machine: each is bound before the first answers anybody.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use netboot::advertise::Advertiser;
+use netboot::dhcp::{self, Link, Manner, Served, Service};
+use netboot::http::{self, LiveSite, Server};
+use netboot::root::{self, Root};
+use netboot::{sockets, tftp};
+use plugins::chain;
+use tables::Tables;
+
+use super::Daemon;
+use crate::failure::Failure;
+
+/// What is served where, and from what.
+pub(crate) struct Services {
+    pub(crate) daemon: Daemon,
+    pub(crate) interfaces: Vec<String>,
+    pub(crate) home: PathBuf,
+    /// Of all services, so that what one of them writes is nothing new to the others.
+    pub(crate) tables: Arc<Tables>,
+}
+
+impl Services {
+    pub(crate) fn start_dhcp(&mut self, manner: Manner, served: Served) -> Result<(), Failure> {
+        let proxy = manner == Manner::Proxy;
+        let mut service = Service::open(self.tables.clone(), manner, served)?;
+        let mut ports = vec![dhcp::SERVER_PORT];
+        ports.extend(proxy.then_some(dhcp::PROXY_PORT));
+        let mut open = Vec::new();
+        for interface in &self.interfaces {
+            let refused =
+                |error| refused("dhcp", interface, &error, "another DHCP server runs on this machine; stop it");
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let link = Link::open(interface, now).map_err(refused)?;
+            let networks = service.subnets_on(&link).join(",");
+            if networks.is_empty() {
+                tracing::warn!(interface, "no network of table networks is there: only relays are answered");
+            }
+            tracing::info!(interface, networks, proxy, "dhcp");
+            for port in &ports {
+                open.push((sockets::udp(interface, *port).map_err(refused)?, link.clone()));
+            }
+        }
+        let service = Arc::new(Mutex::new(service));
+        for (socket, link) in open {
+            let service = service.clone();
+            self.daemon.start(|stop| async move { dhcp::serve(socket, link, &service, stop).await });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn start_advertising(&mut self) -> Result<(), Failure> {
+        for interface in &self.interfaces {
+            let advertiser = Advertiser::open(interface).map_err(|error| refused("ra", interface, &error, ""))?;
+            self.daemon.start(|stop| advertiser.serve(stop));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn start_tftp(&mut self) -> Result<(), Failure> {
+        let loaders = root::loaders().ok_or_else(|| {
+            Failure::refused("cannot serve tftp: there is no iPXE on this machine for firmware to load")
+                .hint("install the package ipxe (ipxe-bootimgs in the Red Hat family)")
+                .hint("without it: xcrane serve --services dhcp,ra,http, and networks.tftpserver names who has it")
+        })?;
+        let root = Root::new([loaders]);
+        for interface in &self.interfaces {
+            let remedy = "another TFTP server runs on this machine; stop it, or go without: --services dhcp,ra,http";
+            let socket =
+                sockets::udp(interface, tftp::PORT).map_err(|error| refused("tftp", interface, &error, remedy))?;
+            let (root, interface) = (root.clone(), interface.clone());
+            tracing::info!(interface, "tftp");
+            self.daemon.start(|stop| async move { ended("tftp", &interface, tftp::serve(socket, root, stop).await) });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn start_http(&mut self, port: u16) -> Result<(), Failure> {
+        let site = Arc::new(LiveSite::open(self.tables.clone())?);
+        let server = Server::new(&self.home, site).map_err(|error| Failure::refused(chain(&error)))?;
+        let server = Arc::new(server);
+        for interface in &self.interfaces {
+            let remedy = format!("another program has TCP port {port}; stop it, or chdef -t site httpport=8080");
+            let listener =
+                sockets::tcp(interface, port).map_err(|error| refused("http", interface, &error, &remedy))?;
+            let (server, interface) = (server.clone(), interface.clone());
+            tracing::info!(interface, port, "http");
+            self.daemon
+                .start(|stop| async move { ended("http", &interface, http::serve(listener, server, stop).await) });
+        }
+        Ok(())
+    }
+}
+
+/// The end of one service that was not asked for ends all; why stands in the log.
+fn ended(service: &str, interface: &str, ended: io::Result<()>) {
+    if let Err(error) = ended {
+        tracing::error!(service, interface, %error, "cannot go on");
+    }
+}
+
+/// `taken` is what to do where another program has the port.
+fn refused(service: &str, interface: &str, error: &io::Error, taken: &str) -> Failure {
+    let failure = Failure::refused(format!("cannot serve {service} on interface {interface}: {error}"));
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => failure.hint("it takes root to begin; what it took is given away then"),
+        io::ErrorKind::AddrInUse => failure.hint(taken),
+        _ => failure,
+    }
+}
