@@ -238,13 +238,15 @@ fn a_container_that_dies_says_how() {
     lab.run("chdef c4 dockercommand=true").success();
     lab.run(r#"chdef c5 dockerrestart=always dockercommand='["sh","-c","exit 9"]'"#).success();
     lab.run("mkvm all").success();
-    assert_snapshot!(lab.run("rpower c1-c4 on").sorted(), @r#"
+    // Where the end of a container overtakes the news of its memory the engine never tells why.
+    let why = ", killed because it was out of memory";
+    assert_snapshot!(lab.run("rpower c1-c4 on").sorted().to_string().replace(why, ""), @r#"
     c4: on
     ------- stderr -------
     c1: Error: h1: cannot keep it running: the container ended at once with exit code 3; its last output was:
     c1: no such licence
     c1: reading
-    c2: Error: h1: cannot keep it running: the container ended at once with exit code 137, killed because it was out of memory
+    c2: Error: h1: cannot keep it running: the container ended at once with exit code 137
     c3: Error: h1: cannot start: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "/no/such/program": stat /no/such/program: no such file or directory: unknown
     c4: Warning: the command of the container ended at once, with exit code 0
     [exit status: 1]
@@ -252,6 +254,10 @@ fn a_container_that_dies_says_how() {
     let run = lab.run("rpower c5 on");
     assert!(run.stderr.contains("ends at once again and again") && run.stderr.contains("exit code 9"), "{run}");
     lab.run("rmvm c5 -f").success();
+    wait_for("the engine tells that memory was lacking", LIMIT, || match lab.run("rpower c2 on") {
+        run if run.stderr.contains(why) => Wait::Ready(()),
+        run => Wait::NotYet(run.to_string()),
+    });
     assert_snapshot!(lab.shell("lsvm c2 | grep State"), @"c2: State: exited (137): out of memory");
 }
 
