@@ -128,12 +128,12 @@ impl Keys {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn keys() -> impl Strategy<Value = Keys> {
+    pub(in super::super) fn keys() -> impl Strategy<Value = Keys> {
         (prop_oneof![Just(Suite::Sha1), Just(Suite::Sha256)], any::<[u8; 20]>())
             .prop_map(|(suite, key)| Keys::new(suite, &key))
     }

@@ -154,13 +154,8 @@ fn trailer<'a>(bytes: &'a [u8], mut reader: Reader<'a>) -> Option<(&'a [u8], &'a
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::cipher::Suite;
+    use super::super::cipher::tests::keys;
     use super::*;
-
-    fn keys() -> impl Strategy<Value = Keys> {
-        (prop_oneof![Just(Suite::Sha1), Just(Suite::Sha256)], any::<[u8; 20]>())
-            .prop_map(|(suite, key)| Keys::new(suite, &key))
-    }
 
     #[test]
     fn a_bare_packet_has_the_header_of_the_specification() {

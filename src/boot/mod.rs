@@ -17,7 +17,7 @@ use tables::{Edit, Node, Row, Select, Tables};
 
 use crate::failure::Failure;
 
-pub(crate) use provision::Provision;
+pub(crate) use provision::{Provision, after_help};
 pub(crate) use scripts::{Scripts, http_port};
 pub(crate) use steps::Step;
 

@@ -22,6 +22,19 @@ use crate::status::Statuses;
 /// How often the tables are asked for what nodes have said.
 const ASKING: Duration = Duration::from_secs(1);
 
+/// What the help of a command that provisions says after its options.
+pub(crate) fn after_help(command: &str) -> String {
+    format!(
+        "The same as nodeset NODERANGE STATE, rsetboot NODERANGE net and rpower NODERANGE boot, all of it checked before the
+first node is touched, the scripts that they would get too. --wait is for what says that it is up: osimage, runcmd, runimage.
+
+Examples:
+  {command} rack1                     the images of their definitions
+  {command} n1 osimage=debian12 -u    this image, by UEFI
+  {command} rack1 --wait 900          tell how far they come, and who got stuck where"
+    )
+}
+
 /// Which nodes, what they boot, and how.
 #[derive(Debug, Args)]
 pub(crate) struct Provision {

@@ -3,20 +3,14 @@
 use clap::Args;
 
 use super::Run;
-use crate::boot::Provision;
+use crate::boot::{Provision, after_help};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 
 /// Boot nodes from the network to provision them
 #[derive(Debug, Args)]
-#[command(after_help = "The same as nodeset NODERANGE STATE, rsetboot NODERANGE net and rpower NODERANGE boot, all of it checked before the
-first node is touched, the scripts that they would get too. --wait is for what says that it is up: osimage, runcmd, runimage.
-
-Examples:
-  rinstall rack1                     the images of their definitions
-  rinstall n1 osimage=debian12 -u    this image, by UEFI
-  rinstall rack1 --wait 900          tell how far they come, and who got stuck where")]
+#[command(after_help = after_help("rinstall"))]
 pub(crate) struct Rinstall {
     #[command(flatten)]
     provision: Provision,

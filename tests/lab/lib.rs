@@ -23,6 +23,7 @@ mod run;
 mod running;
 mod serial;
 mod server;
+mod simulation;
 mod stranger;
 mod stream;
 mod test_host;

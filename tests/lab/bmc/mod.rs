@@ -16,6 +16,7 @@ use std::time::Duration;
 pub use self::machine::Machine;
 use self::sessions::Sessions;
 pub use self::settings::Network;
+use crate::simulation::Simulation;
 
 /// What is wrong with a BMC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub enum Fault {
 #[derive(Debug)]
 pub struct Bmcs {
     all: Arc<Mutex<HashMap<Ipv4Addr, Bmc>>>,
-    wire: Option<wire::Wire>,
+    wire: Option<Simulation>,
 }
 
 /// One of them.
@@ -93,7 +94,7 @@ impl Bmcs {
     /// Starts them in the network namespace of a process, where all addresses of 10.78.0.0/16 have been made local.
     pub(crate) fn start(keeper: u32) -> crate::Result<Self> {
         let all = Arc::default();
-        let wire = wire::Wire::start(keeper, Arc::clone(&all))?;
+        let wire = wire::start(keeper, Arc::clone(&all))?;
         Ok(Self { all, wire: Some(wire) })
     }
 

@@ -1,62 +1,32 @@
 //! The socket of all BMCs: it hears packets to any local address, and answers from the address that was asked.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::libc::in_pktinfo;
-use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt,
 };
 
 use super::{Bmc, lock, move_on, of};
-use crate::error::{Error, Result, at};
+use crate::error::Result;
+use crate::simulation::{Simulation, refused};
 
 /// How often the thread looks whether it shall end, at least.
 const TICK: Duration = Duration::from_millis(20);
 const BUFFER: usize = 8 << 20;
 
-/// The thread that serves them.
-#[derive(Debug)]
-pub(super) struct Wire {
-    ended: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+/// Starts the thread that serves them.
+pub(super) fn start(keeper: u32, all: Arc<Mutex<HashMap<Ipv4Addr, Bmc>>>) -> Result<Simulation> {
+    Simulation::start(keeper, bind, |socket, ended| Server { socket, all, late: BTreeMap::new() }.run(ended))
 }
 
-impl Wire {
-    pub(super) fn start(keeper: u32, all: Arc<Mutex<HashMap<Ipv4Addr, Bmc>>>) -> Result<Self> {
-        let path = PathBuf::from(format!("/proc/{keeper}/ns/net"));
-        let namespace = File::open(&path).map_err(at(&path))?;
-        let ended = Arc::new(AtomicBool::new(false));
-        // A namespace is a thread's own; the socket stays in the one that it was made in.
-        let socket = std::thread::spawn(move || bind(&namespace));
-        let socket = socket.join().map_err(|_| Error::Refused("the thread of the BMCs failed".into()))??;
-        let stop = ended.clone();
-        let thread = std::thread::spawn(move || Server { socket, all, late: BTreeMap::new() }.run(&stop));
-        Ok(Self { ended, thread: Some(thread) })
-    }
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        self.ended.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.join().ok();
-        }
-    }
-}
-
-fn bind(namespace: &File) -> Result<UdpSocket> {
-    let refused = |what: &str, error: &dyn std::fmt::Display| Error::Refused(format!("{what}: {error}"));
-    setns(namespace, CloneFlags::CLONE_NEWNET).map_err(|errno| refused("the network of the lab", &errno))?;
+fn bind() -> Result<UdpSocket> {
     let socket = UdpSocket::bind("0.0.0.0:623").map_err(|error| refused("port 623", &error))?;
     socket.set_read_timeout(Some(TICK)).map_err(|error| refused("a time limit", &error))?;
     setsockopt(&socket, sockopt::Ipv4PacketInfo, &true).map_err(|errno| refused("IP_PKTINFO", &errno))?;

@@ -17,6 +17,7 @@ use std::time::Duration;
 use self::certificate::Identity;
 pub use self::machine::RedfishMachine;
 use self::service::Service;
+use crate::simulation::Simulation;
 
 /// What is wrong with a BMC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +60,7 @@ pub enum RedfishFault {
 #[derive(Debug)]
 pub struct RedfishBmcs {
     all: Arc<Mutex<Bmcs>>,
-    wire: Option<wire::Wire>,
+    wire: Option<Simulation>,
 }
 
 /// All of them.
@@ -77,7 +78,7 @@ impl RedfishBmcs {
     /// Starts them in the network namespace of a process, where all addresses of 10.78.0.0/16 have been made local.
     pub(crate) fn start(keeper: u32) -> crate::Result<Self> {
         let all = Arc::new(Mutex::new(Bmcs { identity: Identity::new()?, each: HashMap::new() }));
-        let wire = wire::Wire::start(keeper, Arc::clone(&all))?;
+        let wire = wire::start(keeper, Arc::clone(&all))?;
         Ok(Self { all, wire: Some(wire) })
     }
 

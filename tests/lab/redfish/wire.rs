@@ -1,59 +1,28 @@
 //! The socket of all BMCs: a connection to any local address is a conversation, in a thread of its own, with the BMC there.
 
-use std::fs::File;
 use std::io::{BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
-
-use nix::sched::{CloneFlags, setns};
 
 use super::http::Asked;
 use super::service::Saying;
 use super::{Bmcs, RedfishFault, lock};
-use crate::error::{Error, Result, at};
+use crate::error::Result;
+use crate::simulation::{Simulation, refused};
 
 /// How often the thread looks whether it shall end.
 const TICK: Duration = Duration::from_millis(5);
 /// No conversation is longer: a client that is gone does not always say so.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// The thread that takes connections.
-#[derive(Debug)]
-pub(super) struct Wire {
-    ended: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+/// Starts the thread that takes connections.
+pub(super) fn start(keeper: u32, all: Arc<Mutex<Bmcs>>) -> Result<Simulation> {
+    Simulation::start(keeper, bind, move |socket, ended| serve(&socket, &all, ended))
 }
 
-impl Wire {
-    pub(super) fn start(keeper: u32, all: Arc<Mutex<Bmcs>>) -> Result<Self> {
-        let path = PathBuf::from(format!("/proc/{keeper}/ns/net"));
-        let namespace = File::open(&path).map_err(at(&path))?;
-        // A namespace is a thread's own; the socket stays in the one that it was made in.
-        let socket = std::thread::spawn(move || bind(&namespace));
-        let socket = socket.join().map_err(|_| Error::Refused("the thread of the BMCs failed".into()))??;
-        let ended = Arc::new(AtomicBool::new(false));
-        let stop = ended.clone();
-        let thread = std::thread::spawn(move || serve(&socket, &all, &stop));
-        Ok(Self { ended, thread: Some(thread) })
-    }
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        self.ended.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.join().ok();
-        }
-    }
-}
-
-fn bind(namespace: &File) -> Result<TcpListener> {
-    let refused = |what: &str, error: &dyn std::fmt::Display| Error::Refused(format!("{what}: {error}"));
-    setns(namespace, CloneFlags::CLONE_NEWNET).map_err(|errno| refused("the network of the lab", &errno))?;
+fn bind() -> Result<TcpListener> {
     let socket = TcpListener::bind("0.0.0.0:443").map_err(|error| refused("port 443", &error))?;
     socket.set_nonblocking(true).map_err(|error| refused("a socket that does not wait", &error))?;
     Ok(socket)
