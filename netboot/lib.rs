@@ -2,6 +2,7 @@
 
 pub mod advertise;
 pub mod dhcp;
+pub mod hostkey;
 pub mod hosts;
 pub mod http;
 pub mod image;

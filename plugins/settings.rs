@@ -20,7 +20,7 @@ pub struct Settings {
     pub ssh_user: String,
     /// Private keys tried in order; then the agent's. Default `~/.ssh/id_ed25519 id_ecdsa id_rsa`.
     pub ssh_keys: Vec<PathBuf>,
-    /// Default `~/.ssh/known_hosts`, then `/etc/ssh/ssh_known_hosts`.
+    /// Default `~/.ssh/known_hosts`, `/etc/ssh/ssh_known_hosts`, and what we know of nodes that we gave their keys.
     pub known_hosts: Vec<PathBuf>,
     /// Adds the key of a host never seen before instead of refusing it. A changed key is refused in any case.
     pub accept_new_host_keys: bool,

@@ -210,7 +210,11 @@ impl Context {
             transfer_limit: seconds("transfertimeout", 3600)?,
             ssh_user: text("sshuser")?.unwrap_or_else(|| "root".into()),
             ssh_keys: keys,
-            known_hosts: vec![ssh.join("known_hosts"), "/etc/ssh/ssh_known_hosts".into()],
+            known_hosts: vec![
+                ssh.join("known_hosts"),
+                "/etc/ssh/ssh_known_hosts".into(),
+                config::home()?.join(netboot::hostkey::KNOWN),
+            ],
             accept_new_host_keys: matches!(text("sshacceptnew")?.as_deref(), Some("yes" | "1" | "true")),
             tls_directory: match text("tlsdirectory")? {
                 Some(directory) => directory.into(),

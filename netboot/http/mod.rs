@@ -5,7 +5,7 @@
 //!     GET  /node/MAC               the script of the node with that address
 //!     POST /node/MAC/status        where it says how far it has come     (token)
 //!     GET  /node/MAC/status/booted?token=TOKEN    the same for wget
-//!     GET  /node/MAC/file/NAME     what only this node may have          (token)
+//!     GET  /node/MAC/file/NAME     what only this node may have          (token); its ssh host key is made when it is asked for first
 //!     GET  /image/IMAGE/NAME       files of an image
 //!     GET  /genesis/NAME           the maintenance system
 //!     GET  /NAME                   iPXE, for firmware that boots by HTTP
@@ -38,6 +38,7 @@ use tables::Node;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
+use crate::hostkey;
 use crate::mac::Mac;
 use crate::root::{self, Opened, Refused, Root};
 use crate::script::{self, Around, State, Templates};
@@ -197,16 +198,17 @@ impl Server {
         };
         // What says it again because the answer was lost says nothing new.
         let purpose = if word == "booted" { Purpose::Booted } else { Purpose::Status };
-        let name = match self.proven(mac, &token, purpose) {
-            Ok(name) => name,
+        let node = match self.proven(mac, &token, purpose) {
+            Ok(node) => node,
             Err(code) => return status(code),
         };
-        if let Err(error) = self.site.record(&name, word) {
+        let name = node.name();
+        if let Err(error) = self.site.record(name, word) {
             return unavailable(&error);
         }
         info!(node = name, status = word, "http: status");
         if word == "booted" {
-            self.tokens.is_up(&name);
+            self.tokens.is_up(name);
         }
         empty(StatusCode::NO_CONTENT)
     }
@@ -216,17 +218,24 @@ impl Server {
         let Some(token) = bearer(headers) else { return status(StatusCode::UNAUTHORIZED) };
         match self.proven(mac, &token, Purpose::Files) {
             // A node's name has neither slashes nor is it `..`: no other directory is meant.
-            Ok(node) if !node.contains('/') && !node.starts_with('.') => {
-                info!(node, file = ?name, "http: own file");
-                file(Root::new([self.home.join("nodes").join(&node)]).open(name), headers)
+            Ok(node) if !node.name().contains('/') && !node.name().starts_with('.') => {
+                info!(node = node.name(), file = ?name, "http: own file");
+                if name == hostkey::FILE {
+                    let address = node.get("ip").filter(|ip| ip.parse::<IpAddr>().is_ok());
+                    let names: Vec<&str> = [node.name()].into_iter().chain(address).collect();
+                    if let Err(error) = hostkey::ensure(&self.home, node.name(), &names) {
+                        return unavailable(&error);
+                    }
+                }
+                file(Root::new([self.home.join("nodes").join(node.name())]).open(name), headers)
             }
             Ok(_) => status(StatusCode::NOT_FOUND),
             Err(code) => status(code),
         }
     }
 
-    /// The name of the node that has the address and the token.
-    fn proven(&self, mac: Mac, token: &str, purpose: Purpose) -> Result<String, StatusCode> {
+    /// The node that has the address and the token.
+    fn proven(&self, mac: Mac, token: &str, purpose: Purpose) -> Result<Node, StatusCode> {
         let node = self.site.node_of(mac).map_err(|error| {
             warn!(%mac, error = %chain(&error), "http: cannot answer");
             StatusCode::SERVICE_UNAVAILABLE
@@ -235,11 +244,10 @@ impl Server {
         let node = node.filter(|node| purpose == Purpose::Booted || !is_up(node));
         let node = node.filter(|node| self.tokens.accepts(node.name(), token, purpose, SystemTime::now()));
         // Whether there is such a node is nobody's business.
-        let node = node.ok_or_else(|| {
+        node.ok_or_else(|| {
             info!(%mac, "http: token refused");
             StatusCode::FORBIDDEN
-        })?;
-        Ok(node.name().to_owned())
+        })
     }
 
     fn image(&self, image: &str, name: &str, headers: &HeaderMap) -> Answer {

@@ -174,8 +174,15 @@ async fn a_node_gets_its_script_and_only_its_own_secrets() {
     ] {
         assert_eq!(served.code(&line).await, expected, "{line}");
     }
+    let host_key = |token: &str| format!("-H Authorization:~Bearer~{token} @/node/{N1}/file/{}", hostkey::FILE);
+    let made = served.curl(&host_key(&token)).await;
+    assert!(made.starts_with("-----BEGIN OPENSSH PRIVATE KEY-----\n"), "{made}");
+    let known = fs::read_to_string(served.home.path().join(hostkey::KNOWN)).unwrap();
+    assert!(known.starts_with("n1,127.0.0.1 ssh-ed25519 "), "{known}");
     let next = served.boot().await;
     assert_eq!(served.code(&own(N1, &token)).await, "403", "the token of the boot before");
+    assert_eq!(served.code(&host_key(&token)).await, "403");
+    assert_eq!(served.curl(&host_key(&next)).await, made, "another boot, the same key");
     assert_eq!(
         served.code(&format!("-X POST -d booted -H Authorization:~Bearer~{next} @/node/{N1}/status")).await,
         "204"

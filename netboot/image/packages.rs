@@ -10,6 +10,12 @@ pub struct Packages {
     pub unwanted: Vec<String>,
 }
 
+/// What an engine needs on a machine that was given no more than a list, and only recommends: the kernel refuses its containers without
+/// the parser of their profile, and networks of several hosts are made by the rest.
+const BESIDE_ENGINE: &[&str] = &["apparmor", "ca-certificates", "dbus", "iproute2", "procps"];
+
+const ENGINES: &[&str] = &["docker.io", "docker-ce", "moby-engine"];
+
 /// How deep one list may include another.
 const DEPTH: usize = 16;
 
@@ -17,6 +23,18 @@ impl Packages {
     /// Adds what a list asks for; `read` gets the text of a file, which `#INCLUDE:` names relative to the list.
     pub fn add(&mut self, path: &Path, read: &impl Fn(&Path) -> Result<String, String>) -> Result<(), String> {
         self.add_nested(path, read, DEPTH)
+    }
+
+    /// Adds what packages of the list do not do without, unless the list says that it is not wanted.
+    pub fn complete(&mut self) {
+        let has_engine = self.wanted.iter().any(|name| ENGINES.contains(&plain(name)));
+        let beside: &[&str] = if has_engine { BESIDE_ENGINE } else { &[] };
+        for name in beside {
+            let is_named = |listed: &String| plain(listed) == *name;
+            if !self.wanted.iter().any(is_named) && !self.unwanted.iter().any(is_named) {
+                self.wanted.push((*name).to_owned());
+            }
+        }
     }
 
     fn add_nested(
@@ -64,6 +82,11 @@ impl Packages {
     }
 }
 
+/// Without architecture and version.
+fn plain(name: &str) -> &str {
+    name.split([':', '=']).next().unwrap_or(name)
+}
+
 fn beside(list: &Path, file: &str) -> PathBuf {
     list.parent().unwrap_or(Path::new("/")).join(file)
 }
@@ -94,6 +117,22 @@ mod tests {
         let found = packages("/lists/compute").unwrap();
         assert_eq!(found.wanted, ["systemd-sysv", "udev", "linux-image-amd64", "g++:amd64=1.0~rc1-1"]);
         assert_eq!(found.unwanted, ["nano"]);
+    }
+
+    #[test]
+    fn an_engine_gets_what_it_needs() {
+        let check = |wanted: &[&str], unwanted: &[&str], expected: &[&str]| {
+            let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            let mut packages = Packages { wanted: list(wanted), unwanted: list(unwanted) };
+            packages.complete();
+            assert_eq!(packages.wanted, expected);
+        };
+        check(&["udev"], &[], &["udev"]);
+        check(
+            &["docker.io=20.10*", "dbus:amd64"],
+            &["procps"],
+            &["docker.io=20.10*", "dbus:amd64", "apparmor", "ca-certificates", "iproute2"],
+        );
     }
 
     #[test]

@@ -84,7 +84,9 @@ impl Loads {
         let path = |name: &str| format!("image/{}/{name}", encoded(image));
         let [kernel, initrd, root] = PUBLISHED;
         if digest(&directories).is_some() && PUBLISHED.iter().all(|name| has(name)) {
-            let kcmdline = format!("xcrane.root={{{{ server }}}}/{} xcrane.sha256={{{{ digest }}}}", path(root));
+            // The card is up by its kernel's name when udev comes, which cannot rename it any more, and networkd then waits for that for ever.
+            let kcmdline =
+                format!("xcrane.root={{{{ server }}}}/{} xcrane.sha256={{{{ digest }}}} net.ifnames=0", path(root));
             return Ok(Self { kernel: path(kernel), initrd: path(initrd), kcmdline });
         }
         if !directories.iter().any(|directory| directory.is_dir()) {
@@ -150,7 +152,8 @@ mod tests {
         assert_eq!(loads(), Ok(expected));
         put(&published, &PUBLISHED);
         fs::write(published.join(SUMS), "aa  kernel\ncc0  root.sqfs\n").unwrap();
-        let kcmdline = "xcrane.root={{ server }}/image/a%2Fb/root.sqfs xcrane.sha256={{ digest }} panic=9";
+        let kcmdline =
+            "xcrane.root={{ server }}/image/a%2Fb/root.sqfs xcrane.sha256={{ digest }} net.ifnames=0 panic=9";
         assert_eq!(loads().map(|loads| loads.kcmdline), Ok(kcmdline.into()));
         assert_eq!(digest(&directories(home.path(), "a/b", None)).as_deref(), Some("cc0"));
         for name in ["", ".", "..", "../images"] {

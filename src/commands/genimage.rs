@@ -17,7 +17,8 @@ use crate::ui::Format;
 #[command(after_help = "Of the image's definition: pkglist and otherpkglist (files with a package a line, '-NAME' for none of it,
 #INCLUDE:FILE#), pkgdir and otherpkgdir (URLs of mirrors, directories, lines 'deb …'; default is the distribution's
 mirror), osvers, postinstall (scripts, run with the root's path), rootimgdir (default is roots/IMAGE in xcrane's home).
-What nodes need beside packages is added: a network by DHCP, a key of its own for sshd, your public keys for root.
+What nodes need beside packages is added: a network by DHCP, a key of its own for sshd, your public keys for root; where an
+engine is in the list (docker.io) also apparmor, dbus and their like (unless it has '-NAME'), and memory for containers.
 The root is in rootimgdir/rootimg, where it can be changed by hand before packimage; a second genimage replaces it.
 A run that fails or is killed leaves the root as it was.
 

@@ -102,6 +102,7 @@ impl Image {
             return Err(refused("it has no packages".into())
                 .hint(format!("list them in a file, systemd-sysv, udev and linux-image-amd64 among them: chdef -t osimage {} pkglist=FILE", self.name)));
         }
+        packages.complete();
         Ok(packages)
     }
 

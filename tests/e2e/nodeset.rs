@@ -55,7 +55,7 @@ fn nodes_are_told_what_to_boot() {
     $ nodels n1 bootparams.kernel bootparams.initrd bootparams.kcmdline nodetype.provmethod nodetype.os chain.currstate
     n1: bootparams.kernel: image/deb12/kernel
     n1: bootparams.initrd: image/deb12/initrd
-    n1: bootparams.kcmdline: xcrane.root={{ server }}/image/deb12/root.sqfs xcrane.sha256={{ digest }} panic=60
+    n1: bootparams.kcmdline: xcrane.root={{ server }}/image/deb12/root.sqfs xcrane.sha256={{ digest }} net.ifnames=0 panic=60
     n1: nodetype.provmethod: deb12
     n1: nodetype.os: debian12
     n1: chain.currstate: netboot debian12-x86_64-compute
@@ -63,7 +63,7 @@ fn nodes_are_told_what_to_boot() {
     n1: #!ipxe
     n1: #netboot debian12-x86_64-compute
     n1: echo xcrane: n1 boots image deb12
-    n1: kernel http://10.0.0.1/image/deb12/kernel xcrane.root=http://10.0.0.1/image/deb12/root.sqfs xcrane.sha256=c0ffee panic=60 console=tty0 console=ttyS0,115200n8 BOOTIF=01-52-54-00-00-00-01 xcrane.node=n1 xcrane.token=TOKEN xcrane.callback=http://10.0.0.1/node/52-54-00-00-00-01/status/booted?token=TOKEN initrd=initrd || goto failed
+    n1: kernel http://10.0.0.1/image/deb12/kernel xcrane.root=http://10.0.0.1/image/deb12/root.sqfs xcrane.sha256=c0ffee net.ifnames=0 panic=60 console=tty0 console=ttyS0,115200n8 BOOTIF=01-52-54-00-00-00-01 xcrane.node=n1 xcrane.token=TOKEN xcrane.callback=http://10.0.0.1/node/52-54-00-00-00-01/status/booted?token=TOKEN initrd=initrd || goto failed
     n1: initrd http://10.0.0.1/image/deb12/initrd || goto failed
     n1: boot || goto failed
     n1: :failed
@@ -74,7 +74,7 @@ fn nodes_are_told_what_to_boot() {
     $ chdef n1 addkcmdline='ip={{ node.ip }}' ip=10.0.0.7
     1 object definitions have been created or modified.
     $ nodeset n1 --show | grep kernel
-    n1: kernel http://10.0.0.1/image/deb12/kernel xcrane.root=http://10.0.0.1/image/deb12/root.sqfs xcrane.sha256=c0ffee panic=60 console=tty0 console=ttyS0,115200n8 ip=10.0.0.7 BOOTIF=01-52-54-00-00-00-01 xcrane.node=n1 xcrane.token=TOKEN xcrane.callback=http://10.0.0.1/node/52-54-00-00-00-01/status/booted?token=TOKEN initrd=initrd || goto failed
+    n1: kernel http://10.0.0.1/image/deb12/kernel xcrane.root=http://10.0.0.1/image/deb12/root.sqfs xcrane.sha256=c0ffee net.ifnames=0 panic=60 console=tty0 console=ttyS0,115200n8 ip=10.0.0.7 BOOTIF=01-52-54-00-00-00-01 xcrane.node=n1 xcrane.token=TOKEN xcrane.callback=http://10.0.0.1/node/52-54-00-00-00-01/status/booted?token=TOKEN initrd=initrd || goto failed
     $ nodeset n2 osimage=rocky9
     n2: netboot rocky9
     $ nodeset n2 --show | grep kernel
