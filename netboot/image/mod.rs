@@ -4,8 +4,10 @@
 
 pub mod cpio;
 pub mod distribution;
+pub mod el;
 pub mod initramfs;
 pub mod leave_out;
+pub mod lint;
 pub mod modules;
 pub mod packages;
 pub mod published;

@@ -27,7 +27,7 @@ ClientIdentifier=mac
 const HOST_KEY: &str = "\
 [Unit]
 Description=The key of this node's ssh server
-Before=ssh.service ssh.socket
+Before=ssh.service ssh.socket sshd.service
 ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
 
 [Service]

@@ -70,7 +70,7 @@ impl Index {
                     let target = plain(&format!("{directory}/{target}"));
                     index.links.insert(name, target);
                 }
-                Kind::Other => (),
+                Kind::Directory | Kind::Pipe | Kind::Other => (),
             }
             index.entries.push(entry);
         }

@@ -27,6 +27,20 @@ pub(super) struct Member {
     pub(super) name: String,
     pub(super) size: u64,
     pub(super) kind: Kind,
+    /// Where the archive is a tar.
+    pub(super) attributes: Attributes,
+}
+
+/// What a file has beside its content.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Attributes {
+    pub(super) mode: u32,
+    /// The numbers that the archive has; of no system where they are too large.
+    pub(super) owner: (u64, u64),
+    /// Seconds since 1970.
+    pub(super) modified: i64,
+    /// Extended attributes, such as what a program may do.
+    pub(super) extended: Vec<(String, Vec<u8>)>,
 }
 
 impl Member {
@@ -34,7 +48,7 @@ impl Member {
     pub(super) fn named(&self) -> usize {
         match &self.kind {
             Kind::Symlink(target) | Kind::Link(target) => self.name.len() + target.len(),
-            Kind::File | Kind::Other => self.name.len(),
+            Kind::File | Kind::Directory | Kind::Pipe | Kind::Other => self.name.len(),
         }
     }
 }
@@ -46,6 +60,8 @@ pub(super) enum Kind {
     Symlink(String),
     /// A hard one, whose target is seen from the top.
     Link(String),
+    Directory,
+    Pipe,
     Other,
 }
 
@@ -88,6 +104,9 @@ struct Extension {
     name: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
     size: Option<u64>,
+    owner: (Option<u64>, Option<u64>),
+    modified: Option<i64>,
+    extended: Vec<(String, Vec<u8>)>,
 }
 
 impl Tar {
@@ -95,7 +114,7 @@ impl Tar {
         Self { input, unread: 0, padding: 0 }
     }
 
-    fn next(&mut self) -> io::Result<Option<Member>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<Member>> {
         self.pass()?;
         let mut extension = Extension::default();
         loop {
@@ -154,10 +173,20 @@ impl Tar {
             EntryType::Regular | EntryType::Continuous => Kind::File,
             EntryType::Symlink => Kind::Symlink(target()?),
             EntryType::Link => Kind::Link(target()?),
+            EntryType::Directory => Kind::Directory,
+            EntryType::Fifo => Kind::Pipe,
             _ => Kind::Other,
         };
         let name = text(&extension.name.unwrap_or_else(|| header.path_bytes().into_owned()))?;
-        Ok(Member { name, size, kind })
+        let number = |told: Option<u64>, field: io::Result<u64>| told.unwrap_or_else(|| field.unwrap_or(u64::MAX));
+        let modified = header.mtime().ok().and_then(|time| time.try_into().ok()).unwrap_or_default();
+        let attributes = Attributes {
+            mode: header.mode().unwrap_or_default() & 0o7777,
+            owner: (number(extension.owner.0, header.uid()), number(extension.owner.1, header.gid())),
+            modified: extension.modified.unwrap_or(modified),
+            extended: extension.extended,
+        };
+        Ok(Member { name, size, kind, attributes })
     }
 
     /// The content of a member that tells about the next.
@@ -186,7 +215,17 @@ impl Tar {
                     let size = record.value().ok().and_then(|text| text.parse().ok());
                     extension.size = Some(size.filter(|&size: &u64| size < 1 << 62).ok_or_else(|| bad("a bad size"))?);
                 }
-                _ => (),
+                b"uid" => extension.owner.0 = record.value().ok().and_then(|text| text.parse().ok()),
+                b"gid" => extension.owner.1 = record.value().ok().and_then(|text| text.parse().ok()),
+                b"mtime" => {
+                    let seconds = record.value().ok().map(|text| text.split('.').next().unwrap_or(text));
+                    extension.modified = seconds.and_then(|text| text.parse().ok());
+                }
+                key => {
+                    let name = key.strip_prefix(b"SCHILY.xattr.").and_then(|name| str::from_utf8(name).ok());
+                    let value = || record.value_bytes().to_vec();
+                    extension.extended.extend(name.map(|name| (name.to_owned(), value())));
+                }
             }
         }
         Ok(())
@@ -243,7 +282,7 @@ impl Files {
         let file = File::open(path)?;
         let size = file.metadata()?.len();
         self.current = Some(file);
-        Ok(Some(Member { name, size, kind: Kind::File }))
+        Ok(Some(Member { name, size, kind: Kind::File, attributes: Attributes::default() }))
     }
 }
 

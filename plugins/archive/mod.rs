@@ -1,10 +1,11 @@
 //! Archives of images: what `docker save` writes and OCI layouts, as a tar (plain, gzip or zstd) or as a directory.
 //!
 //! Reading order: `source` (bytes), `members` (what is in it, one after the other), `index` (where everything is),
-//! `contents` (which images these are), `unpacked` (what packed layers really hold), `parcel` (what an engine is sent).
+//! `contents` (which images these are), `unpacked` (what packed layers really hold), `parcel` (what an engine is sent), `tree` and `unpack`
+//! (the root that an image's layers make).
 //!
-//! An archive is foreign: nothing of it is ever written under a name of its own, all that is kept in memory is bounded,
-//! and what an engine gets is made anew, with names of ours.
+//! An archive is foreign: all that is kept in memory is bounded, what an engine gets is made anew, with names of ours, and
+//! names of its own are written only below a new directory, from a tree in which no link is followed.
 
 mod contents;
 mod index;
@@ -13,6 +14,8 @@ mod parcel;
 mod source;
 #[cfg(test)]
 mod tests;
+mod tree;
+mod unpack;
 mod unpacked;
 
 use std::collections::HashMap;
@@ -22,6 +25,7 @@ use std::sync::Mutex;
 
 pub use contents::{Image, Layer};
 pub use parcel::Parcel;
+pub use unpack::Unpacked;
 
 use index::{Entry, Index};
 use source::Source;

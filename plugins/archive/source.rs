@@ -115,7 +115,7 @@ impl Input for Plain {
     }
 }
 
-struct Stream(Box<dyn Read + Send>);
+pub(super) struct Stream(pub(super) Box<dyn Read + Send>);
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

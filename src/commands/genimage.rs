@@ -6,7 +6,6 @@ use serde_json::json;
 use super::Run;
 use crate::context::Context;
 use crate::diskless::Image;
-use crate::diskless::root::need;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::reply::{Answer, Body, Reply};
@@ -21,6 +20,11 @@ What nodes need beside packages is added: a network by DHCP, a key of its own fo
 engine is in the list (docker.io) also apparmor, dbus and their like (unless it has '-NAME'), and memory for containers.
 The root is in rootimgdir/rootimg, where it can be changed by hand before packimage; a second genimage replaces it.
 A run that fails or is killed leaves the root as it was.
+
+The list is installed in its order, four packages at a time, and roots on the way are kept (stages in xcrane's home): what is
+changed at the end of a list takes seconds, so put there what changes. With or without them the same list gives the same
+root; they are made anew when the mirror has something new. Of rocky, alma, rhels and centos roots are made by dnf, if
+this machine has it, from pkgdir: a directory with repodata/, or 'URL gpgkey=FILE|URL'.
 
 Examples:
   mkdef -t osimage compute imagetype=linux provmethod=netboot osvers=debian12 osarch=x86_64 pkglist=/install/compute.pkglist
@@ -48,7 +52,7 @@ impl Run for Genimage {
             say(Answer { lines: recipe.lines(), ..Answer::default() });
             return Ok(Outcome::Done);
         }
-        need("mmdebstrap", "mmdebstrap")?;
+        recipe.need_program()?;
         let made = image.make(cx, &recipe).await?;
         let kernels = made.kernels.join(", ");
         let line = format!("made {} of {} packages, kernel {kernels}", made.root.display(), made.packages);

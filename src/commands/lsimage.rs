@@ -30,6 +30,7 @@ const AT_ONCE: usize = 16;
 name with a colon, or one that no node has, is a registry. Without argument, all image objects: image, digest,
 size, source, hosts that have it, nodes defined with it, containers made from it, and what its tag means in our
 registry: same, moved, gone, or '-' where it is none of ours. On a terminal digests are cut short.
+Images that diskless nodes boot are definitions: lsdef -t osimage.
 
 Examples:
   lsimage                       where our images are

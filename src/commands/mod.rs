@@ -135,6 +135,8 @@ commands! {
     genimage::Genimage,
     packimage::Packimage,
     imgtest::Imgtest,
+    imgimport::Imgimport,
+    imgexport::Imgexport,
     mkdocker::Mkdocker,
     lsdocker::Lsdocker,
     rmdocker::Rmdocker,

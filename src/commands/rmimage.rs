@@ -9,6 +9,7 @@ use tables::{Node, Select};
 
 use super::{Run, Shape};
 use crate::context::Context;
+use crate::diskless::Image;
 use crate::failure::Failure;
 use crate::fanout::Manner;
 use crate::images::hosts::image;
@@ -20,9 +21,13 @@ use crate::outcome::Outcome;
 use crate::reply::{Answer, Body, Reply};
 use crate::size::size;
 
-/// Remove an image from our registry, from hosts, and from the tables
+/// Remove an image from our registry, from hosts, and from the tables; or what was built of a diskless one
 #[derive(Debug, Args)]
-#[command(after_help = "With HOSTS it goes from these only. Refused while a node is defined with it, or a container was made from it, running or
+#[command(after_help = "Of an image that diskless nodes boot (lsdef -t osimage) what genimage, packimage and imgimport have made goes: its root and
+what nodes fetch. The definition stays, for genimage to make it anew, unless --xcatdef is given. Refused while a node or
+group is defined with it (provmethod).
+
+Of the image of a container: with HOSTS it goes from these only. Refused while a node is defined with it, or a container was made from it, running or
 not. With -f those are no reason; a host keeps what one of its containers is made from in any case.
 
 Where another tag means the same content, only the tag goes; IMAGE@DIGEST is the content itself. The registry's space is
@@ -32,7 +37,8 @@ and the exit code is 2 if something would be.
 Examples:
   rmimage 10.0.0.1:5000/apps/solver:2.0 --plan
   rmimage 10.0.0.1:5000/apps/solver:2.0
-  rmimage busybox:1.36 h[1-8]            only from hosts")]
+  rmimage busybox:1.36 h[1-8]            only from hosts
+  rmimage compute                        the root and the packed files of a diskless image")]
 pub(crate) struct Rmimage {
     /// The image
     #[arg(value_name = "IMAGE")]
@@ -49,6 +55,9 @@ pub(crate) struct Rmimage {
     /// Leave the space to a later: mkregistry NODE --gc
     #[arg(long, conflicts_with = "plan")]
     no_gc: bool,
+    /// Of a diskless image also the definition
+    #[arg(long)]
+    xcatdef: bool,
     /// Why, for the journal
     #[arg(short = 'm', long, value_name = "TEXT")]
     reason: Option<String>,
@@ -62,6 +71,12 @@ impl Run for Rmimage {
     }
 
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
+        if self.is_diskless(cx)? {
+            return self.diskless(cx);
+        }
+        if self.xcatdef {
+            return Err(Failure::usage(format!("--xcatdef is for diskless images, and {} is none", self.image)));
+        }
         let image = image(&self.image)?;
         let registries = cx.registries()?;
         let hosts = match &self.noderange {
@@ -91,6 +106,43 @@ impl Run for Rmimage {
 }
 
 impl Rmimage {
+    /// Whether the name is that of a definition which is no container's.
+    fn is_diskless(&self, cx: &Context) -> Result<bool, Failure> {
+        let rows = cx.tables()?.rows(osimage(), Select::Where(&[("imagename", &self.image)]))?;
+        Ok(rows.iter().any(|row| row.get("imagetype") == Some("linux")))
+    }
+
+    fn diskless(self, cx: &Context) -> Result<Outcome, Failure> {
+        if self.noderange.is_some() {
+            return Err(Failure::usage(format!("{} is no image of a container: no host has it", self.image)));
+        }
+        let image = Image::read(cx, &self.image)?;
+        let users = image.users(cx)?;
+        if !users.is_empty() && !self.force {
+            return Err(Failure::refused(format!("image {} is in use: {} defined with it", image.name, is_or_are(&users)))
+                .hint("give these another image, or remove it all the same with -f"));
+        }
+        let built = image.built()?;
+        let say = |lines| {
+            let body = Body::Answer(Answer { lines, ..Answer::default() });
+            cx.ui.reply(self.shape.format(), Reply { node: Some(image.name.clone()), body });
+            cx.ui.finish_folding();
+        };
+        let definition = self.xcatdef.then(|| "the definition".to_owned());
+        let lines = |word: &str| built.iter().chain(&definition).map(|what| format!("{word} {what}")).collect::<Vec<_>>();
+        if built.is_empty() && !self.xcatdef {
+            cx.ui.warning(&format!("nothing to remove: of image {} nothing is built", image.name));
+            return Ok(Outcome::Done);
+        }
+        if self.plan {
+            say(lines("remove"));
+            return Ok(Outcome::Code(2));
+        }
+        image.remove(cx, self.xcatdef, self.reason)?;
+        say(lines("removed"));
+        Ok(Outcome::Done)
+    }
+
     /// What the name means: in our registry, else as the table has it.
     async fn content(&self, cx: &Context, registries: &Registries, image: Reference) -> Result<Content, Failure> {
         if let Some(digest) = image.digest().cloned() {

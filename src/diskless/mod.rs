@@ -1,9 +1,18 @@
-//! Diskless images: a definition → a root from packages (genimage) → kernel, initial RAM disk and root for nodes (packimage) → a trial (imgtest).
+//! Diskless images: a definition → a root from packages (genimage: apt, stages, dnf) or of a container image (imgimport: import, mend)
+//! → kernel, initial RAM disk and root for nodes (packimage) → a trial (imgtest). Both as one file: bundle.
 
+mod apt;
+pub(crate) mod bundle;
+mod dnf;
+pub(crate) mod import;
+pub(crate) mod inside;
+mod mend;
 pub(crate) mod pack;
 mod place;
 mod program;
+pub(crate) mod removal;
 pub(crate) mod root;
+mod stages;
 pub(crate) mod trial;
 
 use std::fs;
@@ -46,12 +55,16 @@ impl Image {
             return Err(Failure::refused(format!("image {name} is not one that diskless nodes boot"))
                 .hint(format!("those have: chdef -t osimage {name} imagetype=linux provmethod=netboot")));
         }
-        if name.starts_with('.') || name.contains('/') {
+        let linuximage = row(table("linuximage"))?.unwrap_or_else(|| Row::new::<&str>(table("linuximage"), []));
+        Self::of_rows(cx, name, osimage, linuximage)
+    }
+
+    fn of_rows(cx: &Context, name: &str, osimage: Row, linuximage: Row) -> Result<Self, Failure> {
+        if name.is_empty() || name.starts_with('.') || name.contains('/') {
             return Err(Failure::refused(format!(
                 "image {name}: a diskless image is a directory, so no name with '/' or '.' in front"
             )));
         }
-        let linuximage = row(table("linuximage"))?.unwrap_or_else(|| Row::new::<&str>(table("linuximage"), []));
         let directory = match linuximage.get("rootimgdir") {
             Some(directory) => absolute(name, "rootimgdir", directory)?,
             None => config::home()?.join("roots").join(name),
@@ -76,12 +89,20 @@ impl Image {
         self.words(column).iter().map(|file| absolute(&self.name, column, file)).collect()
     }
 
+    fn osvers(&self) -> &str {
+        self.osimage.get("osvers").unwrap_or_default()
+    }
+
     /// The suite and the architecture as apt names them. Another machine's programs do not run here.
     fn system(&self) -> Result<(&'static str, &'static str), Failure> {
         let refused = |why: String| Failure::refused(format!("image {}: {why}", self.name));
-        let osvers = self.osimage.get("osvers").unwrap_or_default();
-        let suite = distribution::suite(osvers)
-            .ok_or_else(|| refused(format!("osvers is '{osvers}'; known are {}", distribution::known())))?;
+        let osvers = self.osvers();
+        let suite = distribution::suite(osvers).ok_or_else(|| {
+            refused(format!(
+                "osvers is '{osvers}'; known are {}, and rocky, alma, rhels, centos with a release",
+                distribution::known()
+            ))
+        })?;
         let osarch = self.osimage.get("osarch").unwrap_or(std::env::consts::ARCH);
         let architecture = distribution::architecture(osarch)
             .ok_or_else(|| refused(format!("osarch is '{osarch}'; known are x86_64, aarch64, ppc64le")))?;

@@ -92,7 +92,7 @@ impl Image {
         self.tell("kernel and initial RAM disk", 1, STEPS);
         let failed = |error: io::Error| Failure::refused(format!("cannot pack image {}: {error}", self.name));
         fs::create_dir(dir).map_err(failed)?;
-        fs::copy(kernel(&root, &release)?, dir.join(FILES[0])).map_err(failed)?;
+        fs::copy(within(&root, &kernel(&root, &release)?)?, dir.join(FILES[0])).map_err(failed)?;
         let loaded = self.modules(cx, &root, &release).await?;
         fs::write(dir.join(FILES[1]), packed(&initramfs(&busybox(&root)?, &loaded)).map_err(failed)?)
             .map_err(failed)?;
@@ -151,6 +151,7 @@ impl Image {
         }
         let mut loaded = Vec::new();
         for module in modules::in_order(&said) {
+            within(root, Path::new(&module.path))?;
             loaded.push(Loaded { content: content(cx, &module).await?, module });
         }
         Ok(loaded)
@@ -170,6 +171,16 @@ impl Image {
         ];
         let origin = cx.origin(reason);
         Ok(cx.tables()?.edit(&origin, |edit| edit.set(table("disklessimage"), &[&self.name], &cells).map(drop))?)
+    }
+}
+
+/// Refuses a file whose path leads out of the root, by a link or otherwise: nodes would be given what is this machine's.
+fn within(root: &Path, path: &Path) -> Result<PathBuf, Failure> {
+    let failed = |error: io::Error| Failure::refused(format!("cannot read {}: {error}", path.display()));
+    let (real, top) = (fs::canonicalize(path).map_err(failed)?, fs::canonicalize(root).map_err(failed)?);
+    match real.starts_with(&top) {
+        true => Ok(real),
+        false => Err(Failure::refused(format!("{} leads out of the root, to {}", path.display(), real.display()))),
     }
 }
 

@@ -41,9 +41,19 @@ impl Place {
         &self.aside
     }
 
+    /// What is replaced.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// Puts the new one in its place; the old one goes.
     pub(crate) fn exchange(self) -> Result<(), Failure> {
-        let Self { target, aside, _lock } = &self;
+        self.publish()
+    }
+
+    /// The same, and keeps the right to it.
+    pub(crate) fn publish(&self) -> Result<(), Failure> {
+        let Self { target, aside, _lock } = self;
         let failed = |error: io::Error| Failure::refused(format!("cannot replace {}: {error}", target.display()));
         let sync = || nix::unistd::syncfs(File::open(aside)?).map_err(io::Error::from);
         sync().map_err(failed)?;
@@ -53,6 +63,16 @@ impl Place {
         let flags = RenameFlags::RENAME_EXCHANGE;
         renameat2(AT_FDCWD, aside, AT_FDCWD, target, flags).map_err(|errno| failed(errno.into()))?;
         remove(aside)
+    }
+
+    /// Takes away what is there, which is gone from one moment to the next.
+    pub(crate) fn discard(self) -> Result<(), Failure> {
+        match fs::rename(&self.target, &self.aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Failure::refused(format!("cannot remove {}: {error}", self.target.display())))
+            }
+            _ => remove(&self.aside),
+        }
     }
 }
 

@@ -5,18 +5,20 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use netboot::image::lint::View;
+use netboot::image::packages::Packages;
 use netboot::image::site::{self, Entry};
+use netboot::image::{distribution, el};
 use plugins::Settings;
 
+use super::apt::Apt;
+use super::dnf::Dnf;
+use super::inside::Inside;
 use super::place::Place;
 use super::program::{self, Program};
 use super::{Image, program::missing};
 use crate::context::Context;
 use crate::failure::Failure;
-
-/// When nothing says otherwise it is this time while packages are installed: what writes a date of today into a file would make every
-/// image another. 2025-01-01.
-const EPOCH: &str = "1735689600";
 
 const STEPS: usize = 3;
 
@@ -30,56 +32,64 @@ pub(crate) struct Made {
 }
 
 impl Image {
-    /// What apt is told; refuses what cannot be before anything is begun.
+    /// What the image is to be made of; refuses what cannot be before anything is begun.
     pub(crate) fn recipe(&self) -> Result<Recipe, Failure> {
-        if !nix::unistd::geteuid().is_root() {
-            return Err(Failure::refused("a root has files of many owners, which only root can make"));
-        }
-        let (suite, architecture) = self.system()?;
-        let packages = self.packages()?;
-        let sources = self.sources(suite)?;
+        need_root()?;
         let scripts = self.files("postinstall")?;
+        let system = match el::release(self.osvers()) {
+            Some(release) => System::Dnf(self.dnf(release)?),
+            None => System::Apt(self.apt()?),
+        };
         if let Some(absent) = scripts.iter().find(|script| !script.is_file()) {
             return Err(Failure::refused(format!("image {}: there is no {}", self.name, absent.display())));
         }
-        let leave = packages.unwanted.iter().map(|name| format!("{name}-"));
-        let include = packages.wanted.iter().cloned().chain(leave).collect::<Vec<_>>().join(",");
-        Ok(Recipe { suite, architecture, include, sources, scripts })
+        Ok(Recipe { system, scripts })
+    }
+
+    fn apt(&self) -> Result<Apt, Failure> {
+        let (suite, architecture) = self.system()?;
+        let Packages { wanted, unwanted } = self.packages()?;
+        Ok(Apt { suite, architecture, wanted, unwanted, sources: self.sources(suite)? })
     }
 
     /// Makes the root.
     pub(crate) async fn make(&self, cx: &Context, recipe: &Recipe) -> Result<Made, Failure> {
         let place = Place::take(&self.root())?;
         let aside = place.aside();
-        self.tell("packages", 1, STEPS);
-        program::run(cx, recipe.mmdebstrap(aside)).await?;
-        self.tell("files of the site", 2, STEPS);
-        put(aside, &site::entries(|path| inside(aside, path).symlink_metadata().is_ok(), &keys(&cx.settings()?)))
-            .map_err(|error| Failure::refused(format!("cannot write into {}: {error}", aside.display())))?;
-        for script in &recipe.scripts {
-            self.run_script(cx, script, aside, recipe).await?;
+        match &recipe.system {
+            System::Apt(apt) => apt.make(cx, self, aside).await?,
+            System::Dnf(dnf) => {
+                self.tell("packages", 1, STEPS);
+                program::run(cx, dnf.program(aside)).await.map(drop)?;
+            }
         }
-        self.tell("check", 3, STEPS);
+        self.tell("files of the site", STEPS - 1, STEPS);
+        self.dress(cx, aside)?;
+        for script in &recipe.scripts {
+            self.run_script(cx, script, aside).await?;
+        }
+        self.tell("check", STEPS, STEPS);
         let kernels = self.check(aside)?;
-        let packages = fs::read_to_string(aside.join("var/lib/dpkg/status")).unwrap_or_default();
-        let packages = packages.lines().filter(|line| line.starts_with("Package: ")).count();
+        let packages = count_packages(cx, recipe, aside).await;
         place.exchange()?;
         self.tell_end();
         Ok(Made { root: self.root(), kernels, packages })
     }
 
+    /// Writes what every diskless root has beside its packages.
+    pub(super) fn dress(&self, cx: &Context, root: &Path) -> Result<(), Failure> {
+        let failed = |error: io::Error| Failure::refused(format!("cannot write into {}: {error}", root.display()));
+        let inside = Inside::open(root).map_err(failed)?;
+        put(&inside, &site::entries(|path| inside.has(path), &keys(&cx.settings()?))).map_err(failed)
+    }
+
     /// As xCAT calls a postinstall script: root, version, architecture, profile, and the same in its environment.
-    async fn run_script(&self, cx: &Context, script: &Path, root: &Path, recipe: &Recipe) -> Result<(), Failure> {
+    async fn run_script(&self, cx: &Context, script: &Path, root: &Path) -> Result<(), Failure> {
         let cell = |column: &str| self.osimage.get(column).unwrap_or_default().to_owned();
         let (version, profile) = (cell("osvers"), cell("profile"));
+        let architecture = distribution::architecture(&cell("osarch")).map_or_else(|| cell("osarch"), str::to_owned);
         let program = Program::new("sh", "dash")
-            .args([
-                script.as_os_str(),
-                root.as_os_str(),
-                version.as_ref(),
-                recipe.architecture.as_ref(),
-                profile.as_ref(),
-            ])
+            .args([script.as_os_str(), root.as_os_str(), version.as_ref(), architecture.as_ref(), profile.as_ref()])
             .env("IMG_NAME", &self.name)
             .env("IMG_ROOTIMGDIR", root)
             .env("IMG_OSVER", &version)
@@ -97,46 +107,74 @@ impl Image {
             Failure::refused(format!("image {}: its packages bring no {what}", self.name))
                 .hint(format!("add {package} to {pkglist}"))
         };
-        if inside(root, "/sbin/init").symlink_metadata().is_err() {
-            return Err(lacks("init", "systemd-sysv"));
+        let inside =
+            Inside::open(root).map_err(|error| Failure::refused(format!("cannot read {}: {error}", root.display())))?;
+        if !inside.has("/sbin/init") {
+            return Err(lacks("init", "systemd-sysv (of the EL family systemd)"));
         }
         let kernels = kernels(root);
         if kernels.is_empty() {
-            return Err(lacks("kernel", "linux-image-amd64 (in virtual machines linux-image-cloud-amd64 will do)"));
+            return Err(lacks(
+                "kernel",
+                "linux-image-amd64 (in virtual machines linux-image-cloud-amd64 will do; of the EL family kernel)",
+            ));
         }
         Ok(kernels)
     }
 }
 
-/// What apt is told.
+/// What an image is made of.
 #[derive(Debug)]
 pub(crate) struct Recipe {
-    suite: &'static str,
-    architecture: &'static str,
-    include: String,
-    sources: Vec<String>,
+    system: System,
     scripts: Vec<PathBuf>,
+}
+
+#[derive(Debug)]
+enum System {
+    Apt(Apt),
+    Dnf(Dnf),
 }
 
 impl Recipe {
     /// For people: what from where.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let mut lines = vec![format!("{} {}: {}", self.suite, self.architecture, self.include.replace(',', " "))];
-        lines.extend(self.sources.iter().cloned());
+        let mut lines = match &self.system {
+            System::Apt(apt) => apt.lines(),
+            System::Dnf(dnf) => dnf.lines(),
+        };
         lines.extend(self.scripts.iter().map(|script| format!("run {}", script.display())));
         lines
     }
 
-    /// INITRD=No: an initial RAM disk by the distribution would take longer than all the rest, and nobody would boot by it.
-    fn mmdebstrap(&self, root: &Path) -> Program {
-        let epoch = std::env::var("SOURCE_DATE_EPOCH").unwrap_or_else(|_| EPOCH.to_owned());
-        Program::new("mmdebstrap", "mmdebstrap")
-            .args(["--quiet", "--variant=minbase", "--format=directory", "--dpkgopt=force-unsafe-io"])
-            .args([format!("--architectures={}", self.architecture), format!("--include={}", self.include)])
-            .args([self.suite.as_ref(), root.as_os_str()])
-            .args(&self.sources)
-            .env("SOURCE_DATE_EPOCH", epoch)
-            .env("INITRD", "No")
+    /// Refuses where the program is not there that makes it.
+    pub(crate) fn need_program(&self) -> Result<(), Failure> {
+        match self.system {
+            System::Apt(_) => need("mmdebstrap", "mmdebstrap"),
+            System::Dnf(_) => need("dnf", "dnf"),
+        }
+    }
+}
+
+async fn count_packages(cx: &Context, recipe: &Recipe, root: &Path) -> usize {
+    match recipe.system {
+        System::Apt(_) => {
+            let packages = fs::read_to_string(root.join("var/lib/dpkg/status")).unwrap_or_default();
+            packages.lines().filter(|line| line.starts_with("Package: ")).count()
+        }
+        System::Dnf(_) => {
+            let list = Program::new("rpm", "rpm").args(["--root".as_ref(), root.as_os_str(), "-qa".as_ref()]);
+            let said = program::run(cx, list).await.unwrap_or_default();
+            said.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count()
+        }
+    }
+}
+
+/// Refuses everybody else.
+pub(crate) fn need_root() -> Result<(), Failure> {
+    match nix::unistd::geteuid().is_root() {
+        true => Ok(()),
+        false => Err(Failure::refused("a root has files of many owners, which only root can make")),
     }
 }
 
@@ -158,34 +196,27 @@ pub(crate) fn kernels(root: &Path) -> Vec<String> {
     kernels
 }
 
-/// A path of the root as seen from here.
-fn inside(root: &Path, path: &str) -> PathBuf {
-    root.join(path.trim_start_matches('/'))
-}
-
 /// The public keys of those who work here.
 fn keys(settings: &Settings) -> Vec<String> {
     let read = |key: &PathBuf| fs::read_to_string(format!("{}.pub", key.display())).ok();
     settings.ssh_keys.iter().filter_map(read).map(|key| format!("{}\n", key.trim())).collect()
 }
 
-fn put(root: &Path, entries: &[Entry]) -> io::Result<()> {
+fn put(inside: &Inside, entries: &[Entry]) -> io::Result<()> {
     for entry in entries {
         let (Entry::File { path, .. } | Entry::Link { path, .. }) = entry;
-        let place = inside(root, path);
-        if let Some(parent) = place.parent() {
-            fs::create_dir_all(parent)?;
-        }
+        let spot = inside.spot(path)?;
+        let place = &spot.path;
         // A link that is there leads out of the root.
-        match fs::remove_file(&place) {
+        match fs::remove_file(place) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => (),
         }
         match entry {
-            Entry::Link { target, .. } => symlink(target, &place)?,
+            Entry::Link { target, .. } => symlink(target, place)?,
             Entry::File { mode, text, .. } => {
-                fs::write(&place, text)?;
-                fs::set_permissions(&place, fs::Permissions::from_mode(*mode))?;
+                fs::write(place, text)?;
+                fs::set_permissions(place, fs::Permissions::from_mode(*mode))?;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `imgtest`: what it refuses, and how it tells that an image does not come up. One that does is in `genimage.rs`.
+//! `imgtest`: what it refuses, and how it tells that an image does not come up. One that does is in `imgimport.rs`.
 
 use insta::assert_snapshot;
 

@@ -21,6 +21,8 @@ mod genimage;
 mod gettab;
 mod imgbuild;
 mod imgcapture;
+mod imgexport;
+mod imgimport;
 mod imgload;
 mod imgpull;
 mod imgpush;
