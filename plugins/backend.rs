@@ -16,7 +16,7 @@ use crate::ssh::{Connections, Ssh};
 use crate::wol::Wol;
 use crate::{
     Beacon, Boot, Console, Controller, Discovery, Error, EventLog, Exec, Files, Guests, Host, Hosts, Images, Inventory,
-    Power, Progress, Reach, Result, Sensors, Settings, Ways,
+    Media, Power, Progress, Reach, Result, Sensors, Settings, Ways,
 };
 
 /// A driver, and at a glance what it can do.
@@ -32,6 +32,9 @@ pub trait Backend: Send + Sync {
         None
     }
     fn boot(&self) -> Option<&dyn Boot> {
+        None
+    }
+    fn media(&self) -> Option<&dyn Media> {
         None
     }
     fn inventory(&self) -> Option<&dyn Inventory> {
@@ -128,6 +131,10 @@ impl Backends {
 
     pub fn boot(&self, node: &Node) -> Result<&dyn Boot> {
         self.choose(node, &crate::power::COLUMNS, "a boot device", |driver| driver.boot())
+    }
+
+    pub fn media(&self, node: &Node) -> Result<&dyn Media> {
+        self.choose(node, &crate::power::COLUMNS, "virtual media", |driver| driver.media())
     }
 
     pub fn inventory(&self, node: &Node) -> Result<&dyn Inventory> {

@@ -8,8 +8,8 @@ use crate::Result;
 /// Reads and sets the boot override of nodes.
 #[async_trait]
 pub trait Boot: Send + Sync {
-    /// Whether the definition says all that is needed, without touching anything.
-    fn check(&self, node: &Node) -> Result<()>;
+    /// Whether the definition says all that is needed, and machines of this kind boot from `device`, without touching anything.
+    fn check(&self, node: &Node, device: Option<BootDevice>) -> Result<()>;
 
     /// The override that is set; None leaves the choice to the firmware.
     async fn get(&self, node: &Node) -> Result<Option<BootOverride>>;
@@ -19,18 +19,22 @@ pub trait Boot: Send + Sync {
 }
 
 /// An order to boot from something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootOverride {
     pub device: BootDevice,
     pub persistence: Persistence,
     /// By UEFI, where the machine can do either.
     pub efi: bool,
+    /// Where [`BootDevice::Http`] boots from; None leaves that to the DHCP server.
+    pub url: Option<String>,
 }
 
 /// Where to boot from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BootDevice {
     Network,
+    /// From a file that the firmware fetches by HTTP.
+    Http,
     Disk,
     Cd,
     Floppy,

@@ -1,21 +1,61 @@
 //! Circuits, which must not be loaded with more than they carry: a breaker that falls takes the whole rack along.
 //!
 //! What machines draw and where from stands in tables feed and circuit. A machine of which nobody knows whether it is on
-//! counts as on.
+//! counts as on. Whoever switches machines on has their circuits to himself until they are on: two at once would each find
+//! room for his own.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs::File;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use plugins::PowerState;
 use tables::{Node, Select, Tables, schema};
+use tokio::time::{Instant, sleep};
 
+use crate::config;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::fanout::pressed;
+use crate::outcome::Outcome;
+use crate::turn::{self, Turns, Untaken};
 
 /// Machines beside those in question that are asked together whether they are on.
 const AT_ONCE: usize = 512;
 
+const TURNS: Turns = Turns { file: "circuits.lock", doing: "another rpower on the same circuits" };
+/// How long another one is waited for, and how often it is looked whether it is over.
+const WAITING: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
 impl Context {
+    /// The circuits of these nodes are ours for as long as the file is open; None where they have none.
+    pub(crate) async fn claim_circuits(&self, nodes: &[Node]) -> Result<Option<File>, Failure> {
+        let circuits: BTreeSet<String> = nodes.iter().flat_map(circuits_of).map(str::to_owned).collect();
+        if circuits.is_empty() {
+            return Ok(None);
+        }
+        let (home, circuits): (_, Vec<String>) = (config::home()?, circuits.into_iter().collect());
+        let end = Instant::now() + WAITING;
+        let mut keyboard = self.keyboard();
+        let claimed = loop {
+            match turn::take(&home, &TURNS, &circuits) {
+                Ok(file) => break Ok(Some(file)),
+                Err(Untaken::Held(_)) if Instant::now() < end => {}
+                Err(untaken) => break Err(untaken.into()),
+            }
+            tokio::select! {
+                () = sleep(LOOK_AGAIN) => {}
+                () = pressed(&mut keyboard) => {
+                    let failure = Failure::refused("nothing was done");
+                    break Err(Failure { outcome: Outcome::Interrupted, ..failure });
+                }
+            }
+        };
+        self.give_back(keyboard);
+        claimed
+    }
+
     /// Refuses to switch on machines whose circuits do not carry all that would be on then.
     pub(crate) async fn refuse_overload(&self, nodes: &[Node]) -> Result<(), Failure> {
         let circuits: BTreeSet<&str> = nodes.iter().flat_map(circuits_of).collect();

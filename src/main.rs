@@ -37,6 +37,7 @@ mod size;
 mod status;
 mod synclist;
 mod template;
+mod turn;
 mod ui;
 mod update;
 

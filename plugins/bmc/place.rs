@@ -9,6 +9,9 @@ use tokio::time::timeout;
 use crate::registry::Account;
 use crate::{Error, Result, Secret};
 
+/// The ports of IPMI and of Redfish.
+const USUAL: [u16; 2] = [623, 443];
+
 /// What the definition of a node says of its BMC.
 #[derive(Debug)]
 pub(crate) struct Place<'a> {
@@ -54,12 +57,19 @@ impl<'a> Place<'a> {
 
 /// The addresses at which a BMC may be of which attribute `bmc` says this; `known` has those of names that need not be asked
 /// for, and all others are found within `limit`.
-pub async fn bmc_addresses(text: &str, known: impl Fn(&str) -> Option<IpAddr>, limit: Duration) -> Result<Vec<IpAddr>> {
+///
+/// The port is 0 where the BMC is at the usual one of whatever it speaks.
+pub async fn bmc_addresses(
+    text: &str,
+    known: impl Fn(&str) -> Option<IpAddr>,
+    limit: Duration,
+) -> Result<Vec<SocketAddr>> {
     let (host, port) = place(text, 0)?;
-    if let Some(address) = host.parse().ok().or_else(|| known(host)) {
-        return Ok(vec![address]);
+    let port = if USUAL.contains(&port) { 0 } else { port };
+    match host.parse().ok().or_else(|| known(host)) {
+        Some(address) => Ok(vec![SocketAddr::new(address, port)]),
+        None => resolve(&format!("BMC {host}"), host, port, limit).await,
     }
-    Ok(resolve(&format!("BMC {host}"), host, port, limit).await?.into_iter().map(|address| address.ip()).collect())
 }
 
 async fn resolve(name: &str, host: &str, port: u16, limit: Duration) -> Result<Vec<SocketAddr>> {

@@ -5,11 +5,15 @@ use tables::Node;
 
 use super::session::Session;
 use super::{Ipmi, chassis, check};
-use crate::{Boot, BootOverride, Error, Result};
+use crate::{Boot, BootDevice, BootOverride, Error, Result};
 
 #[async_trait]
 impl Boot for Ipmi {
-    fn check(&self, node: &Node) -> Result<()> {
+    fn check(&self, node: &Node, device: Option<BootDevice>) -> Result<()> {
+        if device == Some(BootDevice::Http) {
+            let what = "booting by HTTP".into();
+            return Err(Error::Unsupported { what, column: "mgt", driver: super::NAME.into() });
+        }
         check(self, node)
     }
 

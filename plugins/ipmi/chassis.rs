@@ -129,7 +129,7 @@ pub(super) fn boot(answer: &[u8]) -> Option<Result<Option<BootOverride>, u8>> {
     let persistence = if flags & FOR_EVER == 0 { Persistence::Once } else { Persistence::Always };
     let named = DEVICES.iter().find(|(_, known)| *known == number).map(|(device, _)| *device);
     Some(match named {
-        Some(device) => Ok(Some(BootOverride { device, persistence, efi: flags & EFI != 0 })),
+        Some(device) => Ok(Some(BootOverride { device, persistence, efi: flags & EFI != 0, url: None })),
         None => Err(number),
     })
 }
@@ -146,9 +146,10 @@ mod tests {
         let repeats = [Control::Up, Control::Down, Control::Reset, Control::Cycle, Control::Soft];
         let repeats = repeats.map(|what| control(what).repeat);
         assert_eq!(repeats, [Repeat::Late, Repeat::Late, Repeat::Never, Repeat::Never, Repeat::Never]);
-        let wanted = BootOverride { device: BootDevice::Network, persistence: Persistence::Once, efi: false };
+        let wanted =
+            BootOverride { device: BootDevice::Network, persistence: Persistence::Once, efi: false, url: None };
         assert_eq!(set_boot(Some(wanted)).data, [5, 0x80, 0x04, 0, 0, 0]);
-        let wanted = BootOverride { device: BootDevice::Setup, persistence: Persistence::Always, efi: true };
+        let wanted = BootOverride { device: BootDevice::Setup, persistence: Persistence::Always, efi: true, url: None };
         assert_eq!(set_boot(Some(wanted)).data, [5, 0xe0, 0x18, 0, 0, 0]);
         assert_eq!(set_boot(None).data, [5, 0, 0, 0, 0, 0]);
     }
@@ -168,8 +169,8 @@ mod tests {
         #[test]
         fn what_is_set_is_read(index in 0..DEVICES.len(), always: bool, efi: bool) {
             let persistence = if always { Persistence::Always } else { Persistence::Once };
-            let wanted = Some(BootOverride { device: DEVICES[index].0, persistence, efi });
-            let answer = [&[1][..], &set_boot(wanted).data].concat();
+            let wanted = Some(BootOverride { device: DEVICES[index].0, persistence, efi, url: None });
+            let answer = [&[1][..], &set_boot(wanted.clone()).data].concat();
             prop_assert_eq!(boot(&answer), Some(Ok(wanted)));
         }
 

@@ -18,6 +18,7 @@ use super::message::{Repeat, Response};
 use super::pauses::Pauses;
 use super::session::{Received, Session};
 use super::sol::{self, Flow, Frame};
+use super::target::{Target, check_login};
 use super::{Ipmi, NAME, Orphans, completion};
 use crate::{Attach, Console, Control, Error, Interruption, Invocation, Result, Size, chain};
 
@@ -43,7 +44,31 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 #[async_trait]
 impl Console for Ipmi {
     async fn attach(&self, node: &Node, attach: Attach) -> Result<crate::Session> {
-        let mut session = self.session(node).await?;
+        self.console(&self.target(node).await?, attach).await
+    }
+
+    async fn open(&self, node: &Node, _invocation: &Invocation, _size: Option<Size>) -> Result<crate::Session> {
+        let column = if node.get("cons").is_some() { "cons" } else { "mgt" };
+        Err(Error::Unsupported { what: "a program on the console".into(), column, driver: NAME.into() })
+    }
+
+    /// A server's console needs its BMC only.
+    async fn wait_running(&self, node: &Node) -> Result<()> {
+        loop {
+            match self.session(node).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_unreachable() => sleep(LOOK_AGAIN).await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Ipmi {
+    /// Opens the console behind a BMC.
+    pub(crate) async fn console(&self, target: &Target, attach: Attach) -> Result<crate::Session> {
+        check_login(&target.user, &target.password)?;
+        let mut session = self.open(target).await?;
         let room = activate(&mut session, attach.take_over, &self.orphans).await?;
         let (said, heard) = mpsc::channel(PIECES);
         let (input, typed) = tokio::io::duplex(TYPED);
@@ -73,22 +98,6 @@ impl Console for Ipmi {
             note: None,
             control: Box::new(Line { breaks: control }),
         })
-    }
-
-    async fn open(&self, node: &Node, _invocation: &Invocation, _size: Option<Size>) -> Result<crate::Session> {
-        let column = if node.get("cons").is_some() { "cons" } else { "mgt" };
-        Err(Error::Unsupported { what: "a program on the console".into(), column, driver: NAME.into() })
-    }
-
-    /// A server's console needs its BMC only.
-    async fn wait_running(&self, node: &Node) -> Result<()> {
-        loop {
-            match self.session(node).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.is_unreachable() => sleep(LOOK_AGAIN).await,
-                Err(error) => return Err(error),
-            }
-        }
     }
 }
 

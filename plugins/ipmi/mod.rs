@@ -46,7 +46,8 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use self::session::Session;
-use self::target::{Definition, Target};
+use self::target::Definition;
+pub(crate) use self::target::{PORT, Target};
 use self::wire::Wire;
 use crate::bmc::pauses;
 use crate::registry::Account;

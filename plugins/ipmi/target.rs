@@ -10,7 +10,7 @@ use crate::bmc::place::Place;
 use crate::registry::Account;
 use crate::{Error, Result, Secret};
 
-pub(super) const PORT: u16 = 623;
+pub(crate) const PORT: u16 = 623;
 
 /// What the definition of a node says of its BMC.
 #[derive(Debug)]
@@ -18,12 +18,12 @@ pub(super) struct Definition<'a>(Place<'a>);
 
 /// A BMC to log in to.
 #[derive(Debug, Clone)]
-pub(super) struct Target {
+pub(crate) struct Target {
     /// How errors call it.
-    pub(super) name: String,
-    pub(super) address: SocketAddr,
-    pub(super) user: String,
-    pub(super) password: Secret,
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) user: String,
+    pub(crate) password: Secret,
 }
 
 impl Target {

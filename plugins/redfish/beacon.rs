@@ -42,7 +42,7 @@ impl Beacon for Redfish {
 }
 
 /// What has the light, and where it is.
-async fn bearer(machine: &mut Machine, doing: &str) -> Result<Option<(String, Document)>> {
+pub(super) async fn bearer(machine: &mut Machine, doing: &str) -> Result<Option<(String, Document)>> {
     let has = |document: &Document| document.flag(&[ACTIVE]).is_some() || document.text(&[LED]).is_some();
     if has(&machine.now) {
         return Ok(Some((machine.path().to_owned(), machine.now.clone())));
@@ -50,7 +50,7 @@ async fn bearer(machine: &mut Machine, doing: &str) -> Result<Option<(String, Do
     Ok(machine.beside(doing, "Chassis", "Chassis").await?.filter(|(_, chassis)| has(chassis)))
 }
 
-fn state(bearer: &Document) -> Option<BeaconState> {
+pub(super) fn state(bearer: &Document) -> Option<BeaconState> {
     if let Some(on) = bearer.flag(&[ACTIVE]) {
         return Some(if on { BeaconState::On } else { BeaconState::Off });
     }

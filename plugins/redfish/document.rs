@@ -37,6 +37,13 @@ impl Document {
         (!text.is_empty()).then_some(text)
     }
 
+    /// A number that is one; some write it as a text.
+    pub(super) fn number(&self, path: &[&str]) -> Option<f64> {
+        let value = self.at(path)?;
+        let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
+        number.filter(|number| number.is_finite())
+    }
+
     pub(super) fn flag(&self, path: &[&str]) -> Option<bool> {
         self.at(path)?.as_bool()
     }
@@ -125,8 +132,15 @@ pub(super) fn last(path: &str) -> &str {
 
 /// Nothing that a terminal would obey, and not too much of it.
 fn clean(text: &str) -> String {
-    let shown: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    let shown: String = text.chars().map(|letter| if is_order(letter) { ' ' } else { letter }).collect();
     shown.trim().chars().take(LONGEST_TEXT).collect::<String>().trim_end().to_owned()
+}
+
+/// Orders to a terminal, and those that have it write the other way round or nothing at all.
+fn is_order(letter: char) -> bool {
+    const UNSEEN: [std::ops::RangeInclusive<char>; 4] =
+        ['\u{200b}'..='\u{200f}', '\u{2028}'..='\u{202e}', '\u{2060}'..='\u{206f}', '\u{feff}'..='\u{feff}'];
+    letter.is_control() || UNSEEN.iter().any(|range| range.contains(&letter))
 }
 
 #[cfg(test)]
@@ -191,7 +205,7 @@ mod tests {
             local(&text);
             last(&text);
             let shown = clean(&text);
-            prop_assert!(!shown.contains(char::is_control) && shown.chars().count() <= LONGEST_TEXT);
+            prop_assert!(!shown.contains(is_order) && shown.chars().count() <= LONGEST_TEXT);
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::document::{Document, last};
 use super::quirks::Quirks;
-use super::session::{Ask, Session};
+use super::session::{Answer, Ask, Session};
 use crate::{Error, Result};
 
 /// Pages of a collection; one that never ends comes to an end.
@@ -70,10 +70,14 @@ impl Machine {
         self.session.succeeded(doing, path, answer).map(drop)
     }
 
-    /// Has an action done. It may go on when this comes back.
+    /// Has an action done that may well be refused. It may go on when this comes back.
+    pub(super) async fn post(&mut self, doing: &str, target: &str, body: &Value) -> Result<Answer> {
+        self.session.try_ask(Ask { doing, method: &Method::POST, path: target, body: Some(body), tag: None }).await
+    }
+
+    /// Has an action done that must be a success.
     pub(super) async fn act(&mut self, doing: &str, target: &str, body: &Value) -> Result<()> {
-        let ask = Ask { doing, method: &Method::POST, path: target, body: Some(body), tag: None };
-        let answer = self.session.try_ask(ask).await?;
+        let answer = self.post(doing, target, body).await?;
         self.session.succeeded(doing, target, answer).map(drop)
     }
 
@@ -128,6 +132,28 @@ async fn all_members(session: &mut Session, doing: &str, path: &str) -> Result<V
         }
     }
     Ok(paths)
+}
+
+/// What is in a collection, as it stands in one answer where the BMC does that, else asked for one by one. `sign` is a member
+/// of what came as a whole. What cannot be read for itself is left out.
+pub(super) async fn whole_members(session: &mut Session, doing: &str, path: &str, sign: &str) -> Result<Vec<Document>> {
+    let mut pages = match session.expands() {
+        true => Pages::of(&format!("{path}?$expand=.($levels=1)")),
+        false => Pages::of(path),
+    };
+    let mut all = Vec::new();
+    while let Some(page) = pages.next(session, doing).await? {
+        for member in page.objects(&["Members"]) {
+            match member.link(&[]) {
+                Some(path) if !member.has(sign) => all.extend(session.find(doing, &path).await?),
+                _ => all.push(member),
+            }
+            if all.len() > MEMBERS {
+                return Err(session.garbled(doing, format!("{path} has more than {MEMBERS} members")));
+            }
+        }
+    }
+    Ok(all)
 }
 
 fn late(session: &Session, doing: &str) -> Error {

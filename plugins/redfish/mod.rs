@@ -1,17 +1,23 @@
 //! Backend `redfish`: a node is a server with a BMC that speaks Redfish (DSP0266) over HTTPS.
 //!
-//! Reading order: `document` (what BMCs write) and `quirks` (in what they differ), both pure; then `trust` (whom we speak
+//! Reading order: `document` (what BMCs write), `quirks` (in what they differ) and `reading` (what they measure), all pure; then `trust` (whom we speak
 //! to), `line` (one connection), `session` (logging in, asking, leaving), `machine`; then one file a capability.
 
 mod beacon;
 mod boot;
+mod console;
 mod document;
 mod eventlog;
 mod inventory;
 mod line;
 mod machine;
+mod media;
+#[cfg(test)]
+mod odd;
 mod power;
 mod quirks;
+mod reading;
+mod sensors;
 mod session;
 mod trust;
 
@@ -24,8 +30,9 @@ use self::machine::Machine;
 use self::session::{Limits, Session, Target};
 use self::trust::Trust;
 use crate::bmc::place::Place;
+use crate::ipmi::Ipmi;
 use crate::registry::Account;
-use crate::{Backend, Beacon, Boot, EventLog, Inventory, Power, Result, Settings};
+use crate::{Backend, Beacon, Boot, Console, EventLog, Inventory, Media, Power, Result, Sensors, Settings};
 
 const NAME: &str = "redfish";
 const PORT: u16 = 443;
@@ -38,6 +45,9 @@ pub(crate) struct Redfish {
     account: Option<Account>,
     trust: Arc<Trust>,
     endings: TaskTracker,
+    /// For consoles: a BMC has that of its machine through others than Redfish.
+    ipmi: Ipmi,
+    settings: Settings,
 }
 
 impl Redfish {
@@ -47,6 +57,8 @@ impl Redfish {
             account: settings.redfish.account.clone(),
             trust: Trust::new(&settings.redfish).into(),
             endings: endings.clone(),
+            ipmi: Ipmi::new(settings, endings),
+            settings: settings.clone(),
         }
     }
 
@@ -87,11 +99,23 @@ impl Backend for Redfish {
         Some(self)
     }
 
+    fn media(&self) -> Option<&dyn Media> {
+        Some(self)
+    }
+
     fn inventory(&self) -> Option<&dyn Inventory> {
         Some(self)
     }
 
+    fn sensors(&self) -> Option<&dyn Sensors> {
+        Some(self)
+    }
+
     fn event_log(&self) -> Option<&dyn EventLog> {
+        Some(self)
+    }
+
+    fn console(&self) -> Option<&dyn Console> {
         Some(self)
     }
 

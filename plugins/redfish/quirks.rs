@@ -1,5 +1,7 @@
 //! In what BMCs differ from each other, as data: of the whole program this is the place that knows vendors.
 
+use serde_json::{Value, json};
+
 use super::document::Document;
 use crate::BootDevice;
 use crate::bmc::power::Push;
@@ -15,19 +17,44 @@ pub(super) struct Quirks {
     pub(super) logs: &'static [&'static str],
     /// What has to be said to have a log cleared.
     pub(super) clearing: &'static [(&'static str, &'static str)],
+    /// Where its ssh has the machine's console, unless it says so itself.
+    pub(super) ssh: SshConsole,
 }
 
-const USUAL: Quirks =
-    Quirks { vendor: "", parts: &[], logs: &["sel", "eventlog", "event", "log1", "log"], clearing: &[] };
+/// The console of a machine over ssh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SshConsole {
+    pub(super) port: u16,
+    /// What is typed to get it from the BMC's own command line.
+    pub(super) entry: Option<&'static str>,
+}
 
-const VENDORS: [Quirks; 5] = [
+const USUAL: Quirks = Quirks {
+    vendor: "",
+    parts: &[],
+    logs: &["sel", "eventlog", "event", "log1", "log"],
+    clearing: &[],
+    ssh: SshConsole { port: 22, entry: None },
+};
+
+const VENDORS: [Quirks; 6] = [
     Quirks { vendor: "ami", clearing: &[("ClearType", "ClearAll")], ..USUAL },
-    Quirks { vendor: "dell", logs: &["sel", "lclog"], ..USUAL },
+    Quirks { vendor: "dell", logs: &["sel", "lclog"], ssh: typed("console com2"), ..USUAL },
     // The integrated management log; iLO keeps one of the BMC itself beside it.
-    Quirks { vendor: "hpe", logs: &["iml", "iel", "event"], ..USUAL },
-    Quirks { vendor: "lenovo", logs: &["sel", "platformlog", "activelog", "standardlog"], ..USUAL },
+    Quirks { vendor: "hpe", logs: &["iml", "iel", "event"], ssh: typed("vsp"), ..USUAL },
+    Quirks {
+        vendor: "lenovo",
+        logs: &["sel", "platformlog", "activelog", "standardlog"],
+        ssh: typed("console start"),
+        ..USUAL
+    },
     Quirks { vendor: "nvidia", parts: &["HGX_"], ..USUAL },
+    Quirks { vendor: "openbmc", ssh: SshConsole { port: 2200, entry: None }, ..USUAL },
 ];
+
+const fn typed(entry: &'static str) -> SshConsole {
+    SshConsole { port: 22, entry: Some(entry) }
+}
 
 impl Quirks {
     /// Those of the vendor that a service root names.
@@ -61,13 +88,26 @@ pub(super) fn device(word: &str) -> Option<BootDevice> {
     DEVICES.iter().find(|(_, words)| words.contains(&word)).map(|(device, _)| *device)
 }
 
-const DEVICES: [(BootDevice, &[&str]); 5] = [
+const DEVICES: [(BootDevice, &[&str]); 6] = [
+    // Before the network, which it is a way to boot from.
+    (BootDevice::Http, &["UefiHttp"]),
     (BootDevice::Network, &["Pxe", "UefiHttp"]),
     (BootDevice::Disk, &["Hdd"]),
     (BootDevice::Cd, &["Cd", "UsbCd"]),
     (BootDevice::Floppy, &["Floppy"]),
     (BootDevice::Setup, &["BiosSetup"]),
 ];
+
+/// What may have to be said to have an image put in, to be tried in this order: some refuse what they have no use for, others
+/// want to be told how to fetch it.
+pub(super) fn insertions(image: &str) -> [Value; 3] {
+    let scheme = image.split_once("://").map_or("http", |(scheme, _)| scheme).to_uppercase();
+    [
+        json!({ "Image": image, "Inserted": true, "WriteProtected": true }),
+        json!({ "Image": image }),
+        json!({ "Image": image, "TransferProtocolType": scheme, "TransferMethod": "Stream" }),
+    ]
+}
 
 /// How it may be told to show its light. One that cannot shine without blinking blinks.
 pub(super) const LIT: [&str; 2] = ["Lit", "Blinking"];
@@ -102,7 +142,7 @@ mod tests {
         assert_eq!(chosen(resets(Push::On), None), Some("On"));
         assert_eq!(chosen(resets(Push::On), Some(&offered(&["ForceOff", "PushPowerButton"]))), Some("PushPowerButton"));
         assert_eq!(chosen(resets(Push::Cycle), Some(&offered(&["On"]))), None);
-        assert_eq!(device("UefiHttp"), Some(BootDevice::Network));
+        assert_eq!(device("UefiHttp"), Some(BootDevice::Http));
         assert_eq!(device("Utilities"), None);
     }
 }

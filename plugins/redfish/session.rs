@@ -29,6 +29,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// Connections that break are opened anew so often for one question.
 const BREAKS: usize = 3;
+/// Bytes that a BMC may say in one session, whatever it leads us through.
+const MOST: usize = 64 * 1024 * 1024;
 /// How long a BMC may take to hear that we leave.
 const LEAVING: Duration = Duration::from_secs(2);
 
@@ -89,7 +91,7 @@ impl Session {
     ) -> Result<Self> {
         let Target { name, host, address, user, password } = target;
         let line = Line { name, host, address, trust: trust.clone(), open: None };
-        let mut talk = Talk { line, limit: limits.connect, user, pass: Pass::Nobody, secrets: Vec::new() };
+        let mut talk = Talk { line, limit: limits.connect, user, pass: Pass::Nobody, secrets: Vec::new(), left: MOST };
         let root = talk.root().await?;
         talk.limit = limits.request;
         // From here on it is left again, whatever comes.
@@ -113,12 +115,27 @@ impl Session {
         self.talk.as_ref().map_or(Duration::ZERO, |talk| talk.limit)
     }
 
+    /// Whether the members of a collection can be had with it, in one answer.
+    pub(super) fn expands(&self) -> bool {
+        let can = |what: &str| self.root.flag(&["ProtocolFeaturesSupported", "ExpandQuery", what]) == Some(true);
+        can("NoLinks") || can("ExpandAll")
+    }
+
     /// Reads a resource, and its version.
     pub(super) async fn get(&mut self, doing: &str, path: &str) -> Result<(Document, Option<String>)> {
         let answer = self.try_ask(Ask { doing, method: &Method::GET, path, body: None, tag: None }).await?;
         let answer = self.succeeded(doing, path, answer)?;
         let document = answer.document.ok_or_else(|| self.garbled(doing, "its answer is no JSON object"))?;
         Ok((document, answer.tag))
+    }
+
+    /// Reads a resource that may be gone, or broken, without any of the others being so.
+    pub(super) async fn find(&mut self, doing: &str, path: &str) -> Result<Option<Document>> {
+        let answer = self.try_ask(Ask { doing, method: &Method::GET, path, body: None, tag: None }).await?;
+        if answer.status == StatusCode::NOT_FOUND || answer.status.is_server_error() {
+            return Ok(None);
+        }
+        Ok(self.succeeded(doing, path, answer)?.document)
     }
 
     /// The answer of something that may well be refused.
@@ -175,6 +192,8 @@ struct Talk {
     pass: Pass,
     /// What no error may show, though a BMC may say it back to us.
     secrets: Vec<Secret>,
+    /// Bytes that it may still say.
+    left: usize,
 }
 
 impl Talk {
@@ -209,6 +228,7 @@ impl Talk {
         match (answer.status, answer.token) {
             (status, Some(mut token)) if status.is_success() => {
                 token.set_sensitive(true);
+                self.secrets.extend(token.to_str().map(Secret::new));
                 let told = || answer.document.as_ref()?.path(&["@odata.id"]);
                 self.pass = Pass::Session { token, path: answer.location.or_else(told) };
             }
@@ -243,6 +263,8 @@ impl Talk {
                     pauses.pause()
                 }
                 Ok(Ok(whole)) => {
+                    let left = self.left.checked_sub(whole.body.len()).ok_or_else(|| self.endless(ask.doing))?;
+                    self.left = left;
                     let mut answer = Answer::of(whole);
                     if let Some(document) = answer.document.as_mut().filter(|_| !answer.status.is_success()) {
                         document.hide(&self.secrets);
@@ -259,6 +281,11 @@ impl Talk {
             };
             sleep(pause).await;
         }
+    }
+
+    fn endless(&self, doing: &str) -> Error {
+        let why = format!("it has said more than {} MiB", MOST / 1024 / 1024);
+        Error::Garbled { what: cannot(&self.line.name, doing), why }
     }
 
     /// Whether a question is asked again whose connection broke: not if the BMC may have done what it was asked for.

@@ -11,9 +11,13 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::connection::Answer;
 use super::pipe::{Exit, Link, PIPE, Process, Reader, Stream, Waiter, Writer};
 use super::wire::{Wire, poll_read, settled};
+use crate::Size;
 
 /// The most that is taken from a caller at once, which is also the largest packet that libssh2 sends.
 const CHUNK: usize = 32 * 1024;
+
+/// What every BMC knows.
+const TERMINAL: &str = "vt100";
 
 /// What is known of a channel on the driver's side.
 pub(super) struct Channel {
@@ -31,10 +35,18 @@ pub(super) struct Channel {
 
 /// What an exec channel has beyond a stream.
 struct Program {
-    start: Option<(String, oneshot::Sender<Answer<Process>>, Process)>,
+    start: Option<(Start, oneshot::Sender<Answer<Process>>, Process)>,
     exit: Option<oneshot::Sender<Exit>>,
     /// Held until the host has closed the channel, which is when its sshd counts one session less.
     _permit: Arc<OwnedSemaphorePermit>,
+}
+
+/// What an exec channel runs.
+pub(super) enum Start {
+    /// A command line.
+    Command(String),
+    /// What the user has at login, on a terminal of this size; or without one, once the host has given it.
+    Login(Option<Size>),
 }
 
 /// Bytes on their way to the host.
@@ -74,11 +86,11 @@ impl Channel {
         (channel, Stream { reader, writer: Writer { pipe: writer, link } })
     }
 
-    /// A channel that starts `command` on its first turn, and answers then.
+    /// A channel that starts something on its first turn, and answers then.
     pub(super) fn program(
         ssh: ssh2::Channel,
         link: Arc<Link>,
-        (command, permit): (String, Arc<OwnedSemaphorePermit>),
+        (start, permit): (Start, Arc<OwnedSemaphorePermit>),
         reply: oneshot::Sender<Answer<Process>>,
     ) -> Self {
         let (input, stdin) = duplex(PIPE);
@@ -91,7 +103,7 @@ impl Channel {
             stderr: Reader { pipe: stderr, link: link.clone() },
             exit: Waiter { exit: waiter, link: link.clone() },
         };
-        let program = Program { start: Some((command, reply, process)), exit: Some(exit), _permit: permit };
+        let program = Program { start: Some((start, reply, process)), exit: Some(exit), _permit: permit };
         let outputs = vec![Output::new(0, output), Output::new(ssh2::EXTENDED_DATA_STDERR, errors)];
         Self::new(ssh, &link, Some(program), input, outputs)
     }
@@ -146,8 +158,19 @@ impl Channel {
 
     fn started(&mut self, wire: &mut Wire) -> io::Result<bool> {
         let Some(program) = &mut self.program else { return Ok(true) };
-        let Some((command, ..)) = &program.start else { return Ok(true) };
-        let started = wire.attempt(|_| refusable(self.ssh.exec(command)));
+        let Some((start, ..)) = &mut program.start else { return Ok(true) };
+        if let Start::Login(Some(Size { rows, columns })) = *start {
+            let window = Some((u32::from(columns), u32::from(rows), 0, 0));
+            let given = wire.attempt(|_| refusable(self.ssh.request_pty(TERMINAL, None, window)));
+            let Poll::Ready(Some(_given_or_done_without)) = given? else { return Ok(false) };
+            *start = Start::Login(None);
+        }
+        let started = wire.attempt(|_| {
+            refusable(match start {
+                Start::Command(command) => self.ssh.exec(command),
+                Start::Login(_) => self.ssh.shell(),
+            })
+        });
         let Poll::Ready(Some(answer)) = started? else { return Ok(false) };
         // A caller that has gone drops the process here, which closes the channel.
         if let Some((_, reply, process)) = program.start.take() {

@@ -12,10 +12,11 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
+use super::channel::Start;
 use super::driver::{Driver, Request};
 use super::login::login;
 use super::pipe::{Process, Stream};
-use crate::{Error, Result, Settings};
+use crate::{Error, Result, Secret, Settings, Size};
 
 /// How many programs run at once on one connection: sshd's default `MaxSessions`.
 const SESSIONS: usize = 10;
@@ -54,6 +55,11 @@ pub struct Connection {
 impl Connection {
     /// Connects, checks the host key and logs in, all within `settings.connect_limit`.
     pub async fn open(target: &Target, settings: &Settings) -> Result<Self> {
+        Self::open_as(target, settings, None).await
+    }
+
+    /// The same by a password instead of keys, as BMCs want it.
+    pub(crate) async fn open_as(target: &Target, settings: &Settings, password: Option<Secret>) -> Result<Self> {
         let (reply, opened) = oneshot::channel();
         let (requests, receiver) = mpsc::unbounded_channel();
         let lost = Arc::new(OnceLock::new());
@@ -63,6 +69,7 @@ impl Connection {
             requests: receiver,
             giver: requests.downgrade(),
             lost: lost.clone(),
+            password,
         };
         thread::Builder::new()
             .name(format!("ssh {}", target.host))
@@ -98,18 +105,24 @@ impl Connection {
         let permit = Arc::new(permit);
         // sshd counts a session a moment longer than its channel lives, and its limit may be lower than ours.
         for pause in SESSION_PAUSES {
-            match self.start(command, permit.clone()).await {
+            match self.start(Start::Command(command.into()), permit.clone()).await {
                 Err(Error::Refused { .. }) => sleep(Duration::from_millis(pause)).await,
                 result => return result,
             }
         }
-        self.start(command, permit).await
+        self.start(Start::Command(command.into()), permit).await
     }
 
-    async fn start(&self, command: &str, permit: Arc<OwnedSemaphorePermit>) -> Result<Process> {
+    /// Starts what the user has at login, on a terminal.
+    pub(crate) async fn terminal(&self, size: Size) -> Result<Process> {
+        let permit = self.sessions.clone().acquire_owned().await.expect("the semaphore is never closed");
+        self.start(Start::Login(Some(size)), Arc::new(permit)).await
+    }
+
+    async fn start(&self, start: Start, permit: Arc<OwnedSemaphorePermit>) -> Result<Process> {
         let (reply, answer) = oneshot::channel();
         let what = format!("starting a program on {}", self.target);
-        self.ask(Request::Exec { command: command.into(), permit, reply }, answer, what).await
+        self.ask(Request::Exec { start, permit, reply }, answer, what).await
     }
 
     /// True once the connection broke; nothing more can be asked of it.
@@ -157,6 +170,7 @@ struct Work {
     requests: mpsc::UnboundedReceiver<Request>,
     giver: mpsc::WeakUnboundedSender<Request>,
     lost: Arc<OnceLock<String>>,
+    password: Option<Secret>,
 }
 
 impl Work {
@@ -172,7 +186,8 @@ impl Work {
     }
 
     async fn serve(self, reply: oneshot::Sender<Result<()>>) {
-        let login = timeout(self.settings.connect_limit, login(&self.target, &self.settings)).await;
+        let login = login(&self.target, &self.settings, self.password.as_ref());
+        let login = timeout(self.settings.connect_limit, login).await;
         match login.unwrap_or_else(|_| Err(login_timed_out(&self.target, &self.settings))) {
             // A caller that has given up meanwhile leaves the driver without anyone to serve, and it ends.
             Ok(wire) => {

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::unconstrained;
 use tokio::time::{Sleep, sleep};
 
-use super::channel::{Channel, Turn, refusable};
+use super::channel::{Channel, Start, Turn, refusable};
 use super::connection::Answer;
 use super::pipe::{Link, Process, Stream};
 use super::wire::Wire;
@@ -23,7 +23,7 @@ use super::wire::Wire;
 /// What callers ask of the thread.
 pub(super) enum Request {
     Stream { path: String, reply: oneshot::Sender<Answer<Stream>> },
-    Exec { command: String, permit: Arc<OwnedSemaphorePermit>, reply: oneshot::Sender<Answer<Process>> },
+    Exec { start: Start, permit: Arc<OwnedSemaphorePermit>, reply: oneshot::Sender<Answer<Process>> },
     Close(u64),
 }
 
@@ -32,7 +32,8 @@ impl Request {
     pub(super) fn text(&self) -> &str {
         match self {
             Self::Stream { path, .. } => path,
-            Self::Exec { command, .. } => command,
+            Self::Exec { start: Start::Command(command), .. } => command,
+            Self::Exec { start: Start::Login(_), .. } => "",
             Self::Close(_) => "",
         }
     }
@@ -171,8 +172,8 @@ impl Driver {
                 self.channels.insert(id, channel);
                 reply.send(Ok(stream)).ok();
             }
-            (Request::Exec { command, permit, reply }, Ok(ssh), Some(link)) => {
-                self.channels.insert(id, Channel::program(ssh.clone(), link, (command, permit), reply));
+            (Request::Exec { start, permit, reply }, Ok(ssh), Some(link)) => {
+                self.channels.insert(id, Channel::program(ssh.clone(), link, (start, permit), reply));
             }
             (Request::Stream { reply, .. }, Err(why), _) => drop(reply.send(Err(why.clone()))),
             (Request::Exec { reply, .. }, Err(why), _) => drop(reply.send(Err(why.clone()))),

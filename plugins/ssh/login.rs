@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{setsockopt, sockopt};
-use ssh2::{ErrorCode, MethodType, Session};
+use ssh2::{ErrorCode, KeyboardInteractivePrompt, MethodType, Prompt, Session};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
 use super::connection::{Target, unreachable};
 use super::known_hosts::{self, Known};
 use super::wire::{Wire, settled};
-use crate::{Error, Result, Settings};
+use crate::{Error, Result, Secret, Settings};
 
 /// LIBSSH2_ERROR_BANNER_RECV, BANNER_SEND, SOCKET_SEND, SOCKET_DISCONNECT, SOCKET_RECV: the host hung up on us.
 const HUNG_UP: [ErrorCode; 5] = [
@@ -32,13 +32,17 @@ const HUNG_UP: [ErrorCode; 5] = [
 /// LIBSSH2_ERROR_AUTHENTICATION_FAILED, PUBLICKEY_UNVERIFIED.
 const NOT_ACCEPTED: [ErrorCode; 2] = [ErrorCode::Session(-18), ErrorCode::Session(-19)];
 
-/// Logs in to the host.
-pub(super) async fn login(target: &Target, settings: &Settings) -> Result<Wire> {
+/// Logs in to the host: by a password if there is one, else by keys.
+pub(super) async fn login(target: &Target, settings: &Settings, password: Option<&Secret>) -> Result<Wire> {
     let end = Instant::now() + settings.connect_limit;
     let known = known_hosts::find(target, &settings.known_hosts)?;
     let mut wire = greet(target, end, &known).await?;
     known_hosts::check(&wire.session, target, settings, &known)?;
-    Login { target, wire: &mut wire, tried: Vec::new() }.authenticate(&settings.ssh_keys).await?;
+    let login = Login { target, wire: &mut wire, tried: Vec::new() };
+    match password {
+        Some(password) => login.by_password(password).await?,
+        None => login.authenticate(&settings.ssh_keys).await?,
+    }
     watch(wire.tcp(), settings.request_limit).map_err(|error| unreachable(target, error))?;
     Ok(wire)
 }
@@ -128,8 +132,34 @@ impl Login<'_> {
         if self.try_agent().await? {
             return Ok(());
         }
-        let what = format!("login as {} to {}", self.target.user, self.target);
-        Err(Error::Denied { what, why: format!("the host accepts {methods}; tried: {}", self.tried.join("; ")) })
+        Err(self.denied(format!("the host accepts {methods}; tried: {}", self.tried.join("; "))))
+    }
+
+    /// Says it once: some BMCs shut out who is wrong a few times.
+    async fn by_password(mut self, password: &Secret) -> Result<()> {
+        let user = &self.target.user;
+        let methods = self.ask(|session| settled(session.auth_methods(user).map(String::from))).await?;
+        if self.wire.session.authenticated() {
+            return Ok(());
+        }
+        let methods = methods.map_err(|error| unreachable(self.target, error.into()))?;
+        let has = |name: &str| methods.split(',').any(|method| method == name);
+        let answer = if has("password") {
+            self.ask(|session| settled(session.userauth_password(user, password.reveal()))).await?
+        } else if has("keyboard-interactive") {
+            self.ask(|session| settled(session.userauth_keyboard_interactive(user, &mut Says(password)))).await?
+        } else {
+            return Err(self.denied(format!("it takes no passwords, but {methods}")));
+        };
+        match answer {
+            Ok(()) => Ok(()),
+            Err(error) if HUNG_UP.contains(&error.code()) => Err(unreachable(self.target, error.into())),
+            Err(_) => Err(self.denied("user or password is wrong".into())),
+        }
+    }
+
+    fn denied(&self, why: String) -> Error {
+        Error::Denied { what: format!("login as {} to {}", self.target.user, self.target), why }
     }
 
     async fn ask<T>(&mut self, call: impl FnMut(&Session) -> io::Result<T>) -> Result<T> {
@@ -181,6 +211,15 @@ impl Login<'_> {
     fn failed(&mut self, what: String) -> bool {
         self.tried.push(what);
         false
+    }
+}
+
+/// Answers whatever is asked with the password.
+struct Says<'a>(&'a Secret);
+
+impl KeyboardInteractivePrompt for Says<'_> {
+    fn prompt(&mut self, _user: &str, _words: &str, prompts: &[Prompt<'_>]) -> Vec<String> {
+        prompts.iter().map(|_| self.0.reveal().to_owned()).collect()
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) struct Provision {
     /// Wait so many seconds for the nodes to say that they are up
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u32>,
-    /// Do not ask a server that loses its power which containers run on it
+    /// Do not ask a server that loses its power which containers run on it, nor look at what circuits carry
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -66,14 +66,19 @@ impl Provision {
         let wanted = Wanted::new(tables, &config::home()?, self.step.clone(), &nodes)?;
         cx.check(format, &nodes, |node| {
             wanted.check(node)?;
-            backends.boot(node)?.check(node)?;
+            backends.boot(node)?.check(node, Some(BootDevice::Network))?;
             Ok(backends.power(node)?.check(node, PowerAction::Boot)?)
         })?;
         if !self.force {
             cx.refuse_carriers(format, &nodes).await?;
         }
+        let circuits = if self.force { None } else { cx.claim_circuits(&nodes).await? };
+        if !self.force {
+            cx.refuse_overload(&nodes).await?;
+        }
         tables.try_edit(&cx.origin(None), |edit| wanted.write(edit, &nodes))?;
         let (outcome, booting) = self.boot(cx, nodes).await?;
+        drop(circuits);
         match self.wait {
             // One that was not reached is no reason to lose sight of the others.
             Some(seconds) if outcome != Outcome::Interrupted => {
@@ -100,10 +105,11 @@ impl Provision {
     /// How it ended, and the names of the nodes that are booting.
     async fn boot(&self, cx: &Context, nodes: Vec<Node>) -> Result<(Outcome, Vec<String>), Failure> {
         let backends = cx.backends()?;
-        let network = BootOverride { device: BootDevice::Network, persistence: Persistence::Once, efi: self.uefi };
+        let network =
+            BootOverride { device: BootDevice::Network, persistence: Persistence::Once, efi: self.uefi, url: None };
         let booting = Mutex::new(Vec::new());
         let boot = async |node: Node| {
-            backends.boot(&node)?.set(&node, Some(network)).await?;
+            backends.boot(&node)?.set(&node, Some(network.clone())).await?;
             cx.record(Statuses::powering_on(&node))?;
             let powered = backends.power(&node)?.apply(&node, PowerAction::Boot).await?;
             booting.lock().unwrap_or_else(PoisonError::into_inner).push(node.name().to_owned());

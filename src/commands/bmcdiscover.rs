@@ -1,8 +1,6 @@
 //! `bmcdiscover`: the BMCs at a range of addresses, of which nobody has said anything yet.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
 use clap::Args;
 use futures_util::StreamExt;
@@ -12,10 +10,10 @@ use plugins::registry::Account;
 use plugins::{Discovery, Found};
 use serde_json::json;
 use tables::definitions::{Assignment, Job};
-use tables::{noderange, objects, schema};
-use tokio::time::Instant;
+use tables::{noderange, objects};
 
 use super::Run;
+use crate::bmc::Places;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::pressed;
@@ -29,10 +27,6 @@ const AT_ONCE: usize = 16 * 1024;
 /// Holds how many neighbours the kernel may know. One that is asked for and is not there takes the room of another that is
 /// used, so that half of it is left alone.
 const NEIGHBOURS: &str = "/proc/sys/net/ipv4/neigh/default/gc_thresh3";
-
-/// How long the names of all BMCs of nodes may take to be resolved, and how many are asked for at once.
-const NAMING: Duration = Duration::from_secs(20);
-const NAMES_AT_ONCE: usize = 256;
 
 /// Find the BMCs at ranges of addresses
 #[derive(Debug, Args)]
@@ -77,9 +71,8 @@ impl Run for Bmcdiscover {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let addresses = ranges::addresses(&self.range)?;
         let account = self.account(cx).await?;
-        let known = known(cx).await?;
-        if !known.lost.is_empty() {
-            let lost = known.lost.iter().map(|(node, bmc)| format!("{bmc} ({node})")).collect::<Vec<_>>().join(", ");
+        let known = bmc::places(cx).await?;
+        if let Some(lost) = known.lost() {
             cx.ui.warning(&format!("no address is known of these BMCs, which may be found as new ones: {lost}"));
         }
         let search = search(cx, &addresses, account.as_ref(), |found| self.tell(cx, &known, found)).await?;
@@ -94,7 +87,7 @@ impl Run for Bmcdiscover {
         };
         if self.write && !search.interrupted {
             let new: Vec<&Found> =
-                search.found.iter().filter(|found| !known.nodes.contains_key(&found.address)).collect();
+                search.found.iter().filter(|found| known.node_at(found.address).is_none()).collect();
             outcome = outcome.and(self.define(cx, &new, account.as_ref().filter(|_| self.user.is_some()))?);
         }
         Ok(outcome)
@@ -173,53 +166,6 @@ fn at_once(addresses: &[Ipv4Addr]) -> usize {
     room.map_or(AT_ONCE, |room| (room / 2).clamp(64, AT_ONCE))
 }
 
-/// BMCs that are some node's already.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Known {
-    nodes: HashMap<IpAddr, String>,
-    /// Nodes of whose BMCs no address is known, and what these are called.
-    lost: Vec<(String, String)>,
-}
-
-/// What the tables say of BMCs.
-async fn known(cx: &Context) -> Result<Known, Failure> {
-    let tables = cx.tables()?;
-    let names = tables.node_names(true)?.to_vec();
-    let table = |name| schema::find(name).expect("tables ipmi and hosts are in the schema");
-    let cells = tables.cells(&names, &[(table("ipmi"), "bmc"), (table("hosts"), "ip")])?;
-    let (mut bmcs, mut addresses) = (Vec::new(), HashMap::new());
-    for (name, cells) in names.into_iter().zip(cells) {
-        let mut texts = cells.into_iter().map(|cell| cell.text);
-        let (bmc, ip) = (texts.next().flatten(), texts.next().flatten());
-        if let Some(address) = ip.and_then(|ip| ip.parse().ok()) {
-            addresses.insert(name.clone(), address);
-        }
-        bmcs.extend(bmc.map(|bmc| (name, bmc)));
-    }
-    Ok(located(bmcs, &addresses, cx.settings()?.connect_limit).await)
-}
-
-/// Finds the addresses of BMCs of nodes: those that are nodes of their own as the tables say, and others that have names as
-/// the drivers do, all of them within a limit.
-async fn located(bmcs: Vec<(String, String)>, addresses: &HashMap<String, IpAddr>, limit: Duration) -> Known {
-    let end = Instant::now() + NAMING;
-    let find = async |(node, bmc): (String, String)| {
-        let limit = limit.min(end.saturating_duration_since(Instant::now()));
-        let found = plugins::bmc_addresses(&bmc, |host| addresses.get(host).copied(), limit).await;
-        (node, bmc, found)
-    };
-    let mut finding = futures_util::stream::iter(bmcs).map(find).buffer_unordered(NAMES_AT_ONCE);
-    let mut known = Known::default();
-    while let Some((node, bmc, found)) = finding.next().await {
-        match found {
-            Ok(found) => known.nodes.extend(found.into_iter().map(|address| (address.to_canonical(), node.clone()))),
-            Err(_) => known.lost.push((node, bmc)),
-        }
-    }
-    known.lost.sort();
-    known
-}
-
 impl Bmcdiscover {
     async fn account(&self, cx: &Context) -> Result<Option<Account>, Failure> {
         let Some(user) = &self.user else {
@@ -229,9 +175,9 @@ impl Bmcdiscover {
         Ok(Some(Account { user: user.clone(), password }))
     }
 
-    fn tell(&self, cx: &Context, known: &Known, found: &Found) {
+    fn tell(&self, cx: &Context, known: &Places, found: &Found) {
         let address = found.address.to_string();
-        let node = known.nodes.get(&found.address);
+        let node = known.node_at(found.address);
         let format = if self.json { Format::Json } else { Format::Lines };
         if let Some(trouble) = &found.trouble {
             cx.ui.reply(format, Reply { node: None, body: Body::Warning(format!("{address}: {trouble}")) });
@@ -317,8 +263,8 @@ fn attributes(found: &Found) -> Vec<(&'static str, String)> {
 }
 
 /// The definition; under the name of the node that has this BMC already, if there is one.
-fn stanza(found: &Found, node: Option<&String>) -> Vec<String> {
-    let name = node.cloned().unwrap_or_else(|| name(found));
+fn stanza(found: &Found, node: Option<&str>) -> Vec<String> {
+    let name = node.map_or_else(|| name(found), str::to_owned);
     let mut lines = vec![format!("{name}:"), "    objtype=node".to_owned()];
     lines.extend(attributes(found).into_iter().map(|(attribute, value)| format!("    {attribute}={value}")));
     lines.push(String::new());
@@ -344,25 +290,5 @@ mod tests {
         assert_eq!(name(&found(Some("8247-42L"), Some("10.112 CA"))), "node-8247-42l-10-112-ca");
         assert_eq!(name(&found(Some("8247-42L"), None)), "node-10-0-0-7");
         assert_eq!(line(&found(None, Some("S1"))), "10.0.0.7,ipmi,Acme  Inc,,,S1,");
-    }
-
-    #[tokio::test]
-    async fn bmcs_are_known_however_they_are_written() {
-        let bmcs = [
-            ("n1", "10.0.0.1"),
-            ("n2", "10.0.0.2:623"),
-            ("n3", "n3-bmc:443"),
-            ("n4", "[fd00::4]:623"),
-            ("n5", "localhost"),
-            ("n6", "n6-bmc.invalid"),
-            ("n7", "n7 bmc"),
-        ];
-        let owned = |(node, bmc): (&str, &str)| (node.to_owned(), bmc.to_owned());
-        let addresses = HashMap::from([("n3-bmc".to_owned(), "10.0.0.3".parse().unwrap())]);
-        let known = located(bmcs.map(owned).into(), &addresses, Duration::from_secs(2)).await;
-        let node = |address: &str| known.nodes.get(&address.parse::<IpAddr>().unwrap()).map(String::as_str);
-        let found = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::4", "127.0.0.1", "10.0.0.9"].map(node);
-        assert_eq!(found, [Some("n1"), Some("n2"), Some("n3"), Some("n4"), Some("n5"), None]);
-        assert_eq!(known.lost, [("n6", "n6-bmc.invalid"), ("n7", "n7 bmc")].map(owned));
     }
 }

@@ -29,9 +29,10 @@ use crate::ui::Format;
   ^Ec^E  send ^Ec itself
 
 The console of a server (cons=ipmi, or mgt=ipmi) is its serial port, through its BMC, for one user at a time; one that
-is cut off is opened again when the BMC is back. A container without a terminal shows its log. When a container is
-restarted its console is attached again. Without a terminal on standard input what is piped in is sent, and the session
-ends when the answer to it is over. With a program the exit code is the program's.
+is cut off is opened again when the BMC is back. With mgt=redfish it is had over IPMI or over the BMC's own ssh, as the
+BMC tells; its ssh needs a host key that is known (ssh-keyscan), or site.sshacceptnew=yes. A container without a terminal
+shows its log. When a container is restarted its console is attached again. Without a terminal on standard input what is
+piped in is sent, and the session ends when the answer to it is over. With a program the exit code is the program's.
 
 Examples:
   rcons n1

@@ -1,5 +1,6 @@
 //! `rpower`: is it on, and switching it.
 
+use std::fs::File;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Run, Shape};
+use crate::carriers::Drained;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::{Manner, pressed};
@@ -45,7 +47,7 @@ pub(crate) struct Rpower {
     /// Touch N nodes, and the next N at the earliest SECONDS later
     #[arg(long, value_name = "N/SECONDS")]
     stagger: Option<Stagger>,
-    /// Stop the containers that run on a server before it loses its power; they stay off
+    /// Stop the containers that run on a server before it loses its power; they stay off, and it is said how to start them
     #[arg(long)]
     drain: bool,
     /// Do not ask a server that loses its power which containers run on it, nor look at what circuits carry
@@ -109,17 +111,20 @@ impl Run for Rpower {
         let mut nodes = cx.nodes(&self.noderange)?;
         let backends = cx.backends()?;
         let manner = Manner::from(&self.shape).widened(backends.beyond_fanout(&nodes));
-        let mut outcome = Outcome::Done;
+        let (mut outcome, mut stopped) = (Outcome::Done, Vec::new());
+        let _circuits;
         if let Some(action) = self.action.action() {
             cx.check(manner.format, &nodes, |node| Ok(backends.power(node)?.check(node, action)?))?;
             let guests = self.secure(cx, &nodes, action).await?;
             self.confirm(cx, &nodes).await?;
+            // Behind the question, which may stand there for an hour.
+            _circuits = self.load(cx, &nodes, action).await?;
             if !guests.is_empty() {
                 if matches!(action, PowerAction::Off | PowerAction::Softoff) {
                     // Switched off with their servers, whether they were named or not.
                     nodes.retain(|node| guests.iter().all(|guest| guest.name() != node.name()));
                 }
-                (nodes, outcome) = cx.drain(manner, nodes, guests).await?;
+                Drained { nodes, stopped, outcome } = cx.drain(manner, nodes, guests).await?;
             }
         }
         let statuses = Statuses::default();
@@ -136,12 +141,16 @@ impl Run for Rpower {
         };
         let outcome = outcome.and(self.staggered(cx, nodes, manner, ask).await);
         cx.record(statuses)?;
+        if !stopped.is_empty() {
+            let stopped = tables::noderange::fold(&stopped);
+            cx.ui.hints(&[format!("these containers were stopped, and stay off until you say: rpower {stopped} on")]);
+        }
         Ok(outcome)
     }
 }
 
 impl Rpower {
-    /// Sees to it that nothing is cut off and nothing overloaded unasked; the containers that are to be stopped first.
+    /// Sees to it that nothing is cut off unasked; the containers that are to be stopped first.
     async fn secure(&self, cx: &Context, nodes: &[Node], action: PowerAction) -> Result<Vec<Node>, Failure> {
         let mut guests = Vec::new();
         if self.force {
@@ -153,10 +162,17 @@ impl Rpower {
                 false => cx.refuse_carriers(self.shape.format(), nodes).await?,
             }
         }
-        if matches!(action, PowerAction::On | PowerAction::Boot) {
-            cx.refuse_overload(nodes).await?;
-        }
         Ok(guests)
+    }
+
+    /// Sees to it that no circuit is overloaded unasked, and that nobody else loads it until we are done.
+    async fn load(&self, cx: &Context, nodes: &[Node], action: PowerAction) -> Result<Option<File>, Failure> {
+        if self.force || !matches!(action, PowerAction::On | PowerAction::Boot) {
+            return Ok(None);
+        }
+        let claimed = cx.claim_circuits(nodes).await?;
+        cx.refuse_overload(nodes).await?;
+        Ok(claimed)
     }
 
     /// Asks the nodes, group after group; says which were not asked after a Ctrl-C.

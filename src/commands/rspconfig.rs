@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use clap::Args;
 use plugins::{Controller, ControllerNetwork, ControllerUser, NetworkChange, UserChange, UserChanged};
 use tables::definitions::Assignment;
-use tables::{Node, schema};
+use tables::Node;
 
 use super::{Run, Shape};
+use crate::bmc;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::Manner;
@@ -83,7 +84,7 @@ impl Run for Rspconfig {
             return Err(Failure::usage(format!("ip= is for one node, and '{}' has {}", self.noderange, nodes.len())));
         }
         if let (Wanted::Network(NetworkChange { address: Some(address), .. }), [node]) = (&wanted, &nodes[..]) {
-            free(cx, node, *address)?;
+            free(cx, node, *address).await?;
         }
         let change = match &wanted {
             Wanted::Password(number, name) => {
@@ -157,31 +158,16 @@ impl Rspconfig {
 }
 
 /// Refuses an address where the BMC of another node is said to be.
-fn free(cx: &Context, node: &Node, address: Ipv4Addr) -> Result<(), Failure> {
-    let tables = cx.tables()?;
-    let names = tables.node_names(true)?.to_vec();
-    let table = schema::find("ipmi").expect("table ipmi is in the schema");
-    let cells = tables.cells(&names, &[(table, "bmc")])?;
-    let bmcs = names.into_iter().zip(cells).filter_map(|(name, cells)| Some((name, cells.into_iter().next()?.text?)));
-    match taken(bmcs, node.name(), node.require("bmc")?, address) {
+async fn free(cx: &Context, node: &Node, address: Ipv4Addr) -> Result<(), Failure> {
+    let places = bmc::places(cx).await?;
+    if let Some(lost) = places.lost() {
+        cx.ui.warning(&format!("no address is known of these BMCs, one of which may be at {address}: {lost}"));
+    }
+    match places.other_at(node.name(), address.into()) {
         None => Ok(()),
         Some(other) => Err(Failure::usage(format!("ip={address}: the BMC of {other} is said to be there"))
             .hint(format!("where it is: lsdef {other} -i bmc"))),
     }
-}
-
-/// The first other node whose `bmc` is what ours is to become.
-fn taken(
-    mut bmcs: impl Iterator<Item = (String, String)>,
-    node: &str,
-    bmc: &str,
-    address: Ipv4Addr,
-) -> Option<String> {
-    if place(bmc).0 == address.to_string() {
-        return None;
-    }
-    let (address, port) = (address.to_string(), place(bmc).1);
-    bmcs.find(|(name, other)| name != node && place(other) == (&*address, port)).map(|(name, _)| name)
 }
 
 /// Host and port, where there is one.
@@ -341,21 +327,6 @@ mod tests {
         check("ip=dhcp", Err("ip=dhcp: it takes an IPv4 address"));
         check("vlan=0", Err("vlan=0: it takes 1 to 4094, or off"));
         check("snmp", Err("'snmp' is no setting"));
-    }
-
-    #[test]
-    fn an_address_of_another_bmc_is_not_free() {
-        let check = |node: &str, bmc: &str, address: [u8; 4], expected: Option<&str>| {
-            let bmcs = [("n1", "10.0.0.1"), ("n2", "10.0.0.2"), ("n3", "10.0.0.3:6230"), ("n4", "10.0.0.1")];
-            let bmcs = bmcs.into_iter().map(|(name, bmc)| (name.to_owned(), bmc.to_owned()));
-            assert_eq!(taken(bmcs, node, bmc, address.into()).as_deref(), expected, "{node} {bmc} {address:?}");
-        };
-        check("n1", "10.0.0.1", [10, 0, 0, 2], Some("n2"));
-        check("n1", "10.0.0.1", [10, 0, 0, 9], None);
-        check("n1", "10.0.0.1", [10, 0, 0, 3], None);
-        check("n1", "10.0.0.1:6230", [10, 0, 0, 3], Some("n3"));
-        // Nothing moves.
-        check("n1", "10.0.0.1", [10, 0, 0, 1], None);
     }
 
     #[test]

@@ -15,7 +15,8 @@ use crate::ui::Format;
 
 /// Show what nodes measure of themselves: temperatures, fans, voltages, power
 #[derive(Debug, Args)]
-#[command(after_help = "A value beyond a limit says beyond which. Several things may be asked for, by comma.
+#[command(after_help = "A value beyond a limit says beyond which. By IPMI and by Redfish; leds is the light by which people find a machine, not
+those on its parts. Several things may be asked for, by comma.
 
 Examples:
   rvitals n1                 all that its BMC tells

@@ -11,7 +11,6 @@ mod member;
 mod records;
 mod standing;
 mod store;
-mod turn;
 mod wave;
 mod waves;
 mod window;
@@ -42,9 +41,11 @@ use crate::fanout::Manner;
 use crate::outcome::Outcome;
 use crate::reply::{Answer, Body, Reply};
 use crate::status::Statuses;
+use crate::turn::{self, Turns};
 
 /// The clock is looked at as often as this while a window is waited for: it may be set, and the machine may sleep.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(30);
+const TURNS: Turns = Turns { file: "updatevm.lock", doing: "another updatevm" };
 
 /// What was asked for.
 pub(crate) struct Asked {
@@ -90,7 +91,7 @@ pub(crate) async fn update(cx: &Context, asked: &Asked) -> Result<Outcome, Failu
         let book = Book::new(cx.tables()?);
         // Before the look: what stands in table nodeupdate of a node is of a killed command only while nobody else updates it.
         let nodes: Vec<String> = cx.nodes(&asked.noderange)?.iter().map(|node| node.name().to_owned()).collect();
-        let turn = turn::take(&config::home()?, &nodes)?;
+        let turn = turn::take(&config::home()?, &TURNS, &nodes)?;
         let members = standing::members(cx, asked, &mut meanings, &book).await?;
         let waves = waves_of(&members, asked.pace);
         if !waves.is_empty() {

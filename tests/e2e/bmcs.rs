@@ -315,7 +315,13 @@ fn a_server_with_running_containers_keeps_its_power() {
     ");
     lab.host("h1").docker("rm -f alien").success();
     let drained = lab.run("rpower h1 reset --drain");
-    assert_eq!(drained.clone().sorted().to_string(), "c1: off\nc2: off\nh1: reset\n");
+    assert_snapshot!(drained.clone().sorted(), @"
+    c1: off
+    c2: off
+    h1: reset
+    ------- stderr -------
+    Hint: these containers were stopped, and stay off until you say: rpower c[1-2] on
+    ");
     assert!(drained.stdout.ends_with("h1: reset\n"), "the server came before its containers: {drained}");
     assert_eq!(lab.run("rpower c[1-3] stat -b").to_string(), "c[1-3]: off\n");
     assert_eq!(lab.run("lsdef c1 -i status -c").stdout, "c1: status=off\n");
@@ -401,4 +407,63 @@ fn no_circuit_is_loaded_with_more_than_it_carries() {
     4
     ");
     assert!(!bmcs.machine(simulated(5)).on, "it was refused");
+}
+
+#[test]
+fn two_who_switch_on_at_once_do_not_overload_a_circuit() {
+    let mut lab = lab();
+    let bmcs = lab.simulated_bmcs();
+    define(&lab, 3);
+    lab.run("chdef n[001-002] circuits=a watts=700").success();
+    lab.run("chdef n003 circuits=b watts=700").success();
+    lab.run("chdef -t circuit a,b watts=1000").success();
+    // Slow enough that each would see the other's machine off.
+    for number in [1, 2] {
+        bmcs.fault(simulated(number), Some(Fault::Slow(Duration::from_millis(500))));
+    }
+    let both = ["n001", "n002"].map(|node| lab.spawn(&format!("rpower {node} on")));
+    assert_eq!(lab.run("rpower n003 on").to_string(), "n003: on\n", "other circuits are others");
+    let ended = both.map(|one| one.wait(Duration::from_secs(90)));
+    let on = [1, 2].map(|number| bmcs.machine(simulated(number)).on);
+    assert!(on[0] != on[1], "{on:?}");
+    let refused = ended.iter().find(|run| run.code == 1).expect("one of them is refused");
+    assert!(refused.stderr.contains("circuit a carries 1000 W, and 1400 W would be drawn"), "{refused}");
+}
+
+#[test]
+fn five_thousand_cost_one_limit_whatever_is_wrong_with_some() {
+    let mut lab = lab();
+    let bmcs = lab.simulated_bmcs();
+    lab.run("chdef -t site connecttimeout=8").success();
+    let bmc = "|10.78.(($1-1)/250).(($1-1)%250+1)|";
+    let line = format!("mkdef n[0001-5000] groups=all mgt=ipmi bmc='{bmc}' bmcusername=admin bmcpassword=secret");
+    lab.run(&line).success();
+    for number in 0..5000_u16 {
+        let [high, low] = [number / 250, number % 250 + 1].map(|part| u8::try_from(part).unwrap());
+        let address = Ipv4Addr::new(10, 78, high, low);
+        let fault = match number % 20 {
+            0 => Some(Fault::Dead),
+            1 => Some(Fault::Slow(Duration::from_millis(300))),
+            2 => Some(Fault::Deaf(3)),
+            3 => Some(Fault::Busy(2)),
+            4 => Some(Fault::Full(2)),
+            5 => {
+                bmcs.change(address, |machine| machine.password = "changed".into());
+                None
+            }
+            _ => None,
+        };
+        bmcs.fault(address, fault);
+    }
+    let start = Instant::now();
+    // As few files as that are enough: all have one socket.
+    let run = lab.shell("ulimit -n 64; rpower all stat");
+    let took = start.elapsed();
+    let count = |text: &str, words: &str| text.lines().filter(|line| line.contains(words)).count();
+    let (off, told) = (count(&run.stdout, ": off"), count(&run.stderr, ": Error: "));
+    let wrong = count(&run.stderr, ": wrong password for user 'admin'");
+    assert_eq!(off + told, 5000, "each is told of once");
+    // How many make it in time, all five thousand behind one thread of the simulator, is a matter of this machine.
+    assert!((1000..=4500).contains(&off) && (1..=250).contains(&wrong), "{off} off, {wrong} wrong passwords");
+    assert!(took < Duration::from_secs(60), "{took:?}");
 }

@@ -65,6 +65,7 @@ mod psh;
 mod rbeacon;
 mod rcons;
 mod redfish;
+mod redfish_resources;
 mod registry_faults;
 mod registry_images;
 mod restorexcatdb;

@@ -282,7 +282,7 @@ fn what_cannot_be_is_refused() {
     ");
     assert_snapshot!(lab.run("rcons h1"), @"
     ------- stderr -------
-    h1: Error: attribute 'mgt' is not set; it takes one of: docker, ipmi
+    h1: Error: attribute 'mgt' is not set; it takes one of: docker, ipmi, redfish
     Hint: set it with: chdef NODERANGE mgt=…
     [exit status: 1]
     ");

@@ -54,6 +54,11 @@ fn the_emulator_of_others_does_what_it_is_told() {
         rinv n1
         reventlog n1
         rpower n1 softoff
+        rvitals n1 temp,fanspeed -l
+        rsetboot n1 cd --url https://10.79.1.1/redfish/v1/
+        rsetboot n1 stat
+        rsetboot n1 cd --url https://10.79.1.1/nothing.iso
+        rsetboot n1 hd --eject
     "), @"
     $ rpower n1 stat
     ------- stderr -------
@@ -107,6 +112,23 @@ fn the_emulator_of_others_does_what_it_is_told() {
     [exit status: 1]
     $ rpower n1 softoff
     n1: softoff
+    $ rvitals n1 temp,fanspeed -l
+    n1: CPU Temp: 41 C (106 F) [good up to 42; not critical up to 45; recoverable up to 48]
+    n1: Chassis Intake Temp: 25 C (77 F) [good 10 to 30; not critical 5 to 40; recoverable 0 to 50]
+    n1: BaseBoard System Fan: 2100 RPM [recoverable from 0]
+    n1: BaseBoard System Fan Backup: 2050 RPM [recoverable from 0]
+    $ rsetboot n1 cd --url https://10.79.1.1/redfish/v1/
+    n1: CD/DVD
+    n1: Virtual media: https://10.79.1.1/redfish/v1/
+    $ rsetboot n1 stat
+    n1: CD/DVD
+    n1: Virtual media: https://10.79.1.1/redfish/v1/
+    $ rsetboot n1 cd --url https://10.79.1.1/nothing.iso
+    ------- stderr -------
+    n1: Error: BMC 10.79.1.1: cannot put the image in: it answers 400: Cannot download virtual media: got error 401 from the server
+    [exit status: 1]
+    $ rsetboot n1 hd --eject
+    n1: Hard Drive
     ");
     assert_snapshot!(machine.log(), @"
     reset On
@@ -117,6 +139,8 @@ fn the_emulator_of_others_does_what_it_is_told() {
     boot Hdd
     boot None
     reset GracefulShutdown
+    boot Cd
+    boot Hdd
     ");
     machine.switch(true);
     assert_eq!(lab.run("rpower n1 off").to_string(), "n1: off\n");
@@ -232,10 +256,10 @@ fn what_machines_tell_and_what_is_set() {
     $ rsetboot all hd -p -u -b
     n[001-002]: Hard Drive
     $ rsetboot n001 stat --json
-    {"node":"n001","answer":{"device":"Hard Drive","persistent":true,"uefi":true}}
+    {"node":"n001","answer":{"device":"Hard Drive","persistent":true,"uefi":true,"media":[]}}
     $ rsetboot n001 floppy
     ------- stderr -------
-    n001: Error: BMC 10.78.0.1: cannot set the boot device: it offers None, Pxe, Hdd, Cd, BiosSetup only
+    n001: Error: BMC 10.78.0.1: cannot set the boot device: it offers None, Pxe, Hdd, Cd, BiosSetup, UefiHttp only
     [exit status: 1]
     $ rsetboot n002 default
     n002: boot override inactive

@@ -122,11 +122,14 @@ fn a_bmc_that_moves_is_followed() {
     bmcs.change(Ipv4Addr::new(10, 78, 0, 1), |machine| machine.network.source = 2);
     bmcs.fault(Ipv4Addr::new(10, 78, 3, 3), Some(Fault::Dead));
     lab.run("mkdef n2 groups=all mgt=ipmi bmc=10.78.0.9").success();
+    lab.run("mkdef n3 groups=all mgt=ipmi bmc=n3-bmc").success();
+    lab.run("mkdef n3-bmc groups=bmcs ip=10.78.0.8").success();
     lab.run("chdef -t site connecttimeout=1").success();
     assert_snapshot!(session(&lab, "
         rspconfig n1 ip
         rspconfig n1 ip=10.78.0.2
         rspconfig n1 ip=10.78.0.9
+        rspconfig n1 ip=10.78.0.8
         rspconfig n1 ip=10.78.255.255
         rspconfig n1 ip=10.78.3.3 netmask=255.255.255.0 vlan=7
         lsdef n1 -i bmc -c
@@ -149,6 +152,11 @@ fn a_bmc_that_moves_is_followed() {
     ------- stderr -------
     Error: ip=10.78.0.9: the BMC of n2 is said to be there
     Hint: where it is: lsdef n2 -i bmc
+    [exit status: 2]
+    $ rspconfig n1 ip=10.78.0.8
+    ------- stderr -------
+    Error: ip=10.78.0.8: the BMC of n3 is said to be there
+    Hint: where it is: lsdef n3 -i bmc
     [exit status: 2]
     $ rspconfig n1 ip=10.78.255.255
     ------- stderr -------

@@ -42,7 +42,7 @@ pub use lab::Lab;
 pub use old_engine::OldEngine;
 pub use place::{claim, clean, default_directory, labs};
 pub use reach::{Station, unreached};
-pub use redfish::{RedfishBmcs, RedfishFault, RedfishMachine};
+pub use redfish::{DriveManner, RedfishBmcs, RedfishDrive, RedfishFault, RedfishMachine};
 pub use room::{Owner, Room};
 pub use root::Root;
 pub use run::Run;

@@ -1,6 +1,10 @@
 //! The machine behind a BMC, and what resources tell of it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
+
+use super::RedfishDrive;
 
 /// What is asked about and acted on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +26,14 @@ pub struct RedfishMachine {
     /// The systems that the BMC tells of; the machine is the last one.
     pub systems: Vec<String>,
     pub vendor: String,
+    /// The drives of the BMC.
+    pub drives: Vec<RedfishDrive>,
+    /// Whether the members of a collection may be had with it.
+    pub expands: bool,
+    /// What resources tell beside or instead of what they would, by path; new ones are made so too.
+    pub more: BTreeMap<String, Value>,
+    /// What was asked, by whomever, such as `GET /redfish/v1/Systems`.
+    pub heard: Vec<String>,
 }
 
 impl Default for RedfishMachine {
@@ -39,6 +51,10 @@ impl Default for RedfishMachine {
             events: Vec::new(),
             systems: vec!["1".into()],
             vendor: "Acme".into(),
+            drives: Vec::new(),
+            expands: false,
+            more: BTreeMap::new(),
+            heard: Vec::new(),
         }
     }
 }
@@ -53,7 +69,8 @@ impl RedfishMachine {
         let path = format!("/redfish/v1/Systems/{}", self.id());
         let link = |to: &str| json!({ "@odata.id": format!("{path}/{to}") });
         let mut boot = self.boot.clone();
-        boot["BootSourceOverrideTarget@Redfish.AllowableValues"] = json!(["None", "Pxe", "Hdd", "Cd", "BiosSetup"]);
+        boot["BootSourceOverrideTarget@Redfish.AllowableValues"] =
+            json!(["None", "Pxe", "Hdd", "Cd", "BiosSetup", "UefiHttp"]);
         json!({
             "@odata.id": path, "Id": self.id(), "Name": "System", "Manufacturer": "Acme Corp", "Model": "Anvil 9000",
             "SubModel": null, "SerialNumber": "SN-0001", "AssetTag": "", "UUID": "A1234567-89AB-4DEF-8123-000000000001",

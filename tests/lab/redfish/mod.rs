@@ -4,6 +4,7 @@
 //! asked is done to a [`RedfishMachine`], which a test can look at.
 
 pub(crate) mod certificate;
+mod drive;
 mod http;
 mod machine;
 mod service;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use self::certificate::Identity;
+pub use self::drive::{DriveManner, RedfishDrive};
 pub use self::machine::RedfishMachine;
 use self::service::Service;
 use crate::simulation::Simulation;
@@ -36,6 +38,8 @@ pub enum RedfishFault {
     Leaves,
     /// Lets in nobody, and says back what it was told.
     Echoes,
+    /// Sends everybody who is logged in to another one.
+    Redirects(Ipv4Addr),
     /// Ends the connection behind each answer.
     Closes,
     /// Has no free session for so many requests.

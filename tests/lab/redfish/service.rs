@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use super::http::{Asked, Told};
 use super::{RedfishFault, RedfishMachine};
 
+const EXPANDED: &str = "?$expand=.($levels=1)";
+const DRIVES: &str = "/redfish/v1/Managers/1/VirtualMedia";
 const SESSIONS: &str = "/redfish/v1/SessionService/Sessions";
 
 /// What becomes of a question.
@@ -37,6 +39,7 @@ impl Service {
     }
 
     pub(super) fn hear(&mut self, asked: &Asked) -> Saying {
+        self.machine.heard.push(format!("{} {}", asked.method, asked.path));
         let is_login = asked.method == "POST" && asked.path == SESSIONS;
         let is_root = asked.path == "/redfish/v1/";
         let now = |told| Saying::Told(told, Duration::ZERO);
@@ -72,6 +75,10 @@ impl Service {
                 now(Told { body, ..Told::new(200, &Value::Null) })
             }
             Some(RedfishFault::Endless) => Saying::Endless,
+            Some(RedfishFault::Redirects(to)) if !is_root && !is_login => {
+                let to = format!("https://{to}{}", asked.path);
+                now(Told::new(307, &Value::Null).with("Location", to))
+            }
             Some(RedfishFault::Closes) => now(self.answer(asked).with("Connection", "close")),
             Some(RedfishFault::Slow(late)) => {
                 let late = *late;
@@ -83,10 +90,19 @@ impl Service {
 
     fn answer(&mut self, asked: &Asked) -> Told {
         match (asked.method.as_str(), asked.path.as_str()) {
-            ("GET", "/redfish/v1/") => Told::new(200, &self.root()),
+            ("GET", "/redfish/v1/") => {
+                Told::new(200, &self.extended("/redfish/v1/", Some(self.root())).unwrap_or_default())
+            }
             ("POST", SESSIONS) => self.log_in(&asked.body),
             _ if !self.lets_in(asked) => refused(401, "NoValidSession"),
             ("DELETE", path) => self.log_out(path),
+            _ => self.admitted(asked),
+        }
+    }
+
+    /// The answer to somebody who is logged in.
+    fn admitted(&mut self, asked: &Asked) -> Told {
+        match (asked.method.as_str(), asked.path.as_str()) {
             ("GET", path) => self.tell(path),
             _ if !self.machine.may_change => refused(403, "InsufficientPrivilege"),
             (method, path) => Told::new(self.act(method, path, asked), &Value::Null),
@@ -135,16 +151,9 @@ impl Service {
     }
 
     fn tell(&self, path: &str) -> Told {
-        let members = |paths: Vec<String>| json!({ "Members": paths.iter().map(|path| json!({ "@odata.id": path })).collect::<Vec<_>>() });
-        let system = format!("/redfish/v1/Systems/{}", self.machine.id());
-        let systems = || self.machine.systems.iter().map(|id| format!("/redfish/v1/Systems/{id}"));
-        let body = match path {
-            "/redfish/v1/Systems" => Some(members(systems().collect())),
-            "/redfish/v1/Managers" => Some(members(vec!["/redfish/v1/Managers/1".into()])),
-            "/redfish/v1/Managers/1" => Some(json!({ "Model": "Watchman 3", "FirmwareVersion": "2.34" })),
-            path if path == system => Some(self.machine.system()),
-            path if systems().any(|known| known == path) => Some(json!({ "Name": "Another" })),
-            path => path.strip_prefix(&format!("{system}/")).and_then(|rest| self.machine.below(rest)),
+        let body = match path.strip_suffix(EXPANDED) {
+            Some(collection) => self.resource(collection).map(|body| self.expanded(body)),
+            None => self.resource(path),
         };
         match body {
             Some(body) => Told::new(200, &body).with("ETag", "\"v1\""),
@@ -152,8 +161,61 @@ impl Service {
         }
     }
 
+    fn resource(&self, path: &str) -> Option<Value> {
+        let members = |paths: Vec<String>| json!({ "Members": paths.iter().map(|path| json!({ "@odata.id": path })).collect::<Vec<_>>() });
+        let system = format!("/redfish/v1/Systems/{}", self.machine.id());
+        let systems = || self.machine.systems.iter().map(|id| format!("/redfish/v1/Systems/{id}"));
+        let drives = || self.machine.drives.iter().map(|drive| (format!("{DRIVES}/{}", drive.id), drive));
+        let body = match path {
+            "/redfish/v1/Systems" => Some(members(systems().collect())),
+            "/redfish/v1/Managers" => Some(members(vec!["/redfish/v1/Managers/1".into()])),
+            "/redfish/v1/Managers/1" => Some(self.manager()),
+            DRIVES => Some(members(drives().map(|(path, _)| path).collect())),
+            path if path == system => Some(self.machine.system()),
+            path if systems().any(|known| known == path) => Some(json!({ "Name": "Another" })),
+            path => match drives().find(|(known, _)| known == path) {
+                Some((path, drive)) => Some(drive.tell(&path)),
+                None => path.strip_prefix(&format!("{system}/")).and_then(|rest| self.machine.below(rest)),
+            },
+        };
+        self.extended(path, body)
+    }
+
+    fn manager(&self) -> Value {
+        let mut manager = json!({ "Model": "Watchman 3", "FirmwareVersion": "2.34" });
+        if !self.machine.drives.is_empty() {
+            manager["VirtualMedia"] = json!({ "@odata.id": DRIVES });
+        }
+        manager
+    }
+
+    /// A resource with what is told beside it.
+    fn extended(&self, path: &str, body: Option<Value>) -> Option<Value> {
+        match (body, self.machine.more.get(path)) {
+            (Some(mut body), Some(more)) => {
+                merge(&mut body, more);
+                Some(body)
+            }
+            (body, more) => body.or_else(|| more.cloned()),
+        }
+    }
+
+    /// A collection with its members as they are, where the BMC does that.
+    fn expanded(&self, mut body: Value) -> Value {
+        for member in body["Members"].as_array_mut().into_iter().flatten().filter(|_| self.machine.expands) {
+            let whole = member["@odata.id"].as_str().and_then(|path| self.resource(path));
+            *member = whole.unwrap_or_default();
+        }
+        body
+    }
+
     /// Status of the answer to what changes something.
     fn act(&mut self, method: &str, path: &str, asked: &Asked) -> u16 {
+        if let Some(rest) = path.strip_prefix(DRIVES).and_then(|rest| rest.strip_prefix('/')) {
+            let (id, action) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let drive = self.machine.drives.iter_mut().find(|drive| drive.id == id);
+            return drive.map_or(404, |drive| drive.act(method, action, &asked.body));
+        }
         let Some(rest) = path.strip_prefix(&format!("/redfish/v1/Systems/{}", self.machine.id())) else { return 404 };
         let insists = self.fault == Some(RedfishFault::Insists);
         match (method, rest) {
@@ -168,6 +230,16 @@ impl Service {
             }
             _ => 405,
         }
+    }
+}
+
+/// Members of `more` in `body`, object by object.
+fn merge(body: &mut Value, more: &Value) {
+    match (body, more) {
+        (Value::Object(body), Value::Object(more)) => {
+            more.iter().for_each(|(name, value)| merge(body.entry(name).or_insert(Value::Null), value));
+        }
+        (body, more) => *body = more.clone(),
     }
 }
 

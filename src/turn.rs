@@ -1,7 +1,7 @@
-//! Who updates which nodes: a second updatevm of one of them would take what the first is doing for what a killed one has
-//! left. Others go on side by side.
+//! Who works on what, where two at once would spoil it: a second updatevm of a node would take what the first is doing for
+//! what a killed one has left, and two who switch on machines of one circuit would each find it free. Others go on side by side.
 //!
-//! A node is one byte of a file, at a place made of its name, which its process has locked. The kernel knows who that is, and
+//! A name is one byte of a file, at a place made of it, which its process has locked. The kernel knows who that is, and
 //! takes the lock back when the process ends, however that comes. Names whose places are one would keep each other out
 //! needlessly, which with 62 bits nobody will see.
 
@@ -20,35 +20,59 @@ use tables::noderange::fold;
 
 use crate::failure::Failure;
 
-/// The nodes are this process's for as long as the file is open: all of them, or none. Locks of one process never keep out
+/// What is taken, of a kind of its own.
+pub(crate) struct Turns {
+    /// Of `$XCRANE_HOME`.
+    pub(crate) file: &'static str,
+    /// What is under way while it is taken.
+    pub(crate) doing: &'static str,
+}
+
+/// Why something is not ours now.
+pub(crate) enum Untaken {
+    /// Others are at it, who will come to an end.
+    Held(Failure),
+    Failed(Failure),
+}
+
+impl From<Untaken> for Failure {
+    fn from(untaken: Untaken) -> Self {
+        match untaken {
+            Untaken::Held(failure) | Untaken::Failed(failure) => failure,
+        }
+    }
+}
+
+/// The names are this process's for as long as the file is open: all of them, or none. Locks of one process never keep out
 /// itself, and end with the first of its files that is closed, so that it opens no second one.
-pub(crate) fn take(home: &Path, nodes: &[String]) -> Result<File, Failure> {
-    let path = home.join("updatevm.lock");
-    let failed = |error: io::Error| Failure::refused(format!("cannot lock {}: {error}", path.display()));
+pub(crate) fn take(home: &Path, turns: &Turns, names: &[String]) -> Result<File, Untaken> {
+    let path = home.join(turns.file);
+    let failed =
+        |error: io::Error| Untaken::Failed(Failure::refused(format!("cannot lock {}: {error}", path.display())));
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
     let mut held: BTreeMap<i32, Vec<String>> = BTreeMap::new();
-    for node in nodes {
-        if let Some(holder) = lock(&file, node).map_err(|error| failed(error.into()))? {
-            held.entry(holder).or_default().push(node.clone());
+    for name in names {
+        if let Some(holder) = lock(&file, name).map_err(|error| failed(error.into()))? {
+            held.entry(holder).or_default().push(name.clone());
         }
     }
     if held.is_empty() {
         return Ok(file);
     }
     let told: Vec<String> = held.into_iter().map(|(holder, nodes)| told(holder, nodes)).collect();
-    Err(Failure::refused(format!("nothing was done: another updatevm is under way: {}", told.join("; ")))
-        .hint("run it again when that one is over"))
+    let why = format!("nothing was done: {} is under way: {}", turns.doing, told.join("; "));
+    Err(Untaken::Held(Failure::refused(why).hint("run it again when that one is over")))
 }
 
-/// Takes one node; the process that has it already, if there is one.
-fn lock(file: &File, node: &str) -> nix::Result<Option<i32>> {
+/// Takes one name; the process that has it already, if there is one.
+fn lock(file: &File, name: &str) -> nix::Result<Option<i32>> {
     loop {
-        match fcntl(file, FcntlArg::F_SETLK(&place(node))) {
+        match fcntl(file, FcntlArg::F_SETLK(&place(name))) {
             Ok(_) => return Ok(None),
             Err(Errno::EACCES | Errno::EAGAIN) => (),
             Err(error) => return Err(error),
         }
-        let mut asked = place(node);
+        let mut asked = place(name);
         fcntl(file, FcntlArg::F_GETLK(&mut asked))?;
         // It may have ended in between.
         if i32::from(asked.l_type) != libc::F_UNLCK {
@@ -57,9 +81,9 @@ fn lock(file: &File, node: &str) -> nix::Result<Option<i32>> {
     }
 }
 
-/// The byte that stands for a node.
-fn place(node: &str) -> libc::flock {
-    let digest = Sha256::digest(node);
+/// The byte that stands for a name.
+fn place(name: &str) -> libc::flock {
+    let digest = Sha256::digest(name);
     let number = digest[..8].iter().fold(0, |number: i64, byte| (number << 8) | i64::from(*byte));
     libc::flock {
         l_type: short(libc::F_WRLCK),
@@ -75,11 +99,11 @@ fn short(constant: libc::c_int) -> libc::c_short {
     constant.try_into().expect("it is a small number")
 }
 
-/// Who has which nodes.
-fn told(holder: i32, nodes: Vec<String>) -> String {
+/// Who has what.
+fn told(holder: i32, names: Vec<String>) -> String {
     let owner = fs::metadata(format!("/proc/{holder}")).ok().map(|found| Uid::from_raw(found.uid()));
     let user = owner.and_then(|owner| User::from_uid(owner).ok().flatten()).map(|user| format!(" of {}", user.name));
-    format!("process {holder}{} has {}", user.unwrap_or_default(), fold(nodes))
+    format!("process {holder}{} has {}", user.unwrap_or_default(), fold(names))
 }
 
 #[cfg(test)]
@@ -105,7 +129,9 @@ mod tests {
     #[test]
     fn a_directory_that_is_not_there_is_told() {
         let home = tempfile::tempdir().unwrap();
-        assert!(take(&home.path().join("none"), &[]).unwrap_err().message.starts_with("cannot lock "));
-        drop(take(home.path(), &["c1".into()]).unwrap());
+        let turns = Turns { file: "a.lock", doing: "it" };
+        let Err(Untaken::Failed(failure)) = take(&home.path().join("none"), &turns, &[]) else { panic!() };
+        assert!(failure.message.starts_with("cannot lock "));
+        assert!(take(home.path(), &turns, &["c1".into()]).is_ok());
     }
 }
