@@ -1,4 +1,4 @@
-//! What a node talks to: names and networks, DHCP, TFTP and HTTP, boot scripts, diskless images.
+//! What a node talks to: names and networks, DHCP, TFTP and HTTP, boot scripts, postscripts, diskless images.
 
 pub mod advertise;
 pub mod dhcp;
@@ -6,10 +6,12 @@ pub mod hostkey;
 pub mod hosts;
 pub mod http;
 pub mod image;
+pub mod install;
 pub mod interfaces;
 pub mod live;
 pub mod mac;
 pub mod networks;
+pub mod postscripts;
 pub mod rewrite;
 pub mod root;
 pub mod script;

@@ -40,6 +40,7 @@ mod template;
 mod turn;
 mod ui;
 mod update;
+mod upkeep;
 
 use std::process::ExitCode;
 

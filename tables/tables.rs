@@ -176,13 +176,22 @@ impl Tables {
     ///
     /// A status is what a node does, not how it is defined: the journal does not hold it.
     pub fn record_statuses(&self, statuses: &BTreeMap<String, &'static str>) -> Result<()> {
+        self.record("status", "statustime", statuses)
+    }
+
+    /// Writes `nodelist.updatestatus` in the same way.
+    pub fn record_update_statuses(&self, statuses: &BTreeMap<String, &'static str>) -> Result<()> {
+        self.record("updatestatus", "updatestatustime", statuses)
+    }
+
+    fn record(&self, column: &str, time: &str, statuses: &BTreeMap<String, &'static str>) -> Result<()> {
         let store = self.changeable()?;
         store.write(|| {
             let now = store.local_time()?;
             let mut edit = Edit::new(&store);
             for (node, status) in statuses {
                 if edit.row(table("nodelist"), &[node])?.is_some() {
-                    edit.set(table("nodelist"), &[node], &[("status", status), ("statustime", &now)])?;
+                    edit.set(table("nodelist"), &[node], &[(column, status), (time, &now)])?;
                 }
             }
             Ok(())

@@ -6,7 +6,10 @@
 //!     POST /node/MAC/status        where it says how far it has come     (token)
 //!     GET  /node/MAC/status/booted?token=TOKEN    the same for wget
 //!     GET  /node/MAC/file/NAME     what only this node may have          (token); its ssh host key is made when it is asked for first
+//!     GET  /node/MAC/postscripts?token=TOKEN      what runs on it once it is up
+//!     GET  /node/MAC/install/TOKEN/NAME           what its installer is to do
 //!     GET  /image/IMAGE/NAME       files of an image
+//!     GET  /media/IMAGE/NAME       packages of an image, for installers
 //!     GET  /genesis/NAME           the maintenance system
 //!     GET  /NAME                   iPXE, for firmware that boots by HTTP
 //!
@@ -15,6 +18,7 @@
 mod accept;
 mod content;
 mod neighbour;
+mod provision;
 mod range;
 mod route;
 mod site;
@@ -134,7 +138,7 @@ impl Server {
             }
             Route::Status(_) => not_allowed("POST"),
             Route::Callback(mac, word) if head.method == Method::GET => {
-                let token = head.uri.query().and_then(|query| query.strip_prefix("token=")).map(str::to_owned);
+                let token = asked_with(&head.uri);
                 waiting(move || self.told(mac, token, &word)).await
             }
             Route::Callback(..) => not_allowed("GET"),
@@ -145,6 +149,12 @@ impl Server {
                 waiting(move || self.script(mac, ends, begins)).await
             }
             Route::Own(mac, name) => waiting(move || self.own(mac, &name, &head.headers)).await,
+            Route::Postscripts(mac) => {
+                let token = asked_with(&head.uri).or_else(|| bearer(&head.headers));
+                waiting(move || self.postscripts(mac, token.as_deref(), ends)).await
+            }
+            Route::Install(mac, token, name) => waiting(move || self.answers(mac, &token, &name, ends)).await,
+            Route::Media(image, name) => waiting(move || self.media(&image, &name, &head.headers)).await,
             Route::Image(image, name) => waiting(move || self.image(&image, &name, &head.headers)).await,
             Route::Shared(share, name) => {
                 waiting(move || match self.shares.get(&share) {
@@ -165,6 +175,8 @@ impl Server {
         };
         let (client, server) = (ends.client.ip(), address(ends.ours));
         let known = node.as_ref().filter(|node| begins && neighbour::is_at(node, mac, client));
+        // What was installed has yet to say that it is up, with the token of the installation.
+        let known = known.filter(|node| !awaits_first_start(node));
         let token = known.map(|node| self.tokens.give(node.name(), is_up(node), SystemTime::now()));
         let genesis = has_genesis(&self.home);
         let ours = ends.ours.ip().to_string();
@@ -203,11 +215,17 @@ impl Server {
             Err(code) => return status(code),
         };
         let name = node.name();
+        if word == "installed" && provision::is_installed(&node) {
+            if let Err(error) = self.site.installed(name) {
+                return unavailable(&error);
+            }
+        }
         if let Err(error) = self.site.record(name, word) {
             return unavailable(&error);
         }
         info!(node = name, status = word, "http: status");
-        if word == "booted" {
+        // Of one that has failed to do all that was to be done the same holds: somebody may be on it.
+        if matches!(word, "booted" | "failed") {
             self.tokens.is_up(name);
         }
         empty(StatusCode::NO_CONTENT)
@@ -271,7 +289,12 @@ impl Server {
 /// Whether the last that is known of a node is that it has come up, so that others may be on it. What is done to its power
 /// by us says something else.
 fn is_up(node: &Node) -> bool {
-    node.get("status") == Some("booted")
+    matches!(node.get("status"), Some("booted" | "failed"))
+}
+
+/// Whether a node was installed and has not come up since.
+fn awaits_first_start(node: &Node) -> bool {
+    node.get("status") == Some("installed") && State::of(node) == State::Boot
 }
 
 /// Whether a home has a maintenance system.
@@ -311,6 +334,11 @@ async fn said(body: Incoming) -> Result<String, StatusCode> {
     let body = Limited::new(body, LONGEST_STATUS).collect().await.map_err(|_| StatusCode::BAD_REQUEST)?;
     let bytes = body.to_bytes();
     Ok(String::from_utf8_lossy(&bytes).trim().trim_start_matches("status=").to_owned())
+}
+
+/// The token in an address, for what cannot send headers.
+fn asked_with(uri: &hyper::Uri) -> Option<String> {
+    uri.query().and_then(|query| query.strip_prefix("token=")).map(str::to_owned)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<String> {
@@ -355,8 +383,8 @@ fn empty(code: StatusCode) -> Answer {
     answer
 }
 
-fn full(text: String) -> Body {
-    Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync()
+fn full(content: impl Into<Bytes>) -> Body {
+    Full::new(content.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

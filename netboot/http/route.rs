@@ -15,6 +15,12 @@ pub(super) enum Route {
     Callback(Mac, String),
     /// A file for one node only.
     Own(Mac, String),
+    /// What runs on a node once it has booted.
+    Postscripts(Mac),
+    /// What a node's installer asks for: its token and a name.
+    Install(Mac, String, String),
+    /// A file of the packages of an image.
+    Media(String, String),
     /// A file of an image.
     Image(String, String),
     /// A file that is everybody's: the directory it is shared by, and its name there.
@@ -37,7 +43,12 @@ impl Route {
             ["image", image, name] if !name.contains(['/', '\\']) && !image.starts_with('.') => {
                 Self::Image(image.to_owned(), name.to_owned())
             }
-            ["node" | "image", ..] => return None,
+            ["node", mac, "postscripts"] => Self::Postscripts(mac.parse().ok()?),
+            ["node", mac, "install", token, name] => {
+                Self::Install(mac.parse().ok()?, token.to_owned(), name.to_owned())
+            }
+            ["media", image, ref name @ ..] if !name.is_empty() => Self::Media(image.to_owned(), name.join("/")),
+            ["node" | "image" | "media", ..] => return None,
             // What firmware asks for that boots by HTTP.
             [loader] => Self::Shared("loader".to_owned(), loader.to_owned()),
             [share, ref name @ ..] => Self::Shared(share.to_owned(), name.join("/")),
@@ -88,6 +99,11 @@ mod tests {
         check("/image/deb12/kernel", Some(Route::Image("deb12".into(), "kernel".into())));
         check("/image/a%2Fb/kernel", Some(Route::Image("a/b".into(), "kernel".into())));
         check("/node/52-54-00-77-00-00/status/booted", Some(Route::Callback(mac, "booted".into())));
+        check("/node/52-54-00-77-00-00/postscripts", Some(Route::Postscripts(mac)));
+        let preseed = Route::Install(mac, "TOKEN".into(), "preseed.cfg".into());
+        check("/node/52-54-00-77-00-00/install/TOKEN/preseed.cfg", Some(preseed));
+        check("/media/deb12/dists/x", Some(Route::Media("deb12".into(), "dists/x".into())));
+        check("/media/deb12", None);
         check("/snponly.efi", Some(Route::Shared("loader".into(), "snponly.efi".into())));
         check("/loader/snponly.efi", Some(Route::Shared("loader".into(), "snponly.efi".into())));
         check("/tftpboot/a/b", Some(Route::Shared("tftpboot".into(), "a/b".into())));

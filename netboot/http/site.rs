@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tables::{Node, Result, Row, Select, Tables, nics, schema};
+use tables::{Node, Origin, Result, Row, Select, Tables, nics, schema};
 
+use crate::install::{self, Answers};
 use crate::live::Live;
 use crate::mac::Mac;
+use crate::postscripts::{self, Files, Occasion, Postscripts};
 
 /// What the server knows of nodes and images. It is asked anew each time, on a thread that may wait.
 pub trait Site: Send + Sync + 'static {
@@ -18,6 +20,15 @@ pub trait Site: Send + Sync + 'static {
 
     /// Writes down what a node does now.
     fn record(&self, node: &str, status: &'static str) -> Result<()>;
+
+    /// Writes down that a system is on a node's disk, from which it boots from now on.
+    fn installed(&self, node: &str) -> Result<()>;
+
+    /// The archive of what runs on a node once it has booted; `master` is our address as it sees us.
+    fn postscripts(&self, node: &Node, master: &str) -> std::result::Result<Vec<u8>, postscripts::Error>;
+
+    /// What a node's installer is to do.
+    fn answers(&self, node: &Node) -> std::result::Result<Answers, install::Error>;
 }
 
 /// The tables as they are at the moment of the question. Who has which MAC address is read once and again when they have
@@ -25,6 +36,7 @@ pub trait Site: Send + Sync + 'static {
 pub struct LiveSite {
     tables: Arc<Tables>,
     owners: Mutex<Live<Owners>>,
+    keys: Vec<String>,
 }
 
 /// Nodes by MAC address.
@@ -34,7 +46,13 @@ impl LiveSite {
     /// Reads who has which MAC address.
     pub fn open(tables: Arc<Tables>) -> Result<Self> {
         let owners = Mutex::new(Live::open(tables.clone(), owners)?);
-        Ok(Self { tables, owners })
+        Ok(Self { tables, owners, keys: Vec::new() })
+    }
+
+    /// The same with public keys that open root's account on nodes that are installed.
+    #[must_use]
+    pub fn with_keys(self, keys: Vec<String>) -> Self {
+        Self { keys, ..self }
     }
 }
 
@@ -72,5 +90,22 @@ impl Site for LiveSite {
             return Ok(());
         }
         self.tables.record_statuses(&BTreeMap::from([(node.to_owned(), status)]))
+    }
+
+    fn installed(&self, node: &str) -> Result<()> {
+        let table = schema::find("chain").expect("table chain is in the schema");
+        let origin = Origin { user: node.to_owned(), command: "status installed".to_owned(), reason: None };
+        self.tables.edit(&origin, |edit| edit.set(table, &[node], &[("currstate", "boot")])).map(drop)
+    }
+
+    fn postscripts(&self, node: &Node, master: &str) -> std::result::Result<Vec<u8>, postscripts::Error> {
+        let postscripts = Postscripts::of(&self.tables, node, master, Occasion::Boot)?;
+        let directory = postscripts::directory(&self.tables)?;
+        // What not everybody may read, users of the node may not either.
+        Ok(Files::read(&directory, [])?.archive(&postscripts))
+    }
+
+    fn answers(&self, node: &Node) -> std::result::Result<Answers, install::Error> {
+        Answers::read(&self.tables, node, &self.keys)
     }
 }

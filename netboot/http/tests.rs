@@ -264,3 +264,64 @@ async fn strange_requests_harm_nobody() {
     drop(silent);
     served.end().await;
 }
+
+#[tokio::test]
+async fn a_node_is_installed_and_boots_from_its_disk() {
+    let served = Served::new().await;
+    let home = served.home.path().to_owned();
+    let origin = Origin { user: "root".into(), command: "test".into(), reason: None };
+    fs::create_dir_all(home.join("install/postscripts")).unwrap();
+    fs::write(home.join("install/postscripts/hello"), "echo hello\n").unwrap();
+    fs::create_dir_all(home.join("medium/dists")).unwrap();
+    fs::write(home.join("medium/dists/Release"), "release").unwrap();
+    let (install, medium) = (home.join("install"), home.join("medium"));
+    served
+        .tables
+        .edit(&origin, |edit| {
+            edit.set(table("site"), &["installdir"], &[("value", &install.to_string_lossy())])?;
+            edit.set(table("chain"), &["all"], &[("currstate", "install debian12-x86_64-compute")])?;
+            edit.set(table("nodetype"), &["all"], &[("provmethod", "deb12")])?;
+            edit.set(table("osimage"), &["deb12"], &[("osvers", "debian12"), ("provmethod", "install")])?;
+            edit.set(table("linuximage"), &["deb12"], &[("pkgdir", &medium.to_string_lossy())])?;
+            edit.set(table("postscripts"), &["all"], &[("postscripts", "hello a")])?;
+            edit.set(table("passwd"), &["system", "root"], &[("password", "$6$0123456789abcdef$hash.of.root")])
+        })
+        .unwrap();
+    let token = served.boot().await;
+    assert_eq!(served.status("n1"), "installing");
+    let preseed = served.curl(&format!("@/node/{N1}/install/{token}/preseed.cfg")).await;
+    assert!(
+        preseed.contains("d-i passwd/root-password-crypted password $6$0123456789abcdef$hash.of.root\n"),
+        "{preseed}"
+    );
+    let medium = format!("d-i mirror/http/hostname string {}", served.url.trim_start_matches("http://"));
+    assert!(preseed.contains(&medium), "{preseed}");
+    assert_eq!(served.curl("@/media/deb12/dists/Release").await, "release");
+    for (line, expected) in [
+        (format!("@/node/{N1}/install/AAAA/preseed.cfg"), "403"),
+        (format!("@/node/{N2}/install/{token}/preseed.cfg"), "403"),
+        (format!("@/node/{N1}/install/{token}/kickstart.cfg"), "404"),
+        (format!("@/node/{N1}/postscripts"), "401"),
+        (format!("@/node/{N2}/postscripts?token={token}"), "403"),
+        ("@/media/deb12/../images/kernel".to_owned(), "403"),
+    ] {
+        assert_eq!(served.code(&line).await, expected, "{line}");
+    }
+    let got = home.join("got.tar");
+    served.curl(&format!("-o {} @/node/{N1}/postscripts?token={token}", got.display())).await;
+    let listed = Command::new("tar").arg("tf").arg(&got).output().await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&listed.stdout), "mypostscript\nhello\n");
+    let end = served.curl(&format!("@/node/{N1}/install/{token}/finish.sh")).await;
+    assert!(end.contains(&format!("token={token}")) && !end.contains("$6$"), "{end}");
+
+    let say = |word: &str| format!("@/node/{N1}/status/{word}?token={token}");
+    assert_eq!(served.code(&say("installed")).await, "204");
+    assert_eq!(served.code(&format!("@/node/{N1}/install/{token}/preseed.cfg")).await, "404", "it is installed");
+    let script = served.curl(&format!("@/node/{N1}")).await;
+    assert!(script.contains("boots from its disk") && !script.contains("token"), "{script}");
+    assert_eq!(served.status("n1"), "installed", "it has not come up yet");
+    assert_eq!(served.code(&say("postbooting")).await, "204", "the token of the installation");
+    assert_eq!(served.code(&say("booted")).await, "204");
+    assert_eq!(served.status("n1"), "booted");
+    served.end().await;
+}

@@ -4,7 +4,7 @@
 #   xcrane.root=URL       the root, a squashfs
 #   xcrane.sha256=HEX     what it must be
 #   xcrane.node=NAME      the node's name; otherwise the one that DHCP gives
-#   xcrane.callback=URL   asked for (GET) when the root has come up
+#   xcrane.callback=URL   asked for (GET) when the root has come up; beside it are the node's postscripts (see booted.sh)
 #   BOOTIF=01-MAC         the card that the node was booted by; otherwise the first that has an answer
 #
 # What cannot go on says why on the console, waits, and starts the node anew: nobody has to press a button for a server of
@@ -107,9 +107,8 @@ hand_over() {
     cp /bin/busybox /run/xcrane/busybox
     {
         echo '#!/run/xcrane/busybox sh'
-        echo 'echo "xcrane: booted" >/dev/console'
-        # Debian's busybox (1.35) breaks down on "wget -T".
-        echo "[ -z '$(word xcrane.callback)' ] || /run/xcrane/busybox timeout 10 /run/xcrane/busybox wget -q -O /dev/null '$(word xcrane.callback)'"
+        echo "callback='$(word xcrane.callback)'"
+        cat /booted
     } >/run/xcrane/booted
     chmod 755 /run/xcrane/booted
     mkdir -p /run/systemd/system/multi-user.target.wants

@@ -5,6 +5,7 @@ use crate::image::modules::Module;
 
 const INIT: &str = include_str!("init.sh");
 const DHCP: &str = include_str!("dhcp.sh");
+const BOOTED: &str = include_str!("booted.sh");
 
 /// A module with the content of its file, unpacked.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub fn initramfs(busybox: &[u8], modules: &[Loaded]) -> Vec<u8> {
     archive.link("bin/sh", "busybox");
     archive.file("init", 0o755, INIT.as_bytes());
     archive.file("dhcp", 0o755, DHCP.as_bytes());
+    archive.file("booted", 0o644, BOOTED.as_bytes());
     let order: String =
         modules.iter().map(|loaded| format!("{} {}\n", loaded.module.file_name(), loaded.module.options)).collect();
     archive.file("modules/order", 0o644, order.as_bytes());
@@ -57,7 +59,7 @@ mod tests {
 
     #[test]
     fn the_scripts_are_scripts() {
-        for script in [INIT, DHCP] {
+        for script in [INIT, DHCP, BOOTED] {
             let shell = Command::new("sh").args(["-n", "-c", script]).output().unwrap();
             assert!(shell.status.success(), "{}", String::from_utf8_lossy(&shell.stderr));
         }

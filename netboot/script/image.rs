@@ -8,6 +8,7 @@ use tables::Row;
 use super::Method;
 use crate::http::encoded;
 use crate::image::published::{FILES as PUBLISHED, SUMS};
+use crate::install::{self, Installer, Media};
 
 /// Names that kernels have, and what xCAT's genimage and packimage call the rest.
 const KERNELS: &[&str] = &["kernel", "vmlinuz"];
@@ -31,8 +32,10 @@ pub enum Unfit {
     Unpacked,
     #[error("lacks {what} in {}", places(directories))]
     Lacks { what: &'static str, directories: Vec<PathBuf> },
-    #[error("has provmethod={0}, which is not served: only netboot is")]
+    #[error("has provmethod={0}, which is not served: netboot and install are")]
     Method(String),
+    #[error("has osvers '{0}', which has no installer here")]
+    NoInstaller(String),
     #[error("is an image of a registry, for containers")]
     Container,
     #[error("means boot target '{0}', which table boottarget does not have")]
@@ -49,7 +52,8 @@ pub fn directories(home: &Path, image: &str, linuximage: Option<&Row>) -> Vec<Pa
     let cell = |column| linuximage.and_then(|row| row.get(column)).map(PathBuf::from);
     let is_plain = !image.is_empty() && !image.starts_with('.');
     let published = is_plain.then(|| home.join("images").join(image.replace('/', "_")));
-    [published, cell("kerneldir"), cell("rootimgdir")].into_iter().flatten().collect()
+    let own = [published, cell("kerneldir"), cell("rootimgdir")].into_iter().flatten();
+    own.chain(install::directories(linuximage)).collect()
 }
 
 impl Loads {
@@ -59,14 +63,16 @@ impl Loads {
             return Err(Unfit::Container);
         }
         let method = osimage.get("provmethod").unwrap_or(Method::Netboot.word());
-        if Method::parse(method) != Some(Method::Netboot) {
-            return Err(Unfit::Method(method.to_owned()));
-        }
+        let method = match Method::parse(method) {
+            None | Some(Method::Statelite) => return Err(Unfit::Method(method.to_owned())),
+            Some(method) => method,
+        };
         let more = linuximage.and_then(|row| row.get("addkcmdline")).unwrap_or_default();
         let name = osimage.key()[0].to_owned();
         let mut loads = match (linuximage.and_then(|row| row.get("boottarget")), target) {
             (Some(wanted), None) => return Err(Unfit::NoTarget(wanted.to_owned())),
             (Some(_), Some(target)) => Self::target(target),
+            (None, _) if method == Method::Install => Self::installer(home, osimage, linuximage)?,
             (None, _) => Self::files(&name, directories(home, &name, linuximage))?,
         };
         loads.kcmdline = format!("{} {more}", loads.kcmdline).trim().to_owned();
@@ -77,6 +83,22 @@ impl Loads {
         // A cell that begins with a slash would be taken for an expression.
         let cell = |column| row.get(column).unwrap_or_default().trim_start_matches('/').to_owned();
         Self { kernel: cell("kernel"), initrd: cell("initrd"), kcmdline: cell("kcmdline") }
+    }
+
+    /// The distribution's installer, which is told where its answers are.
+    fn installer(home: &Path, osimage: &Row, linuximage: Option<&Row>) -> Result<Self, Unfit> {
+        let osvers = osimage.get("osvers").unwrap_or_default();
+        let installer = Installer::of(osvers).ok_or_else(|| Unfit::NoInstaller(osvers.to_owned()))?;
+        let image = osimage.key()[0];
+        let media = Media::find(installer, linuximage)
+            .map_err(|what| Unfit::Lacks { what, directories: directories(home, image, linuximage) })?;
+        let image = encoded(image);
+        let iso = media.iso.map(|name| format!(" url={{{{ server }}}}/media/{image}/{}", encoded(&name)));
+        Ok(Self {
+            kernel: format!("image/{image}/{}", media.kernel),
+            initrd: format!("image/{image}/{}", media.initrd),
+            kcmdline: format!("{}{}", installer.kcmdline(), iso.unwrap_or_default()),
+        })
     }
 
     fn files(image: &str, directories: Vec<PathBuf>) -> Result<Self, Unfit> {
@@ -169,7 +191,14 @@ mod tests {
             assert_eq!(loads.map_or_else(|unfit| unfit.to_string(), |loads| loads.kernel), expected);
         };
         check(&[("imagetype", "container")], &[], None, "is an image of a registry, for containers");
-        check(&[("provmethod", "install")], &[], None, "has provmethod=install, which is not served: only netboot is");
+        let statelite = "has provmethod=statelite, which is not served: netboot and install are";
+        check(&[("provmethod", "statelite")], &[], None, statelite);
+        check(
+            &[("provmethod", "install"), ("osvers", "aix7")],
+            &[],
+            None,
+            "has osvers 'aix7', which has no installer here",
+        );
         check(&[], &[("boottarget", "t")], None, "means boot target 't', which table boottarget does not have");
         let target = row("boottarget", &[("bprofile", "t"), ("kernel", "/memtest")]);
         check(&[], &[("boottarget", "t")], Some(&target), "memtest");

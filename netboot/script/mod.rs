@@ -121,7 +121,7 @@ impl Script<'_> {
             address => self.around.address,
             token => self.around.token,
             digest => self.around.digest,
-            again => format!("{}/node/{}", self.around.server, hyphened(self.around.mac)),
+            again => again(self.around),
             node => public(self.node),
         }
     }
@@ -157,8 +157,13 @@ impl Script<'_> {
     }
 }
 
+/// Where a node asks us for what is its own.
+pub(crate) fn again(around: &Around<'_>) -> String {
+    format!("{}/node/{}", around.server, hyphened(around.mac))
+}
+
 /// The attributes of a node that everybody may know.
-fn public(node: &Node) -> BTreeMap<&str, String> {
+pub(crate) fn public(node: &Node) -> BTreeMap<&str, String> {
     let is_secret =
         |name: &str| objects::NODE.named(name).any(|attribute| attribute.column.kind == schema::Kind::Secret);
     let attributes = node.attributes().filter(|(name, _)| !is_secret(name));

@@ -18,6 +18,12 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("offline.ipxe", include_str!("templates/offline.ipxe")),
     ("unknown.ipxe", include_str!("templates/unknown.ipxe")),
     ("kcmdline", include_str!("templates/kcmdline")),
+    ("preseed.cfg", include_str!("templates/preseed.cfg")),
+    ("kickstart.cfg", include_str!("templates/kickstart.cfg")),
+    ("user-data", include_str!("templates/user-data")),
+    ("meta-data", include_str!("templates/meta-data")),
+    ("vendor-data", include_str!("templates/vendor-data")),
+    ("finish.sh", include_str!("templates/finish.sh")),
 ];
 
 /// Templates of scripts. Cheap to clone.
@@ -34,6 +40,8 @@ impl Templates {
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
         environment.set_keep_trailing_newline(true);
+        // A text as YAML has it, whatever is in it but lines.
+        environment.add_filter("yaml", |text: String| format!("'{}'", text.replace('\'', "''")));
         let mut texts = BTreeMap::new();
         for (name, built_in) in BUILT_IN {
             let path = directory.join(name);
@@ -49,12 +57,12 @@ impl Templates {
         Ok(Self { environment: environment.into(), texts: texts.into() })
     }
 
-    pub(super) fn render(&self, name: &'static str, values: Value) -> Result<String, Error> {
+    pub(crate) fn render(&self, name: &'static str, values: Value) -> Result<String, Error> {
         self.render_text(name, self.texts.get(name).map_or("", String::as_str), values)
     }
 
     /// Renders a text that need not be of the set.
-    pub(super) fn render_text(&self, name: &str, text: &str, values: Value) -> Result<String, Error> {
+    pub(crate) fn render_text(&self, name: &str, text: &str, values: Value) -> Result<String, Error> {
         // Most cells have nothing to be replaced.
         if !text.contains('{') {
             return Ok(text.to_owned());

@@ -15,6 +15,8 @@ use tables::objects::NODE;
 use tables::schema::{self, Table};
 use tables::{Edit, Node, Row, Select, Tables};
 
+use crate::context::Context;
+use crate::diskless::root::keys;
 use crate::failure::Failure;
 
 pub(crate) use provision::{Provision, after_help};
@@ -33,12 +35,14 @@ pub(crate) struct Wanted<'t> {
 struct Image {
     /// `OS-ARCH-PROFILE`.
     what: String,
+    method: Method,
     changes: Vec<Assignment>,
 }
 
 impl<'t> Wanted<'t> {
     /// Looks up the image that is named or, where none is, those that the nodes mean. One that does not fit is an error.
-    pub(crate) fn new(tables: &'t Tables, home: &Path, step: Step, nodes: &[Node]) -> Result<Self, Failure> {
+    pub(crate) fn new(cx: &'t Context, home: &Path, step: Step, nodes: &[Node]) -> Result<Self, Failure> {
+        let tables = cx.tables()?;
         if step.needs_genesis() && !has_genesis(home) {
             let place = home.join("genesis");
             return Err(Failure::refused(format!("there is no maintenance system in {}", place.display()))
@@ -56,7 +60,7 @@ impl<'t> Wanted<'t> {
             let image = Image::find(tables, home, &name, &step)?;
             images.insert(name, image);
         }
-        Ok(Self { step, images, scripts: Scripts::new(tables)? })
+        Ok(Self { step, images, scripts: Scripts::new(tables, keys(&cx.settings()?))? })
     }
 
     /// Why a node cannot do that. Its script is written as it will be: a node that is reset and then gets none stands still.
@@ -75,7 +79,11 @@ impl<'t> Wanted<'t> {
         }
         // One without an address is let go on by its firmware, which asks for no script.
         match node.get("mac") {
-            Some(_) => self.scripts.write(&self.applied(node)).map(drop),
+            Some(_) => {
+                let node = self.applied(node);
+                self.scripts.write(&node)?;
+                self.scripts.answers(&node).map(drop)
+            }
             None => Ok(()),
         }
     }
@@ -84,10 +92,13 @@ impl<'t> Wanted<'t> {
     pub(crate) fn state(&self, node: &Node) -> State {
         match &self.step {
             Step::State(state) => state.clone(),
-            Step::Image(name) => State::Image {
-                method: Method::Netboot,
-                what: self.image(name.as_deref(), node).map(|image| image.what.clone()).unwrap_or_default(),
-            },
+            Step::Image(name) => {
+                let image = self.image(name.as_deref(), node);
+                State::Image {
+                    method: image.map_or(Method::Netboot, |image| image.method),
+                    what: image.map(|image| image.what.clone()).unwrap_or_default(),
+                }
+            }
         }
     }
 
@@ -170,8 +181,14 @@ impl Image {
             changes.push(Assignment::set("provmethod", name));
         }
         changes.extend(known.map(|(attribute, value)| Assignment::set(attribute, value)));
-        Ok(Self { what, changes })
+        let method = cell_method(&osimage);
+        Ok(Self { what, method, changes })
     }
+}
+
+/// How an image is used that can be served.
+fn cell_method(osimage: &Row) -> Method {
+    osimage.get("provmethod").and_then(Method::parse).unwrap_or(Method::Netboot)
 }
 
 fn table(name: &str) -> &'static Table {

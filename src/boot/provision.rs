@@ -63,7 +63,7 @@ impl Provision {
         let nodes = cx.nodes(&self.noderange)?;
         self.check_wait(cx)?;
         let (tables, backends, format) = (cx.tables()?, cx.backends()?, self.shape.format());
-        let wanted = Wanted::new(tables, &config::home()?, self.step.clone(), &nodes)?;
+        let wanted = Wanted::new(cx, &config::home()?, self.step.clone(), &nodes)?;
         cx.check(format, &nodes, |node| {
             wanted.check(node)?;
             backends.boot(node)?.check(node, Some(BootDevice::Network))?;

@@ -1,7 +1,8 @@
 //! Scripts as the daemon would give them to nodes, for people to look at.
 
 use netboot::http::{self, has_genesis};
-use netboot::script::{self, Around, Templates, image};
+use netboot::install::{self, Answers};
+use netboot::script::{self, Around, Method, State, Templates, image};
 use tables::schema;
 use tables::{Node, Select, Tables};
 
@@ -20,10 +21,12 @@ pub(crate) struct Scripts<'t> {
     master: String,
     port: u16,
     genesis: bool,
+    /// Public keys that open root's account on nodes that are installed.
+    keys: Vec<String>,
 }
 
 impl<'t> Scripts<'t> {
-    pub(crate) fn new(tables: &'t Tables) -> Result<Self, Failure> {
+    pub(crate) fn new(tables: &'t Tables, keys: Vec<String>) -> Result<Self, Failure> {
         let home = config::home()?;
         let site = |key: &str, default: &str| Ok::<_, Failure>(tables.site(key)?.unwrap_or_else(|| default.to_owned()));
         Ok(Self {
@@ -34,25 +37,41 @@ impl<'t> Scripts<'t> {
             port: http_port(tables)?,
             genesis: has_genesis(&home),
             home,
+            keys,
         })
     }
 
     /// The script that the node would get, with the word TOKEN for what only the node is told.
     pub(crate) fn write(&self, node: &Node) -> Result<String, Failure> {
+        self.around(node, |around| Ok(script::write(&self.templates, Some(node), around)?))
+    }
+
+    /// What the node's installer would get, by name, with stars for the hash of a password; nothing unless it is to be installed.
+    pub(crate) fn answers(&self, node: &Node) -> Result<Vec<(&'static str, String)>, Failure> {
+        if !matches!(State::of(node), State::Image { method: Method::Install, .. }) {
+            return Ok(Vec::new());
+        }
+        let answers = Answers::read(self.tables, node, &self.keys)?.without_password();
+        self.around(node, |around| {
+            let written = |name| Ok((name, answers.write(&self.templates, name, around)?.unwrap_or_default()));
+            answers.names().map(written).collect()
+        })
+    }
+
+    fn around<T>(&self, node: &Node, with: impl FnOnce(&Around<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
         let mac = tables::nics::macs(node.require("mac")?).next().map(|(mac, _)| mac.to_owned()).unwrap_or_default();
         let mac = mac.parse().map_err(|_| Failure::refused(format!("'{mac}' is not a MAC address")))?;
         let address = node.get("xcatmaster").unwrap_or(&self.master);
         let port = if self.port == http::PORT { String::new() } else { format!(":{}", self.port) };
         let digest = self.digest(node)?;
-        let around = Around {
+        with(&Around {
             server: &format!("http://{address}{port}"),
             address,
             mac,
             token: Some(TOKEN),
             genesis: self.genesis,
             digest: digest.as_deref(),
-        };
-        Ok(script::write(&self.templates, Some(node), &around)?)
+        })
     }
 
     fn digest(&self, node: &Node) -> Result<Option<String>, Failure> {
@@ -71,6 +90,21 @@ pub(crate) fn http_port(tables: &Tables) -> Result<u16, Failure> {
         Failure::refused(format!("site.httpport is '{port}', which is no port"))
             .hint("chdef -t site httpport=8080, or httpport= for 80")
     })
+}
+
+impl From<install::Error> for Failure {
+    fn from(error: install::Error) -> Self {
+        let failure = Self::refused(plugins::chain(&error));
+        match error {
+            install::Error::Plain => {
+                failure.hint("make one with openssl passwd -6, and put it there with tabedit passwd")
+            }
+            install::Error::NoLogin => failure.hint(
+                "make a key with ssh-keygen, or a hash with openssl passwd -6, and put it there with tabedit passwd",
+            ),
+            _ => failure,
+        }
+    }
 }
 
 impl From<script::Error> for Failure {

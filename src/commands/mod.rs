@@ -160,6 +160,7 @@ commands! {
     xcoll::Xcoll,
     xdcp::Xdcp,
     pscp::Pscp,
+    updatenode::Updatenode,
     }
     own {
         link::Link,

@@ -8,6 +8,7 @@ use super::{Run, Shape};
 use crate::boot::{Scripts, Step, Wanted};
 use crate::config;
 use crate::context::Context;
+use crate::diskless::root::keys;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::reply::{Answer, Body, Reply};
@@ -26,7 +27,9 @@ use crate::reply::{Answer, Body, Reply};
 
 It is one of these, and done at every boot until something else is set: a command is run anew each time. A node whose script
 cannot be written refuses all. An image is found in $XCRANE_HOME/images/IMAGE, where packimage puts it, or in
-linuximage.rootimgdir as xCAT lays it out; linuximage.boottarget names a kernel of table boottarget instead. The columns
+linuximage.rootimgdir as xCAT lays it out; one with provmethod=install is installed to the disk: the kernel and RAM disk of the
+installer are looked for in linuximage.kerneldir and pkgdir (an installation medium), its answers are written when it asks for them,
+and when it is done the node boots from its disk. linuximage.boottarget names a kernel of table boottarget instead. The columns
 bootparams.kcmdline and addkcmdline may use {{ server }}, {{ name }} and {{ node.ATTRIBUTE }}. Templates of the scripts can be
 replaced in $XCRANE_HOME/boot; the maintenance system is $XCRANE_HOME/genesis/kernel.ARCH and initrd.ARCH.
 
@@ -43,7 +46,7 @@ pub(crate) struct Nodeset {
     /// What to do, or stat
     #[arg(value_name = "STATE", default_value = "stat")]
     state: Ask,
-    /// Show the script that the nodes would get; nothing is written
+    /// Show the script that the nodes would get, and the answers of their installers; nothing is written
     #[arg(long)]
     show: bool,
     #[command(flatten)]
@@ -79,7 +82,7 @@ impl Run for Nodeset {
             }
             Ask::Set(step) => step.clone(),
         };
-        let wanted = Wanted::new(cx.tables()?, &config::home()?, step, &nodes)?;
+        let wanted = Wanted::new(cx, &config::home()?, step, &nodes)?;
         cx.check(self.shape.format(), &nodes, |node| wanted.check(node))?;
         if self.show {
             return self.scripts(cx, nodes.iter().map(|node| wanted.applied(node)).collect()).await;
@@ -100,10 +103,13 @@ impl Nodeset {
     }
 
     async fn scripts(&self, cx: &Context, nodes: Vec<Node>) -> Result<Outcome, Failure> {
-        let scripts = Scripts::new(cx.tables()?)?;
+        let scripts = Scripts::new(cx.tables()?, keys(&cx.settings()?))?;
         let show = async |node: Node| {
-            let script = scripts.write(&node)?;
-            Ok(Answer { lines: script.lines().map(str::to_owned).collect(), ..Answer::default() })
+            let mut text = scripts.write(&node)?;
+            for (name, answers) in scripts.answers(&node)? {
+                text.push_str(&format!("\n== {name}\n{answers}"));
+            }
+            Ok(Answer { lines: text.lines().map(str::to_owned).collect(), ..Answer::default() })
         };
         Ok(cx.each(nodes, (&self.shape).into(), show).await.into())
     }

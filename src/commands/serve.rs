@@ -12,6 +12,7 @@ use crate::boot::http_port;
 use crate::config;
 use crate::context::Context;
 use crate::daemon::{self, Daemon, Services};
+use crate::diskless::root::keys;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 
@@ -26,7 +27,7 @@ Addresses that were given are in table lease and outlive the daemon.
 
 Firmware that boots over the network is given iPXE (undionly.kpxe, snponly.efi, ipxe-arm64.efi, of the distribution's package ipxe)
 by TFTP, from here or from networks.tftpserver; iPXE is given the node's script by HTTP, as nodeset --show writes it. Over HTTP nodes
-load their images, and say how far they have come: nodelist.status follows. The log goes to stderr.
+load their images, their postscripts and the answers of their installers, and say how far they have come: nodelist.status follows. The log goes to stderr.
 
 Of table site: dhcpinterfaces (interfaces by comma), httpport (default 80), dhcplease (seconds, default 43200), domain, nameservers,
 ntpservers.
@@ -77,6 +78,7 @@ impl Run for Serve {
             interfaces: self.interfaces(&tables)?,
             home: home.clone(),
             tables: tables.clone(),
+            keys: keys(&cx.settings()?),
         };
         let has = |offer| self.services.contains(&offer);
         let port = has(Offer::Http).then(|| http_port(&tables)).transpose()?;

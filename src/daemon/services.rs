@@ -23,6 +23,8 @@ pub(crate) struct Services {
     pub(crate) home: PathBuf,
     /// Of all services, so that what one of them writes is nothing new to the others.
     pub(crate) tables: Arc<Tables>,
+    /// Public keys that open root's account on nodes that are installed.
+    pub(crate) keys: Vec<String>,
 }
 
 impl Services {
@@ -81,7 +83,7 @@ impl Services {
     }
 
     pub(crate) fn start_http(&mut self, port: u16) -> Result<(), Failure> {
-        let site = Arc::new(LiveSite::open(self.tables.clone())?);
+        let site = Arc::new(LiveSite::open(self.tables.clone())?.with_keys(self.keys.clone()));
         let server = Server::new(&self.home, site).map_err(|error| Failure::refused(chain(&error)))?;
         let server = Arc::new(server);
         for interface in &self.interfaces {

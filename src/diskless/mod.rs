@@ -173,7 +173,8 @@ fn absolute(name: &str, column: &str, path: &str) -> Result<PathBuf, Failure> {
     }
 }
 
-fn read(path: &Path) -> Result<String, String> {
+/// The text of a file that an image names.
+pub(crate) fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 

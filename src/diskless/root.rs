@@ -197,7 +197,7 @@ pub(crate) fn kernels(root: &Path) -> Vec<String> {
 }
 
 /// The public keys of those who work here.
-fn keys(settings: &Settings) -> Vec<String> {
+pub(crate) fn keys(settings: &Settings) -> Vec<String> {
     let read = |key: &PathBuf| fs::read_to_string(format!("{}.pub", key.display())).ok();
     settings.ssh_keys.iter().filter_map(read).map(|key| format!("{}\n", key.trim())).collect()
 }

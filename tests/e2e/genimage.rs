@@ -81,6 +81,9 @@ fn machines_boot(lab: &Lab) {
         lab.run(&lab.server(number).definition().join(" ")).success();
     }
     lab.run("chdef metal serialport=0 serialspeed=115200").success();
+    lab.shell("mkdir -p install/postscripts && echo 'echo \"$NODE by $MASTER: $NODESETSTATE $1\" >/dev/console' >install/postscripts/hello").success();
+    lab.run(&format!("chdef -t site installdir={}/install", lab.home().display())).success();
+    lab.run("chdef m1 postscripts='hello again'").success();
     let mut daemon = serve(lab, "");
     // The one has iPXE in its card; the other, whose firmware is given it, ends where what follows is the same.
     let mut first = lab.spawn(&format!("rinstall m1 osimage=tiny --wait {}", LIMIT.as_secs()));
@@ -97,7 +100,7 @@ fn machines_boot(lab: &Lab) {
     first.expect("m1: booted", LIMIT);
     let ended = first.wait(LIMIT);
     assert_eq!(ended.code, 0, "{ended}");
-    for said in ["m1 boots image tiny", "Linux version", "xcrane: booted"] {
+    for said in ["m1 boots image tiny", "Linux version", "m1 by 10.77.0.254: netboot again", "xcrane: booted"] {
         lab.server(1).await_console(said, 1, LIMIT);
     }
     assert_eq!(lab.run("nodels m1 nodelist.status").stdout, "m1: booted\n");

@@ -92,6 +92,7 @@ mod tabedit;
 mod tabgrep;
 mod tabprune;
 mod tabrestore;
+mod updatenode;
 mod updatevm;
 mod ways;
 mod ways_back;

@@ -223,3 +223,22 @@ fn the_maintenance_system_and_templates_of_the_site() {
     [exit status: 1]
     "#);
 }
+
+#[test]
+fn a_system_is_installed_to_the_disk() {
+    let lab = site();
+    let installer = lab.home().join("installer");
+    fs::create_dir_all(&installer).unwrap();
+    let define = "mkdef -t osimage inst imagetype=linux provmethod=install osvers=debian12 osarch=x86_64 profile=compute";
+    lab.run(&format!("{define} kerneldir={}", installer.display())).success();
+    assert_snapshot!(session(&lab, "
+        nodeset n1 osimage=inst
+        touch installer/linux installer/initrd.gz
+        chtab key=system passwd.username=root passwd.password=cluster
+        nodeset n1 osimage=inst
+        chtab key=system passwd.username=root passwd.password='$6$0123456789abcdef$hash'
+        nodeset n1 osimage=inst --show
+        nodeset n1 osimage=inst
+        lsdef n1 -i kernel,initrd,kcmdline,currstate
+    "), @"");
+}

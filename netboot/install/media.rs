@@ -1,0 +1,72 @@
+//! The kernel and the RAM disk of an installer, where installation media and netboot packages have them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tables::Row;
+
+use super::{Installer, package_directories};
+
+/// Below a medium (Debian, Ubuntu, the Red Hat family) or a directory that is for booting only.
+const PLACES: &[&str] = &[
+    "",
+    "install.amd",
+    "install.a64",
+    "install/netboot/debian-installer/amd64",
+    "debian-installer/amd64",
+    "debian-installer/arm64",
+    "casper",
+    "images/pxeboot",
+];
+const KERNELS: &[&str] = &["linux", "vmlinuz", "kernel"];
+const RAMDISKS: &[&str] = &["initrd.gz", "initrd.img", "initrd"];
+
+/// What an installer is started with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Media {
+    pub kernel: String,
+    pub initrd: String,
+    /// A medium that the installer loads as a whole.
+    pub iso: Option<String>,
+}
+
+/// The directories of an image that may hold an installer.
+pub fn directories(linuximage: Option<&Row>) -> Vec<PathBuf> {
+    let kernels = linuximage.and_then(|row| row.get("kerneldir")).map(PathBuf::from);
+    let roots = kernels.into_iter().chain(package_directories(linuximage));
+    let places = roots.flat_map(|root| PLACES.iter().map(move |place| root.join(place)));
+    places.filter(|place| place.is_dir()).collect()
+}
+
+impl Media {
+    /// The first directory with both; what is missing is named.
+    pub fn find(installer: Installer, linuximage: Option<&Row>) -> Result<Self, &'static str> {
+        let both = |place: &PathBuf| {
+            let first =
+                |names: &[&str]| names.iter().find(|name| place.join(name).is_file()).map(|name| (*name).to_owned());
+            Some((first(KERNELS)?, first(RAMDISKS)?))
+        };
+        let found = directories(linuximage).iter().find_map(both);
+        let (kernel, initrd) = found.ok_or("the kernel and the RAM disk of an installer")?;
+        let iso = match installer {
+            Installer::Autoinstall => {
+                Some(iso(linuximage).ok_or("the medium (*.iso), which Ubuntu's installer loads")?)
+            }
+            Installer::Preseed | Installer::Kickstart => None,
+        };
+        Ok(Self { kernel, initrd, iso })
+    }
+}
+
+fn iso(linuximage: Option<&Row>) -> Option<String> {
+    let is_iso = |path: &Path| path.extension().is_some_and(|end| end == "iso");
+    let entries =
+        package_directories(linuximage).into_iter().flat_map(|place| fs::read_dir(place).into_iter().flatten());
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter(|entry| is_iso(&entry.path()))
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names.into_iter().next()
+}
