@@ -4,7 +4,7 @@ DESTDIR ?=
 HOSTS ?= 3
 CARGO ?= cargo
 BUILD_PACKAGES = build-essential pkg-config perl make libssl-dev
-LAB_PACKAGES = mmdebstrap openssh-client openssh-server iproute2 util-linux procps curl iptables openipmi ipmitool busybox-static isc-dhcp-client atftp python3-venv kmod \
+LAB_PACKAGES = mmdebstrap openssh-client openssh-server iproute2 util-linux procps curl iptables openipmi ipmitool busybox-static isc-dhcp-client atftp dnsmasq-base python3-venv kmod \
     qemu-system-x86 ipxe ipxe-qemu seabios ovmf squashfs-tools python3-yaml
 BENCH_PACKAGES = sqlite3 time
 
@@ -69,6 +69,8 @@ install: release ## Binary, links, man pages, completion and systemd unit under 
 	$(BIN)/xcrane completion zsh > $(SHARE)/zsh/site-functions/_xcrane
 	install -d $(UNITS)
 	sed 's|@BIN@|$(PREFIX)/bin|' src/daemon/xcrane.service.in > $(UNITS)/xcrane.service
+	install -D -m644 src/daemon/xcrane.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/xcrane.conf
+	[ -n "$(DESTDIR)" ] || systemd-sysusers $(PREFIX)/lib/sysusers.d/xcrane.conf
 	$(BIN)/xcrane completion fish > $(SHARE)/fish/vendor_conf.d/xcrane.fish
 
 clean:

@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
-use tables::Node;
 use tables::nics::{self, Place};
+use tables::{Node, Select, Tables, schema};
+
+use crate::interfaces;
 
 /// How lines are written.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +31,39 @@ pub struct Style {
 pub struct Entry {
     pub ip: IpAddr,
     pub names: Vec<String>,
+    aliases: Vec<String>,
+    /// What makes a long name of an alias.
+    domain: Option<String>,
     line: String,
+}
+
+impl Style {
+    /// How lines are written at this site, by tables site and networks.
+    pub fn read(tables: &Tables) -> tables::Result<Self> {
+        let networks = schema::find("networks").expect("table networks is in the schema");
+        let rows = tables.rows(networks, Select::All)?;
+        let domains = rows.iter().filter_map(|row| {
+            let network = interfaces::parse(row.get("net")?, row.get("mask")?)?;
+            Some((network, row.get("domain")?.to_owned()))
+        });
+        let long_name_first = matches!(tables.site("FQDNfirst")?.as_deref(), Some("1" | "yes" | "enable"));
+        Ok(Self { domain: tables.site("domain")?, domains: domains.collect(), long_name_first, ..Self::default() })
+    }
+}
+
+impl Entry {
+    /// The name with its domain, where it has one.
+    pub fn long_name(&self) -> &str {
+        self.names.iter().find(|name| name.contains('.')).or(self.names.first()).map_or("", String::as_str)
+    }
+
+    /// All its names, aliases with and without the domain.
+    pub fn all_names(&self) -> impl Iterator<Item = String> + '_ {
+        let long = |alias: &&String| !alias.contains('.');
+        let long =
+            self.aliases.iter().filter(long).filter_map(|alias| Some(format!("{alias}.{}", self.domain.as_ref()?)));
+        self.names.iter().chain(&self.aliases).cloned().chain(long)
+    }
 }
 
 /// What stops a node from having a line.
@@ -124,7 +158,8 @@ fn domain_of(ip: IpAddr, style: &Style) -> Option<&String> {
 }
 
 fn entry(ip: IpAddr, name: &str, aliases: &[&str], style: &Style) -> Entry {
-    let long = domain_of(ip, style).filter(|_| !name.contains('.')).map(|domain| format!("{name}.{domain}"));
+    let domain = domain_of(ip, style);
+    let long = domain.filter(|_| !name.contains('.')).map(|domain| format!("{name}.{domain}"));
     let mut names = vec![name.to_owned()];
     names.extend(long);
     if style.long_name_first {
@@ -132,7 +167,8 @@ fn entry(ip: IpAddr, name: &str, aliases: &[&str], style: &Style) -> Entry {
     }
     let line = format!("{ip} {} {}", names.join(" "), aliases.join(" "));
     names.sort_by_key(|candidate| candidate != name); // the node's own name is what its line is found by
-    Entry { ip, names, line }
+    let aliases = aliases.iter().map(|alias| (*alias).to_owned()).collect();
+    Entry { ip, names, aliases, domain: domain.cloned(), line }
 }
 
 /// An address of a node that is not the node's own.

@@ -1,13 +1,16 @@
-//! What a node talks to: names and networks, DHCP, TFTP and HTTP, boot scripts, postscripts, diskless images.
+//! What a node talks to: names and networks, DHCP, DNS, TFTP and HTTP, boot scripts, postscripts, diskless images.
 
 pub mod advertise;
+mod datagrams;
 pub mod dhcp;
+pub mod dns;
 pub mod hostkey;
 pub mod hosts;
 pub mod http;
 pub mod image;
 pub mod install;
 pub mod interfaces;
+mod limit;
 pub mod live;
 pub mod mac;
 pub mod networks;

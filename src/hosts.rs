@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use netboot::hosts::{self, Entry, Style};
-use netboot::{interfaces, rewrite};
+use netboot::rewrite;
 use plugins::ssh::Exit;
-use tables::{Node, Select, Tables, schema};
+use tables::Node;
 use tokio::time::timeout;
 
 use crate::context::Context;
@@ -30,18 +30,6 @@ cat >"$1.$$"
 trap 'rm -f "$1.$$"' EXIT
 [ -e "$1" ] || cp "$1.$$" "$1"
 cmp -s "$1.$$" "$1" || { dd if="$1.$$" of="$1" bs=1M conv=notrunc 2>/dev/null; truncate -r "$1.$$" "$1"; }"#;
-
-/// How lines are written at this site, by tables site and networks.
-pub(crate) fn style(tables: &Tables) -> Result<Style, Failure> {
-    let networks = schema::find("networks").expect("table networks is in the schema");
-    let rows = tables.rows(networks, Select::All)?;
-    let domains = rows.iter().filter_map(|row| {
-        let network = interfaces::parse(row.get("net")?, row.get("mask")?)?;
-        Some((network, row.get("domain")?.to_owned()))
-    });
-    let long_name_first = matches!(tables.site("FQDNfirst")?.as_deref(), Some("1" | "yes" | "enable"));
-    Ok(Style { domain: tables.site("domain")?, domains: domains.collect(), long_name_first, ..Style::default() })
-}
 
 /// Takes the lines of nodes out of the file; tells whether there were any.
 pub(crate) fn remove(file: &Path, nodes: &[Node], style: &Style) -> Result<bool, Failure> {

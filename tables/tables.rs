@@ -36,6 +36,13 @@ impl Tables {
         self.store().run(|db| db.query_row("PRAGMA data_version", [], |row| row.get(0)))
     }
 
+    /// The number of the newest entry of the journal: another one when somebody has decided anything. What is observed,
+    /// such as a status or a lease, does not count.
+    pub fn newest_decision(&self) -> Result<i64> {
+        let newest = "SELECT coalesce(max(id), 0) FROM journal";
+        self.store().run(|db| db.prepare_cached(newest)?.query_row([], |row| row.get(0)))
+    }
+
     /// The nodes of a range in plain string order, without those that `site.excludenodes` names.
     ///
     /// A name that is neither node nor group refuses the whole range. No names is an answer: an empty group, say.

@@ -5,7 +5,6 @@
 //! all on the wire from a socket that is bound to it: iPXE, OVMF and Linux take them, and no raw socket is needed.
 
 mod client;
-mod limit;
 mod options;
 mod packet;
 mod pool;

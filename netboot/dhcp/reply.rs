@@ -30,6 +30,8 @@ pub struct Facts<'f> {
     /// How long an address is given for, in seconds.
     pub lease: u32,
     pub source: &'f Source,
+    /// Whether we are the name server where none is named.
+    pub dns: bool,
 }
 
 /// The answer; None where silence is the answer.
@@ -159,7 +161,9 @@ fn add_wishes(told: &mut Vec<(u8, Vec<u8>)>, request: &Request, facts: &Facts<'_
     };
     let list = |servers: &[Server]| options::addresses(&Subnet::seen_from(servers, facts.server));
     add(options::ROUTERS, list(&subnet.routers));
-    add(options::NAME_SERVERS, list(&subnet.name_servers));
+    let ourselves = [None];
+    let is_ours = facts.dns && subnet.name_servers.is_empty();
+    add(options::NAME_SERVERS, list(if is_ours { &ourselves } else { &subnet.name_servers }));
     add(options::HOST_NAME, facts.name.unwrap_or_default().as_bytes().to_vec());
     add(options::DOMAIN, subnet.domain.clone().unwrap_or_default().into_bytes());
     add(options::BROADCAST, subnet.network().broadcast().octets().to_vec());

@@ -9,13 +9,14 @@ use ipnetwork::Ipv4Network;
 use tables::{Lease, Tables};
 
 use super::client::Source;
+use super::options;
 use super::packet::{Kind, Request, To};
 use super::pool::Pool;
 use super::reply::{Facts, Manner, reply};
 use super::subnet::{Answers, Subnet};
 use super::view::{Machine, View};
-use super::{limit::Limit, options};
 use crate::http;
+use crate::limit::Limit;
 use crate::live::Live;
 use crate::mac::Mac;
 use crate::sockets;
@@ -23,8 +24,11 @@ use crate::sockets;
 /// How old the knowledge of our own addresses may be.
 const ADDRESSES_FOR: Duration = Duration::from_secs(5);
 /// How long no lease is written after one could not be, in seconds: the database is held by another command, and each try
-/// would keep all who ask waiting for it.
-const NO_LEASES_FOR: u64 = 5;
+/// keeps all who ask waiting for it.
+const NO_LEASES_FOR: u64 = 2;
+/// A machine that boots sends a dozen packets, those of its three systems together.
+const AT_ONCE: u32 = 20;
+const EACH: Duration = Duration::from_millis(200);
 
 /// What this server has beside DHCP for those who boot.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,6 +36,8 @@ pub struct Served {
     pub tftp: bool,
     /// The port of HTTP.
     pub http: Option<u16>,
+    /// Whether it knows names: then it is the name server of those for whom the tables name none.
+    pub dns: bool,
 }
 
 /// The memory of the DHCP server; all its interfaces share one.
@@ -39,7 +45,7 @@ pub struct Service {
     tables: Arc<Tables>,
     view: Live<View>,
     pool: Pool,
-    limit: Limit,
+    limit: Limit<Mac>,
     manner: Manner,
     served: Served,
     /// Until when no lease is written.
@@ -106,7 +112,7 @@ impl Service {
     pub fn open(tables: Arc<Tables>, manner: Manner, served: Served) -> tables::Result<Self> {
         let view = Live::open(tables.clone(), View::read)?;
         let pool = Pool::new(&tables.leases()?);
-        Ok(Self { tables, view, pool, limit: Limit::default(), manner, served, no_leases_until: 0 })
+        Ok(Self { tables, view, pool, limit: Limit::new(AT_ONCE, EACH), manner, served, no_leases_until: 0 })
     }
 
     /// The packet that answers one that came in through `link`, and where it goes. `now` is the time since 1970 began.
@@ -172,6 +178,7 @@ impl Service {
             name: standing.machine.map(|machine| machine.name.as_str()),
             lease: view.lease,
             source: &source,
+            dns: self.served.dns,
         };
         let reply = reply(request, &facts)?;
         let address = reply.address;

@@ -57,7 +57,7 @@ impl World {
     fn service(home: &TempDir, manner: Manner) -> Service {
         let tables = Arc::new(Tables::open(home.path()).unwrap());
         tables.set_patience(Duration::from_millis(20)).unwrap();
-        Service::open(tables, manner, Served { tftp: false, http: Some(8080) }).unwrap()
+        Service::open(tables, manner, Served { tftp: false, http: Some(8080), dns: false }).unwrap()
     }
 
     /// What another program does to the tables.
@@ -416,7 +416,7 @@ fn what_has_no_room_is_left_out_and_a_long_file_has_an_option_of_its_own() {
     let source = Source { tftp: None, http: Some(format!("http://{}.example.org", "a".repeat(120))) };
     let (server, address, name) = (US, Some(ip("10.1.0.9")), None);
     let manner = Manner::Authoritative;
-    let facts = Facts { manner, server, subnet: &subnet, address, name, lease: 600, source: &source };
+    let facts = Facts { manner, server, subnet: &subnet, address, name, lease: 600, source: &source, dns: false };
     let asked = Request::read(&packet(1, KNOWN, NOBODY, NOBODY, IPXE)).unwrap();
     let written = reply(&asked, &facts).unwrap().write(&asked);
     let offer = Message::decode(&mut Decoder::new(&written)).unwrap();
@@ -471,7 +471,7 @@ proptest! {
         let source = Source { tftp: Some(US), http: Some("http://10.1.0.254".into()) };
         for manner in [Manner::Authoritative, Manner::Proxy] {
             let address = Some(ip("10.1.0.9"));
-            let facts = Facts { manner, server: US, subnet: &subnet, address, name: Some("n1"), lease: 600, source: &source };
+            let facts = Facts { manner, server: US, subnet: &subnet, address, name: Some("n1"), lease: 600, source: &source, dns: false };
             let Some(reply) = reply(&request, &facts) else { continue };
             let written = reply.write(&request);
             prop_assert!(written.len() >= 300 && written.len() <= 1444);

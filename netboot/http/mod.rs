@@ -17,6 +17,7 @@
 
 mod accept;
 mod content;
+mod limits;
 mod neighbour;
 mod provision;
 mod range;
@@ -46,6 +47,7 @@ use crate::hostkey;
 use crate::mac::Mac;
 use crate::root::{self, Opened, Refused, Root};
 use crate::script::{self, Around, State, Templates};
+use limits::Limits;
 use route::Route;
 use token::{Purpose, Tokens};
 
@@ -94,6 +96,7 @@ pub struct Server {
     templates: Templates,
     tokens: Tokens,
     shares: BTreeMap<String, Root>,
+    limits: Limits,
 }
 
 /// Who asks, and under which of our addresses.
@@ -113,7 +116,7 @@ impl Server {
             ("genesis".to_owned(), Root::new([home.join("genesis")])),
             ("loader".to_owned(), Root::new(root::loaders())),
         ]);
-        Ok(Self { home: home.to_owned(), site, templates, tokens, shares })
+        Ok(Self { home: home.to_owned(), site, templates, tokens, shares, limits: Limits::new() })
     }
 
     /// Serves also the files of `root` under `/NAME/`, to everybody.
@@ -126,7 +129,11 @@ impl Server {
     async fn answer(self: Arc<Self>, request: Request<Incoming>, ends: Ends) -> Answer {
         let (head, body) = request.into_parts();
         let path = head.uri.path().to_owned();
-        let Some(route) = Route::of(&path) else { return status(StatusCode::NOT_FOUND) };
+        let route = Route::of(&path);
+        if !self.limits.let_pass(ends.client.ip(), route.as_ref()).await {
+            return too_many();
+        }
+        let Some(route) = route else { return status(StatusCode::NOT_FOUND) };
         let reads = matches!(head.method, Method::GET | Method::HEAD);
         match route {
             Route::Status(mac) if head.method == Method::POST => {
@@ -368,6 +375,14 @@ fn status(code: StatusCode) -> Answer {
 fn not_allowed(methods: &'static str) -> Answer {
     let mut answer = status(StatusCode::METHOD_NOT_ALLOWED);
     content::set(&mut answer, header::ALLOW, methods);
+    answer
+}
+
+/// To one that asks more than it could wait for.
+fn too_many() -> Answer {
+    let mut answer = status(StatusCode::TOO_MANY_REQUESTS);
+    content::set(&mut answer, header::RETRY_AFTER, "5");
+    content::set(&mut answer, header::CONNECTION, "close");
     answer
 }
 

@@ -35,6 +35,8 @@ pub trait Site: Send + Sync + 'static {
 /// changed: a thousand machines that boot at once cost a thousand rows, not all rows a thousand times.
 pub struct LiveSite {
     tables: Arc<Tables>,
+    /// What statuses are written through: whoever reads does not wait with the one who waits to write.
+    records: Arc<Tables>,
     owners: Mutex<Live<Owners>>,
     keys: Vec<String>,
 }
@@ -43,10 +45,10 @@ pub struct LiveSite {
 type Owners = HashMap<Mac, String>;
 
 impl LiveSite {
-    /// Reads who has which MAC address.
-    pub fn open(tables: Arc<Tables>) -> Result<Self> {
+    /// Reads who has which MAC address. What nodes say of themselves is written through `records`, a connection of its own.
+    pub fn open(tables: Arc<Tables>, records: Arc<Tables>) -> Result<Self> {
         let owners = Mutex::new(Live::open(tables.clone(), owners)?);
-        Ok(Self { tables, owners, keys: Vec::new() })
+        Ok(Self { tables, records, owners, keys: Vec::new() })
     }
 
     /// The same with public keys that open root's account on nodes that are installed.
@@ -86,16 +88,16 @@ impl Site for LiveSite {
     }
 
     fn record(&self, node: &str, status: &'static str) -> Result<()> {
-        if matches!(self.tables.site("nodestatus")?.as_deref(), Some("n" | "no" | "0")) {
+        if matches!(self.records.site("nodestatus")?.as_deref(), Some("n" | "no" | "0")) {
             return Ok(());
         }
-        self.tables.record_statuses(&BTreeMap::from([(node.to_owned(), status)]))
+        self.records.record_statuses(&BTreeMap::from([(node.to_owned(), status)]))
     }
 
     fn installed(&self, node: &str) -> Result<()> {
         let table = schema::find("chain").expect("table chain is in the schema");
         let origin = Origin { user: node.to_owned(), command: "status installed".to_owned(), reason: None };
-        self.tables.edit(&origin, |edit| edit.set(table, &[node], &[("currstate", "boot")])).map(drop)
+        self.records.edit(&origin, |edit| edit.set(table, &[node], &[("currstate", "boot")])).map(drop)
     }
 
     fn postscripts(&self, node: &Node, master: &str) -> std::result::Result<Vec<u8>, postscripts::Error> {

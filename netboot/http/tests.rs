@@ -58,7 +58,8 @@ impl Served {
         std::os::unix::fs::symlink(home.path().join("nodes"), images.join("out")).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (url, stop) = (address(listener.local_addr().unwrap()), CancellationToken::new());
-        let server = Server::new(home.path(), Arc::new(LiveSite::open(tables.clone()).unwrap())).unwrap();
+        let records = Arc::new(Tables::open(home.path()).unwrap());
+        let server = Server::new(home.path(), Arc::new(LiveSite::open(tables.clone(), records).unwrap())).unwrap();
         let running = tokio::spawn(serve(listener, Arc::new(server), stop.clone()));
         Self { home, tables, url, stop, running }
     }

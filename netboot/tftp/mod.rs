@@ -11,20 +11,17 @@ mod transfer;
 mod window;
 
 use std::collections::HashMap;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt};
-use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::datagrams::{self, Heard};
 use crate::root::{Refused, Root};
 use clients::Clients;
 use options::Agreed;
@@ -44,10 +41,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// # Errors
 /// If the socket cannot be told to say which of our addresses was asked.
 pub async fn serve(socket: UdpSocket, root: Root, stop: CancellationToken) -> io::Result<()> {
-    match socket.local_addr()? {
-        SocketAddr::V4(_) => setsockopt(&socket, Ipv4PacketInfo, &true)?,
-        SocketAddr::V6(_) => setsockopt(&socket, Ipv6RecvPacketInfo, &true)?,
-    }
+    datagrams::name_ours(&socket)?;
     let device = socket.device()?;
     let mut server =
         Server { root, device, clients: Clients::default(), sessions: JoinSet::new(), peers: HashMap::new() };
@@ -58,8 +52,8 @@ pub async fn serve(socket: UdpSocket, root: Root, stop: CancellationToken) -> io
                 Ok((id, ())) => id,
                 Err(error) => error.id(),
             }),
-            asked = ask(&socket) => match asked {
-                Ok(asked) => server.answer(asked),
+            heard = datagrams::hear(&socket, LONGEST_REQUEST) => match heard {
+                Ok(heard) => server.answer(heard),
                 Err(error) => {
                     warn!(%error, "tftp: cannot receive");
                     sleep(PAUSE).await;
@@ -67,14 +61,6 @@ pub async fn serve(socket: UdpSocket, root: Root, stop: CancellationToken) -> io
             },
         }
     }
-}
-
-/// A packet that came to the server's own port.
-struct Asked {
-    bytes: Vec<u8>,
-    peer: SocketAddr,
-    /// Which of our addresses it was sent to.
-    ours: Option<IpAddr>,
 }
 
 struct Server {
@@ -87,7 +73,7 @@ struct Server {
 }
 
 impl Server {
-    fn answer(&mut self, Asked { bytes, peer, ours }: Asked) {
+    fn answer(&mut self, Heard { bytes, peer, ours }: Heard) {
         let packet = packet::decode(&bytes);
         if !matches!(packet, Some(Packet::Read(_) | Packet::Write)) {
             return; // late packets of ended transfers, and whatever else finds the port
@@ -184,37 +170,6 @@ async fn refuse(socket: &UdpSocket, code: u16, why: &str) {
     if let Err(error) = socket.send(&packet::error(code, why)).await {
         debug!(%error, "tftp: cannot refuse");
     }
-}
-
-async fn ask(socket: &UdpSocket) -> io::Result<Asked> {
-    socket.async_io(Interest::READABLE, || receive(socket)).await
-}
-
-fn receive(socket: &UdpSocket) -> io::Result<Asked> {
-    let mut bytes = vec![0; LONGEST_REQUEST];
-    let mut control = nix::cmsg_space!([u8; 64]);
-    let mut room = [IoSliceMut::new(&mut bytes)];
-    let received =
-        recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut room, Some(&mut control), MsgFlags::MSG_DONTWAIT)?;
-    let peer = received.address.as_ref().and_then(|from| {
-        let v4 = from.as_sockaddr_in().map(|from| SocketAddr::V4((*from).into()));
-        v4.or_else(|| from.as_sockaddr_in6().map(|from| SocketAddr::V6((*from).into())))
-    });
-    let ours = received.cmsgs()?.find_map(|message| match message {
-        ControlMessageOwned::Ipv4PacketInfo(info) => Some(IpAddr::V4(u32::from_be(info.ipi_spec_dst.s_addr).into())),
-        ControlMessageOwned::Ipv6PacketInfo(info) => Some(IpAddr::V6(info.ipi6_addr.s6_addr.into())),
-        _ => None,
-    });
-    let length = received.bytes;
-    let peer = peer.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a packet without a sender"))?;
-    bytes.truncate(length);
-    Ok(Asked { bytes, peer, ours: ours.filter(|ours| can_answer(*ours)) })
-}
-
-/// A group is nobody's own address, and one of the link alone wants to know the link; the kernel knows better there.
-fn can_answer(ours: IpAddr) -> bool {
-    let of_link = matches!(ours, IpAddr::V6(ours) if ours.is_unicast_link_local());
-    !ours.is_unspecified() && !ours.is_multicast() && !of_link
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ impl Run for Makehosts {
 
 impl Makehosts {
     fn style(&self, cx: &Context) -> Result<Style, Failure> {
-        let site = crate::hosts::style(cx.tables()?)?;
+        let site = Style::read(cx.tables()?)?;
         Ok(Style {
             long_name_first: site.long_name_first || self.long_name_first,
             first_interface_only: self.own_address_only,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use netboot::hosts::Style;
 use tables::objects;
 
 use super::Run;
@@ -32,7 +33,7 @@ pub(crate) struct Nodepurge {
 impl Run for Nodepurge {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
-        let style = hosts::style(cx.tables()?)?;
+        let style = Style::read(cx.tables()?)?;
         // First the file: once the tables have forgotten the nodes, nobody can name what is left of them.
         hosts::remove(&self.file, &nodes, &style)?;
         let node = objects::find("node").expect("nodes are among the types");

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use netboot::hosts::Style;
 use tables::{Edit, Node};
 
 use super::rmvm::Rmvm;
@@ -101,7 +102,7 @@ impl Rmdef {
                 return Ok(removed);
             }
         }
-        hosts::remove(&self.file, &nodes, &hosts::style(tables)?)?;
+        hosts::remove(&self.file, &nodes, &Style::read(tables)?)?;
         Ok(Outcome::Done)
     }
 }

@@ -1,8 +1,5 @@
 //! `xcrane serve`: the daemon that machines ask when they boot.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use clap::{Args, ValueEnum};
 use netboot::dhcp::{Manner, Served};
 use tables::Tables;
@@ -11,13 +8,10 @@ use super::Run;
 use crate::boot::http_port;
 use crate::config;
 use crate::context::Context;
-use crate::daemon::{self, Daemon, Services};
+use crate::daemon::{self, Account, Daemon, Services};
 use crate::diskless::root::keys;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
-
-/// How long an answer may wait for a command that holds the database: a client asks again after a few seconds.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Serve machines that boot over the network, until told to stop
 #[derive(Debug, Args)]
@@ -29,13 +23,22 @@ Firmware that boots over the network is given iPXE (undionly.kpxe, snponly.efi, 
 by TFTP, from here or from networks.tftpserver; iPXE is given the node's script by HTTP, as nodeset --show writes it. Over HTTP nodes
 load their images, their postscripts and the answers of their installers, and say how far they have come: nodelist.status follows. The log goes to stderr.
 
+DNS knows the names and addresses that makehosts would write, in both directions; DHCP names this server where neither
+networks.nameservers nor site.nameservers names one. Other names are asked of site.forwarders, for machines of the networks of
+table networks only; without forwarders they are refused.
+
+With --user the program gives up root for good when its sockets are bound: that user owns the database then, its
+directory and nodes/ there, and has no capability. Without it the program stays root, without any capability. Images, the maintenance
+system and templates must be readable for it.
+
 Of table site: dhcpinterfaces (interfaces by comma), httpport (default 80), dhcplease (seconds, default 43200), domain, nameservers,
-ntpservers.
+forwarders (addresses by comma), ntpservers.
 
 Examples:
   xcrane serve --interface eth1
   xcrane serve --interface eth1 --proxy     beside the site's own DHCP server
   xcrane serve -i eth1,eth2 --services dhcp
+  xcrane serve -i eth1 --user xcrane
   systemctl enable --now xcrane             the interfaces of site.dhcpinterfaces")]
 pub(crate) struct Serve {
     /// Answer on this interface; several by comma or one each; without it those of site.dhcpinterfaces
@@ -47,12 +50,18 @@ pub(crate) struct Serve {
         value_enum,
         value_name = "SERVICE",
         value_delimiter = ',',
-        default_values_t = [Offer::Dhcp, Offer::Ra, Offer::Tftp, Offer::Http]
+        default_values_t = [Offer::Dhcp, Offer::Ra, Offer::Dns, Offer::Tftp, Offer::Http]
     )]
     services: Vec<Offer>,
     /// Leave addresses to the DHCP server that is there, say only what to boot from
     #[arg(long)]
     proxy: bool,
+    /// Go on as this user once the sockets are bound; it is made the owner of the database
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// Only make USER the owner of the database, serve nothing
+    #[arg(long, requires = "user")]
+    prepare: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -61,6 +70,8 @@ enum Offer {
     Dhcp,
     /// Empty IPv6 router advertisements, which spare iPXE a wait of 13 seconds
     Ra,
+    /// Names and addresses of the nodes
+    Dns,
     /// iPXE for firmware
     Tftp,
     /// Scripts and images for iPXE, and what nodes say of themselves
@@ -71,23 +82,26 @@ impl Run for Serve {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         daemon::start_log();
         let home = config::home()?;
-        let tables = Arc::new(Tables::open(&home)?);
-        tables.set_patience(PATIENCE)?;
-        let mut services = Services {
-            daemon: Daemon::new()?,
-            interfaces: self.interfaces(&tables)?,
-            home: home.clone(),
-            tables: tables.clone(),
-            keys: keys(&cx.settings()?),
-        };
+        let user = self.user.as_deref().map(Account::find).transpose()?;
+        let tables = Tables::open(&home)?;
+        if let (true, Some(user)) = (self.prepare, &user) {
+            drop(tables);
+            user.hand_over(&home)?;
+            return Ok(Outcome::Done);
+        }
+        let mut services =
+            Services { daemon: Daemon::new()?, interfaces: self.interfaces(&tables)?, home: home.clone(), keys: keys(&cx.settings()?) };
         let has = |offer| self.services.contains(&offer);
         let port = has(Offer::Http).then(|| http_port(&tables)).transpose()?;
         if has(Offer::Dhcp) {
             let manner = if self.proxy { Manner::Proxy } else { Manner::Authoritative };
-            services.start_dhcp(manner, Served { tftp: has(Offer::Tftp), http: port })?;
+            services.start_dhcp(manner, Served { tftp: has(Offer::Tftp), http: port, dns: has(Offer::Dns) })?;
         }
         if has(Offer::Ra) {
             services.start_advertising()?;
+        }
+        if has(Offer::Dns) {
+            services.start_dns()?;
         }
         if has(Offer::Tftp) {
             services.start_tftp()?;
@@ -96,7 +110,7 @@ impl Run for Serve {
             services.start_http(port)?;
         }
         cx.ui.flush();
-        services.daemon.run(&home).await
+        services.daemon.run(&home, user.as_ref()).await
     }
 }
 

@@ -4,6 +4,7 @@ mod log;
 mod notify;
 mod privileges;
 mod services;
+mod user;
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::outcome::Outcome;
 
 pub(crate) use log::start as start_log;
 pub(crate) use services::Services;
+pub(crate) use user::Account;
 
 /// How long services may take to end; HTTP gives answers under way five seconds.
 const ENDING: Duration = Duration::from_secs(8);
@@ -46,8 +48,8 @@ impl Daemon {
     }
 
     /// Gives away what only binding took, says that all is up, and waits until somebody ends the program.
-    pub(crate) async fn run(mut self, home: &Path) -> Result<Outcome, Failure> {
-        privileges::give_away(home)?;
+    pub(crate) async fn run(mut self, home: &Path, user: Option<&Account>) -> Result<Outcome, Failure> {
+        privileges::give_away(home, user)?;
         notify::ready();
         tracing::info!("ready");
         let [terminated, interrupted] = &mut self.asked;

@@ -3,11 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use netboot::advertise::Advertiser;
 use netboot::dhcp::{self, Link, Manner, Served, Service};
+use netboot::dns::{self, Names};
 use netboot::http::{self, LiveSite, Server};
+use netboot::live::Live;
 use netboot::root::{self, Root};
 use netboot::{sockets, tftp};
 use plugins::chain;
@@ -16,21 +18,31 @@ use tables::Tables;
 use super::Daemon;
 use crate::failure::Failure;
 
+/// How long an answer may wait for a command that holds the database: a client asks again after a few seconds.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The same where all services wait with it.
+const SHORT_PATIENCE: Duration = Duration::from_millis(250);
+
 /// What is served where, and from what.
 pub(crate) struct Services {
     pub(crate) daemon: Daemon,
     pub(crate) interfaces: Vec<String>,
     pub(crate) home: PathBuf,
-    /// Of all services, so that what one of them writes is nothing new to the others.
-    pub(crate) tables: Arc<Tables>,
     /// Public keys that open root's account on nodes that are installed.
     pub(crate) keys: Vec<String>,
 }
 
 impl Services {
+    /// A connection to the database of a service's own: none waits for another's.
+    fn tables(&self, patience: Duration) -> Result<Arc<Tables>, Failure> {
+        let tables = Tables::open(&self.home)?;
+        tables.set_patience(patience)?;
+        Ok(Arc::new(tables))
+    }
+
     pub(crate) fn start_dhcp(&mut self, manner: Manner, served: Served) -> Result<(), Failure> {
         let proxy = manner == Manner::Proxy;
-        let mut service = Service::open(self.tables.clone(), manner, served)?;
+        let mut service = Service::open(self.tables(SHORT_PATIENCE)?, manner, served)?;
         let mut ports = vec![dhcp::SERVER_PORT];
         ports.extend(proxy.then_some(dhcp::PROXY_PORT));
         let mut open = Vec::new();
@@ -68,11 +80,12 @@ impl Services {
         let loaders = root::loaders().ok_or_else(|| {
             Failure::refused("cannot serve tftp: there is no iPXE on this machine for firmware to load")
                 .hint("install the package ipxe (ipxe-bootimgs in the Red Hat family)")
-                .hint("without it: xcrane serve --services dhcp,ra,http, and networks.tftpserver names who has it")
+                .hint("without it: xcrane serve --services dhcp,ra,dns,http, and networks.tftpserver names who has it")
         })?;
         let root = Root::new([loaders]);
         for interface in &self.interfaces {
-            let remedy = "another TFTP server runs on this machine; stop it, or go without: --services dhcp,ra,http";
+            let remedy =
+                "another TFTP server runs on this machine; stop it, or go without: --services dhcp,ra,dns,http";
             let socket =
                 sockets::udp(interface, tftp::PORT).map_err(|error| refused("tftp", interface, &error, remedy))?;
             let (root, interface) = (root.clone(), interface.clone());
@@ -82,8 +95,26 @@ impl Services {
         Ok(())
     }
 
+    pub(crate) fn start_dns(&mut self) -> Result<(), Failure> {
+        let names = Live::open(self.tables(PATIENCE)?, Names::read)?;
+        let server = Arc::new(dns::Server::new(names));
+        for interface in &self.interfaces {
+            let remedy =
+                "another DNS server runs on this machine; stop it, or go without: --services dhcp,ra,tftp,http";
+            let refused = |error| refused("dns", interface, &error, remedy);
+            let socket = sockets::udp(interface, dns::PORT).map_err(refused)?;
+            let listener = sockets::tcp(interface, dns::PORT).map_err(refused)?;
+            tracing::info!(interface, "dns");
+            let (udp, tcp) = (server.clone(), server.clone());
+            let (one, other) = (interface.clone(), interface.clone());
+            self.daemon.start(|stop| async move { ended("dns", &one, dns::serve_udp(socket, udp, stop).await) });
+            self.daemon.start(|stop| async move { ended("dns", &other, dns::serve_tcp(listener, tcp, stop).await) });
+        }
+        Ok(())
+    }
+
     pub(crate) fn start_http(&mut self, port: u16) -> Result<(), Failure> {
-        let site = Arc::new(LiveSite::open(self.tables.clone())?.with_keys(self.keys.clone()));
+        let site = Arc::new(LiveSite::open(self.tables(PATIENCE)?, self.tables(PATIENCE)?)?.with_keys(self.keys.clone()));
         let server = Server::new(&self.home, site).map_err(|error| Failure::refused(chain(&error)))?;
         let server = Arc::new(server);
         for interface in &self.interfaces {

@@ -47,6 +47,7 @@ mod mkhost;
 mod mknet;
 mod mkregistry;
 mod mkvm;
+mod names;
 mod nodeadd;
 mod nodech;
 mod nodegrpch;

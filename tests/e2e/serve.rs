@@ -58,6 +58,12 @@ fn clients_have_what_the_tables_say_at_that_moment() {
     n1.udhcpc(&[]).success();
     assert_eq!(n1.address(), "10.77.0.10/24");
 
+    lab.run("mkdef n2 groups=all mac=52:54:00:77:00:02 ip=10.77.0.12").success();
+    let told = lab.client("52:54:00:77:00:02").networkd().success();
+    for line in ["ADDRESS=10.77.0.12", "ROUTER=10.77.0.1", "DNS=10.77.0.254", "DOMAINNAME=cluster.org", "HOSTNAME=n2"] {
+        assert!(told.lines().any(|said| said == line), "{line}: {told}");
+    }
+
     let stranger = lab.client(STRANGER);
     stranger.udhcpc(&[]).success();
     assert_eq!(stranger.address(), "10.77.0.200/24");
@@ -158,6 +164,53 @@ fn firmware_is_led_to_its_image_and_says_that_it_is_up() {
 }
 
 #[test]
+fn it_goes_on_as_a_user_of_its_own_and_does_its_work() {
+    let lab = site();
+    let in_home = |script: &str| lab.shell(&format!("cd {} && {script}", lab.state().display())).success();
+    in_home("mkdir -pm 700 nodes/n1 && echo secret >nodes/n1/key && chmod 600 nodes/n1/key");
+    let (n1, stranger) = (lab.client(N1), lab.client(STRANGER));
+    let status = |daemon: &Running| {
+        let lines = "grep -hE '^(Uid|Gid|Groups|Cap|NoNewPrivs)' /proc/$1/task/*/status | sort -u";
+        let lines = lab.shell(&lines.replace("$1", &daemon.pid().to_string())).success();
+        lines.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    // Root's first, so that there are files of root's to be handed over.
+    drop(serve(&lab, "--services http"));
+    for round in 0..2 {
+        let daemon = serve(&lab, "--user daemon");
+        let expected =
+            "CapAmb: 0 CapBnd: 0 CapEff: 0 CapInh: 0 CapPrm: 0 Gid: 1 1 1 1 Groups: 1 NoNewPrivs: 1 Uid: 1 1 1 1";
+        assert_eq!(status(&daemon).replace("0000000000000000", "0"), expected);
+        stranger.udhcpc(&[]).success();
+        assert_eq!(stranger.address(), "10.77.0.200/24");
+        assert!(lab.run("tabdump lease").success().contains(STRANGER), "the lease is written");
+        n1.udhcpc(&[]).success();
+        lab.run("nodeset n1 boot").success();
+        let script = n1.shell("curl -sf http://10.77.0.254/node/52-54-00-77-00-01").success();
+        assert!(script.contains("#!ipxe"), "{script}");
+        assert_eq!(lab.run("nodels n1 nodelist.status").stdout, "n1: booting\n", "round {round}");
+        n1.shell("atftp --get -r undionly.kpxe -l $LEASE.loader 10.77.0.254").success();
+        daemon.terminate();
+        let ended = daemon.wait(LIMIT);
+        assert_eq!(ended.code, 0, "{ended}");
+    }
+    let owners = in_home("chmod 755 . && stat -c '%U %G %a %n' . xcrane.db boot.key nodes/n1 nodes/n1/key");
+    assert_snapshot!(owners, @"
+    daemon daemon 755 .
+    daemon daemon 600 xcrane.db
+    daemon daemon 600 boot.key
+    daemon daemon 700 nodes/n1
+    root daemon 640 nodes/n1/key
+    ");
+    assert_snapshot!(lab.run("xcrane serve -i br0 --user nobodyatall"), @"
+    ------- stderr -------
+    Error: there is no user nobodyatall
+    Hint: useradd --system --no-create-home --shell /usr/sbin/nologin nobodyatall
+    [exit status: 1]
+    ");
+}
+
+#[test]
 fn leases_outlive_a_killed_daemon() {
     let lab = site();
     let daemon = serve(&lab, "--services dhcp");
@@ -220,7 +273,7 @@ fn what_cannot_be_served_is_said_before_anything_is() {
     assert_snapshot!(lab.shell(&format!("unshare --mount sh -c '{without}' 2>&1 | grep -v INFO")), @"
     Error: cannot serve tftp: there is no iPXE on this machine for firmware to load
     Hint: install the package ipxe (ipxe-bootimgs in the Red Hat family)
-    Hint: without it: xcrane serve --services dhcp,ra,http, and networks.tftpserver names who has it
+    Hint: without it: xcrane serve --services dhcp,ra,dns,http, and networks.tftpserver names who has it
     ");
     let _daemon = serve(&lab, "");
     let seconds: String = ["dhcp", "tftp", "http"]
@@ -233,7 +286,7 @@ fn what_cannot_be_served_is_said_before_anything_is() {
     [exit status: 1]
     ------- stderr -------
     Error: cannot serve tftp on interface br0: Address already in use (os error 98)
-    Hint: another TFTP server runs on this machine; stop it, or go without: --services dhcp,ra,http
+    Hint: another TFTP server runs on this machine; stop it, or go without: --services dhcp,ra,dns,http
     [exit status: 1]
     ------- stderr -------
     Error: cannot serve http on interface br0: Address already in use (os error 98)
