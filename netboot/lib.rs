@@ -3,6 +3,7 @@
 pub mod advertise;
 mod datagrams;
 pub mod dhcp;
+pub mod discovery;
 pub mod dns;
 pub mod hostkey;
 pub mod hosts;

@@ -16,6 +16,7 @@ mod console;
 mod context;
 mod daemon;
 mod definition;
+mod discovery;
 mod diskless;
 mod docker_host;
 mod failure;

@@ -5,6 +5,7 @@ mod audit;
 pub mod criterion;
 pub mod csv;
 pub mod definitions;
+mod discoveries;
 mod edit;
 mod error;
 pub mod expression;

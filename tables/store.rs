@@ -47,6 +47,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0017_downtime.sql"),
     include_str!("migrations/0018_diskless.sql"),
     include_str!("migrations/0019_circuits.sql"),
+    include_str!("migrations/0020_discovery.sql"),
 ];
 
 /// From this many keys on a table is read through instead of looked up key by key.

@@ -8,6 +8,9 @@
 //!     GET  /node/MAC/file/NAME     what only this node may have          (token); its ssh host key is made when it is asked for first
 //!     GET  /node/MAC/postscripts?token=TOKEN      what runs on it once it is up
 //!     GET  /node/MAC/install/TOKEN/NAME           what its installer is to do
+//!     GET  /node/MAC/step?token=TOKEN            what the maintenance system is to do
+//!     GET  /node/MAC/done?token=TOKEN&id=STEP    that it has done it
+//!     POST /discover/MAC           what a machine is that nobody knows
 //!     GET  /image/IMAGE/NAME       files of an image
 //!     GET  /media/IMAGE/NAME       packages of an image, for installers
 //!     GET  /genesis/NAME           the maintenance system
@@ -18,6 +21,7 @@
 mod accept;
 mod content;
 mod limits;
+mod maintenance;
 mod neighbour;
 mod provision;
 mod range;
@@ -43,11 +47,13 @@ use tables::Node;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
+use crate::discovery::Director;
 use crate::hostkey;
 use crate::mac::Mac;
 use crate::root::{self, Opened, Refused, Root};
 use crate::script::{self, Around, State, Templates};
 use limits::Limits;
+use maintenance::{Discovery, Query};
 use route::Route;
 use token::{Purpose, Tokens};
 
@@ -97,6 +103,7 @@ pub struct Server {
     tokens: Tokens,
     shares: BTreeMap<String, Root>,
     limits: Limits,
+    discovery: Option<Discovery>,
 }
 
 /// Who asks, and under which of our addresses.
@@ -116,7 +123,7 @@ impl Server {
             ("genesis".to_owned(), Root::new([home.join("genesis")])),
             ("loader".to_owned(), Root::new(root::loaders())),
         ]);
-        Ok(Self { home: home.to_owned(), site, templates, tokens, shares, limits: Limits::new() })
+        Ok(Self { home: home.to_owned(), site, templates, tokens, shares, limits: Limits::new(), discovery: None })
     }
 
     /// Serves also the files of `root` under `/NAME/`, to everybody.
@@ -124,6 +131,12 @@ impl Server {
     pub fn share(mut self, name: &str, root: Root) -> Self {
         self.shares.insert(name.to_owned(), root);
         self
+    }
+
+    /// Has machines that nobody knows be discovered, and chains of nodes be followed.
+    #[must_use]
+    pub fn directed(self, director: Arc<dyn Director>) -> Self {
+        Self { discovery: Some(Discovery::new(director)), ..self }
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>, ends: Ends) -> Answer {
@@ -144,6 +157,8 @@ impl Server {
                 waiting(move || self.told(mac, bearer(&head.headers), &word)).await
             }
             Route::Status(_) => not_allowed("POST"),
+            Route::Discover(mac) if head.method == Method::POST => self.discover(mac, ends, body).await,
+            Route::Discover(_) => not_allowed("POST"),
             Route::Callback(mac, word) if head.method == Method::GET => {
                 let token = asked_with(&head.uri);
                 waiting(move || self.told(mac, token, &word)).await
@@ -154,6 +169,14 @@ impl Server {
             Route::Script(mac) => {
                 let begins = head.method == Method::GET;
                 waiting(move || self.script(mac, ends, begins)).await
+            }
+            Route::Step(mac) => {
+                let query = Query::of(&head.uri);
+                waiting(move || self.step(mac, &query)).await
+            }
+            Route::Done(mac) => {
+                let query = Query::of(&head.uri);
+                waiting(move || self.done(mac, &query)).await
             }
             Route::Own(mac, name) => waiting(move || self.own(mac, &name, &head.headers)).await,
             Route::Postscripts(mac) => {
@@ -176,10 +199,15 @@ impl Server {
     /// The script of a machine. Fetching it is where a boot begins: the node gets a token, and its status follows. Not so
     /// while it is up: whoever is on it can ask, too.
     fn script(&self, mac: Mac, ends: Ends, begins: bool) -> Answer {
-        let node = match self.site.node_of(mac) {
+        let mut node = match self.site.node_of(mac) {
             Ok(node) => node,
             Err(error) => return unavailable(&error),
         };
+        if let Some(known) = node.as_ref().filter(|node| begins && neighbour::is_at(node, mac, ends.client.ip()))
+            && let Some(further) = self.begun(mac, known)
+        {
+            node = Some(further);
+        }
         let (client, server) = (ends.client.ip(), address(ends.ours));
         let known = node.as_ref().filter(|node| begins && neighbour::is_at(node, mac, client));
         // What was installed has yet to say that it is up, with the token of the installation.
@@ -222,18 +250,23 @@ impl Server {
             Err(code) => return status(code),
         };
         let name = node.name();
-        if word == "installed" && provision::is_installed(&node) {
-            if let Err(error) = self.site.installed(name) {
-                return unavailable(&error);
-            }
+        if word == "installed"
+            && provision::is_installed(&node)
+            && let Err(error) = self.site.installed(name)
+        {
+            return unavailable(&error);
         }
         if let Err(error) = self.site.record(name, word) {
             return unavailable(&error);
         }
         info!(node = name, status = word, "http: status");
-        // Of one that has failed to do all that was to be done the same holds: somebody may be on it.
-        if matches!(word, "booted" | "failed") {
+        // Of one that has failed to do all that was to be done the same holds: somebody may be on it. In the maintenance system
+        // nobody is, and it asks what comes then.
+        if word == "booted" || word == "failed" && !State::of(&node).is_maintenance() {
             self.tokens.is_up(name);
+        }
+        if word == "booted" {
+            self.came_up(name, mac);
         }
         empty(StatusCode::NO_CONTENT)
     }

@@ -12,11 +12,14 @@ use crate::mac::Mac;
 /// Whether who calls from that address is the node with that MAC address.
 pub(super) fn is_at(node: &Node, mac: Mac, client: IpAddr) -> bool {
     let own = node.get("ip").and_then(|ip| ip.parse::<IpAddr>().ok());
-    own == Some(client) || {
-        // IPv4 only; there is no such file without it.
-        let table = std::fs::read_to_string("/proc/net/arp").unwrap_or_default();
-        neighbour(&table, client) == Some(mac)
-    }
+    own == Some(client) || is_beside(mac, client)
+}
+
+/// Whether the kernel has found that MAC address at that address.
+pub(super) fn is_beside(mac: Mac, client: IpAddr) -> bool {
+    // IPv4 only; there is no such file without it.
+    let table = std::fs::read_to_string("/proc/net/arp").unwrap_or_default();
+    neighbour(&table, client) == Some(mac)
 }
 
 /// Who has an address, from the text of `/proc/net/arp`: address, kind, flags, MAC address, mask, interface.

@@ -13,6 +13,12 @@ pub(super) enum Route {
     Status(Mac),
     /// The same for what can do no more than ask for an address, which then has the word in it.
     Callback(Mac, String),
+    /// What the node is to do now.
+    Step(Mac),
+    /// A node has done its step.
+    Done(Mac),
+    /// A machine tells what it is.
+    Discover(Mac),
     /// A file for one node only.
     Own(Mac, String),
     /// What runs on a node once it has booted.
@@ -37,6 +43,9 @@ impl Route {
             ["node", mac] => Self::Script(mac.parse().ok()?),
             ["node", mac, "status"] => Self::Status(mac.parse().ok()?),
             ["node", mac, "status", word] => Self::Callback(mac.parse().ok()?, word.to_owned()),
+            ["node", mac, "step"] => Self::Step(mac.parse().ok()?),
+            ["node", mac, "done"] => Self::Done(mac.parse().ok()?),
+            ["discover", mac] => Self::Discover(mac.parse().ok()?),
             ["node", mac, "file", ref name @ ..] if !name.is_empty() => Self::Own(mac.parse().ok()?, name.join("/")),
             // Below a directory of an image there may be its root, with all that is secret in it.
             // No image has a name that leads out of the directory of them all.
@@ -48,7 +57,7 @@ impl Route {
                 Self::Install(mac.parse().ok()?, token.to_owned(), name.to_owned())
             }
             ["media", image, ref name @ ..] if !name.is_empty() => Self::Media(image.to_owned(), name.join("/")),
-            ["node" | "image" | "media", ..] => return None,
+            ["node" | "image" | "media" | "discover", ..] => return None,
             // What firmware asks for that boots by HTTP.
             [loader] => Self::Shared("loader".to_owned(), loader.to_owned()),
             [share, ref name @ ..] => Self::Shared(share.to_owned(), name.join("/")),
@@ -104,6 +113,9 @@ mod tests {
         check("/node/52-54-00-77-00-00/install/TOKEN/preseed.cfg", Some(preseed));
         check("/media/deb12/dists/x", Some(Route::Media("deb12".into(), "dists/x".into())));
         check("/media/deb12", None);
+        check("/node/52-54-00-77-00-00/step", Some(Route::Step(mac)));
+        check("/node/52-54-00-77-00-00/done", Some(Route::Done(mac)));
+        check("/discover/52-54-00-77-00-00", Some(Route::Discover(mac)));
         check("/snponly.efi", Some(Route::Shared("loader".into(), "snponly.efi".into())));
         check("/loader/snponly.efi", Some(Route::Shared("loader".into(), "snponly.efi".into())));
         check("/tftpboot/a/b", Some(Route::Shared("tftpboot".into(), "a/b".into())));
@@ -113,9 +125,20 @@ mod tests {
         for path in ["/image/../boot.key", "/image/%2e%2e/boot.key", "/image/./kernel", "/image/.made/kernel"] {
             check(path, None);
         }
-        for path in
-            ["", "/", "/node", "/image", "/node/n1", "/node/52-54-00-77-00-00/x", "/image/deb12", "/%", "/%f", "/%ff/x"]
-        {
+        for path in [
+            "",
+            "/",
+            "/node",
+            "/image",
+            "/discover",
+            "/discover/x",
+            "/node/n1",
+            "/node/52-54-00-77-00-00/x",
+            "/image/deb12",
+            "/%",
+            "/%f",
+            "/%ff/x",
+        ] {
             check(path, None);
         }
     }

@@ -1,6 +1,7 @@
 //! What the server asks of the site: who has a MAC address, where files are, and where to write down what nodes say.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tables::{Node, Origin, Result, Row, Select, Tables, nics, schema};
@@ -17,6 +18,9 @@ pub trait Site: Send + Sync + 'static {
 
     /// The row of table linuximage that says where the files of an image are.
     fn image(&self, name: &str) -> Result<Option<Row>>;
+
+    /// Whether DHCP has given that address to the card with that MAC address.
+    fn is_leased(&self, mac: Mac, address: IpAddr) -> Result<bool>;
 
     /// Writes down what a node does now.
     fn record(&self, node: &str, status: &'static str) -> Result<()>;
@@ -85,6 +89,12 @@ impl Site for LiveSite {
     fn image(&self, name: &str) -> Result<Option<Row>> {
         let table = schema::find("linuximage").expect("table linuximage is in the schema");
         Ok(self.tables.rows(table, Select::Keys(&[name]))?.pop())
+    }
+
+    fn is_leased(&self, mac: Mac, address: IpAddr) -> Result<bool> {
+        let table = schema::find("lease").expect("table lease is in the schema");
+        let row = self.tables.rows(table, Select::Keys(&[&address.to_string()]))?.pop();
+        Ok(row.and_then(|row| row.get("mac")?.parse().ok()) == Some(mac))
     }
 
     fn record(&self, node: &str, status: &'static str) -> Result<()> {

@@ -148,5 +148,8 @@ come_up() {
     done
 }
 
+# The maintenance system has no root: it does what it is told, and does not come back.
+[ ! -e /maintain ] || . /maintain
+
 come_up || give_up "no root"
 exec switch_root /root /sbin/init

@@ -1,4 +1,5 @@
-//! The initial RAM disk of diskless nodes: busybox, the modules that lead to the network, and a script (see its head).
+//! The initial RAM disk of diskless nodes: busybox, the modules that lead to the network, and a script (see its head). With one script
+//! more it is all of the maintenance system.
 
 use crate::image::cpio::Archive;
 use crate::image::modules::Module;
@@ -6,6 +7,7 @@ use crate::image::modules::Module;
 const INIT: &str = include_str!("init.sh");
 const DHCP: &str = include_str!("dhcp.sh");
 const BOOTED: &str = include_str!("booted.sh");
+const MAINTAIN: &str = include_str!("maintain.sh");
 
 /// A module with the content of its file, unpacked.
 #[derive(Debug)]
@@ -16,6 +18,20 @@ pub struct Loaded {
 
 /// The archive for the kernel, not packed. `busybox` has to run without libraries.
 pub fn initramfs(busybox: &[u8], modules: &[Loaded]) -> Vec<u8> {
+    archive(busybox, modules).finish()
+}
+
+/// The same for the maintenance system, with further programs by their names.
+pub fn maintenance(busybox: &[u8], modules: &[Loaded], programs: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = archive(busybox, modules);
+    archive.file("maintain", 0o644, MAINTAIN.as_bytes());
+    for (name, content) in programs {
+        archive.file(&format!("bin/{name}"), 0o755, content);
+    }
+    archive.finish()
+}
+
+fn archive(busybox: &[u8], modules: &[Loaded]) -> Archive {
     let mut archive = Archive::default();
     for directory in ["bin", "dev", "modules"] {
         archive.directory(directory);
@@ -34,7 +50,7 @@ pub fn initramfs(busybox: &[u8], modules: &[Loaded]) -> Vec<u8> {
     for loaded in modules {
         archive.file(&format!("modules/{}", loaded.module.file_name()), 0o644, &loaded.content);
     }
-    archive.finish()
+    archive
 }
 
 /// Whether a program runs without libraries of the system: it is an ELF file that names no loader (PT_INTERP).
@@ -59,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_scripts_are_scripts() {
-        for script in [INIT, DHCP, BOOTED] {
+        for script in [INIT, DHCP, BOOTED, MAINTAIN] {
             let shell = Command::new("sh").args(["-n", "-c", script]).output().unwrap();
             assert!(shell.status.success(), "{}", String::from_utf8_lossy(&shell.stderr));
         }

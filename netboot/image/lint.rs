@@ -216,7 +216,7 @@ fn leftovers(view: &impl View, findings: &mut Vec<Finding>) {
         find(findings, "placeholders", false, "it has files that an engine writes", Fix::Remove(placeholders));
     }
     if view.text("/etc/hosts").is_none_or(|text| !text.contains("127.0.0.1")) {
-        find(findings, "hosts", false, "/etc/hosts has no localhost", Fix::Hand("write '127.0.0.1 localhost' into it"));
+        find(findings, "hosts", false, "/etc/hosts has no localhost", Fix::Packages(&["netbase"]));
     }
 }
 

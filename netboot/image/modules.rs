@@ -26,6 +26,23 @@ pub const NETWORKS: &[&str] = &[
 /// Without these there is no root.
 pub const ROOT: &[&str] = &["loop", "squashfs", "overlay"];
 
+/// What the maintenance system takes along where a kernel has it, to see disks and the BMC.
+pub const HARDWARE: &[&str] = &[
+    "sd_mod",
+    "ahci",
+    "ata_piix",
+    "nvme",
+    "virtio_blk",
+    "virtio_scsi",
+    "megaraid_sas",
+    "mpt3sas",
+    "smartpqi",
+    "aacraid",
+    "hpsa",
+    "ipmi_si",
+    "ipmi_devintf",
+];
+
 /// A module to be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {

@@ -64,7 +64,7 @@ pub fn write(templates: &Templates, node: Option<&Node>, around: &Around<'_>) ->
     let state = State::of(node);
     let template = match &state {
         State::Image { .. } => "image.ipxe",
-        State::Boot => "disk.ipxe",
+        State::Boot | State::Reboot => "disk.ipxe",
         State::Offline => "offline.ipxe",
         State::Shell if !around.genesis => "shell.ipxe",
         maintenance if !around.genesis => return Err(Error::NoGenesis(maintenance.to_string())),

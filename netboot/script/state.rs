@@ -23,6 +23,10 @@ pub enum State {
     /// An archive of that address, run in the maintenance system.
     Runimage(String),
     Discover,
+    /// Once more through the firmware, and then what comes next.
+    Reboot,
+    /// Off, by the maintenance system; what comes next waits until somebody switches it on.
+    Shutdown,
 }
 
 /// How an image is used (`osimage.provmethod`).
@@ -70,6 +74,8 @@ impl State {
             "standby" => Self::Standby,
             "offline" => Self::Offline,
             "discover" => Self::Discover,
+            "reboot" => Self::Reboot,
+            "shutdown" => Self::Shutdown,
             _ => Self::Image { method: Method::parse(word)?, what: rest.trim().to_owned() },
         })
     }
@@ -77,8 +83,8 @@ impl State {
     /// Whether it needs the maintenance system.
     pub fn is_maintenance(&self) -> bool {
         match self {
-            Self::Shell | Self::Standby | Self::Runcmd(_) | Self::Runimage(_) | Self::Discover => true,
-            Self::Image { .. } | Self::Boot | Self::Offline => false,
+            Self::Shell | Self::Standby | Self::Runcmd(_) | Self::Runimage(_) | Self::Discover | Self::Shutdown => true,
+            Self::Image { .. } | Self::Boot | Self::Offline | Self::Reboot => false,
         }
     }
 
@@ -91,7 +97,27 @@ impl State {
             Self::Runcmd(_) => "configuring",
             Self::Standby => "standingby",
             Self::Shell => "shell",
-            Self::Boot | Self::Offline | Self::Runimage(_) => "booting",
+            Self::Shutdown => "powering-off",
+            Self::Boot | Self::Offline | Self::Runimage(_) | Self::Reboot => "booting",
+        }
+    }
+
+    /// Whether somebody hears of its end, so that another can follow.
+    pub fn ends(&self) -> bool {
+        match self {
+            Self::Image { .. } | Self::Shell | Self::Runcmd(_) | Self::Runimage(_) | Self::Reboot | Self::Shutdown => {
+                true
+            }
+            Self::Boot | Self::Standby | Self::Offline | Self::Discover => false,
+        }
+    }
+
+    /// What a node does when that is over and nothing else was said; None if it does the same again.
+    pub fn afterwards(&self) -> Option<Self> {
+        match self {
+            Self::Runcmd(_) | Self::Runimage(_) => Some(Self::Standby),
+            Self::Reboot | Self::Shutdown => Some(Self::Boot),
+            _ => None,
         }
     }
 }
@@ -107,6 +133,8 @@ impl fmt::Display for State {
             Self::Runcmd(command) => write!(out, "runcmd={command}"),
             Self::Runimage(address) => write!(out, "runimage={address}"),
             Self::Discover => out.write_str("discover"),
+            Self::Reboot => out.write_str("reboot"),
+            Self::Shutdown => out.write_str("shutdown"),
         }
     }
 }
@@ -129,11 +157,13 @@ mod tests {
             ("runcmd=a b=c", "configuring"),
             ("runimage=http://x/y.tgz", "booting"),
             ("discover", "discovering"),
+            ("reboot", "booting"),
+            ("shutdown", "powering-off"),
         ] {
             let state = State::parse(text).unwrap();
             assert_eq!((state.to_string().as_str(), state.status()), (text, status));
         }
-        for text in ["", "bogus", "reboot", "x=y"] {
+        for text in ["", "bogus", "x=y"] {
             assert_eq!(State::parse(text), None, "{text}");
         }
     }

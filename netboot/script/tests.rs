@@ -94,7 +94,7 @@ fn the_maintenance_system_does_the_rest() {
     #runcmd=bmcsetup -x
     echo xcrane: n1 boots the maintenance system for runcmd=bmcsetup -x
     iseq ${buildarch} arm64 && set arch aarch64 || set arch x86_64
-    kernel http://10.0.0.1:8080/genesis/kernel.${arch} quiet xcatd=10.0.0.1 "destiny=runcmd=bmcsetup -x" BOOTIF=01-52-54-00-77-00-00 xcrane.node=n1 xcrane.token=TOKEN xcrane.callback=http://10.0.0.1:8080/node/52-54-00-77-00-00/status/booted?token=TOKEN initrd=initrd.${arch} || goto failed
+    kernel http://10.0.0.1:8080/genesis/kernel.${arch} quiet xcatd=10.0.0.1 "destiny=runcmd=bmcsetup -x" xcrane.server=http://10.0.0.1:8080 console=tty0 console=ttyS0,115200n8 BOOTIF=01-52-54-00-77-00-00 xcrane.node=n1 xcrane.token=TOKEN xcrane.callback=http://10.0.0.1:8080/node/52-54-00-77-00-00/status/booted?token=TOKEN initrd=initrd.${arch} || goto failed
     initrd http://10.0.0.1:8080/genesis/initrd.${arch} || goto failed
     boot || goto failed
     :failed

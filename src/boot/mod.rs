@@ -1,5 +1,6 @@
 //! What nodes do when they boot over the network: what `nodeset` is told, and what that comes to in the tables.
 
+mod follow;
 mod provision;
 mod scripts;
 mod steps;
@@ -19,13 +20,14 @@ use crate::context::Context;
 use crate::diskless::root::keys;
 use crate::failure::Failure;
 
+pub(crate) use follow::follow;
 pub(crate) use provision::{Provision, after_help};
 pub(crate) use scripts::{Scripts, http_port};
-pub(crate) use steps::Step;
+pub(crate) use steps::{Step, Steps};
 
 /// What nodes are to do, with all that the tables and files say of it.
 pub(crate) struct Wanted<'t> {
-    step: Step,
+    steps: Steps,
     /// By image, what nodes get that boot it.
     images: BTreeMap<String, Image>,
     scripts: Scripts<'t>,
@@ -41,26 +43,42 @@ struct Image {
 
 impl<'t> Wanted<'t> {
     /// Looks up the image that is named or, where none is, those that the nodes mean. One that does not fit is an error.
-    pub(crate) fn new(cx: &'t Context, home: &Path, step: Step, nodes: &[Node]) -> Result<Self, Failure> {
-        let tables = cx.tables()?;
-        if step.needs_genesis() && !has_genesis(home) {
+    pub(crate) fn new(cx: &'t Context, home: &Path, steps: Steps, nodes: &[Node]) -> Result<Self, Failure> {
+        Self::with_keys(cx.tables()?, keys(&cx.settings()?), home, steps, nodes)
+    }
+
+    /// The same, where the keys are known that open root's account on nodes that are installed.
+    pub(crate) fn with_keys(
+        tables: &'t Tables,
+        keys: Vec<String>,
+        home: &Path,
+        steps: Steps,
+        nodes: &[Node],
+    ) -> Result<Self, Failure> {
+        if steps.all().iter().any(Step::needs_genesis) && !has_genesis(home) {
             let place = home.join("genesis");
             return Err(Failure::refused(format!("there is no maintenance system in {}", place.display()))
-                .hint("it takes two files there: kernel.x86_64 and initrd.x86_64"));
+                .hint("make it with: mknb x86_64"));
         }
-        let mut names: Vec<String> = match &step {
-            Step::Image(Some(name)) => vec![name.clone()],
-            Step::Image(None) => nodes.iter().filter_map(|node| node.get("provmethod")).map(str::to_owned).collect(),
-            Step::State(_) => Vec::new(),
-        };
-        names.sort_unstable();
-        names.dedup();
+        // All of them are looked up before the first is done.
         let mut images = BTreeMap::new();
-        for name in names {
-            let image = Image::find(tables, home, &name, &step)?;
-            images.insert(name, image);
+        for step in steps.all().iter().rev() {
+            let mut names: Vec<&str> = match step {
+                Step::Image(Some(name)) => vec![name],
+                Step::Image(None) => nodes.iter().filter_map(|node| node.get("provmethod")).collect(),
+                Step::State(_) => Vec::new(),
+            };
+            names.sort_unstable();
+            names.dedup();
+            for name in names {
+                images.insert(name.to_owned(), Image::find(tables, home, name, step)?);
+            }
         }
-        Ok(Self { step, images, scripts: Scripts::new(tables, keys(&cx.settings()?))? })
+        Ok(Self { steps, images, scripts: Scripts::new(tables, keys)? })
+    }
+
+    fn step(&self) -> &Step {
+        self.steps.first()
     }
 
     /// Why a node cannot do that. Its script is written as it will be: a node that is reset and then gets none stands still.
@@ -68,12 +86,12 @@ impl<'t> Wanted<'t> {
         if node.get("mgt") == Some("docker") {
             return Err(Failure::refused("it is a container, which does not boot over the network"));
         }
-        if self.step != Step::State(State::Offline) && node.get("mac").is_none() {
+        if *self.step() != Step::State(State::Offline) && node.get("mac").is_none() {
             return Err(
                 Failure::refused("No MAC address available for this node").hint("set it with: chdef NODE mac=…")
             );
         }
-        if self.step.takes_own_image() && node.get("provmethod").is_none() {
+        if self.steps.all().iter().any(Step::takes_own_image) && node.get("provmethod").is_none() {
             return Err(Failure::refused("OS image name must be specified in nodetype.provmethod")
                 .hint("name it: nodeset NODE osimage=IMAGE"));
         }
@@ -90,7 +108,7 @@ impl<'t> Wanted<'t> {
 
     /// What the node does, as `nodeset stat` will say.
     pub(crate) fn state(&self, node: &Node) -> State {
-        match &self.step {
+        match self.step() {
             Step::State(state) => state.clone(),
             Step::Image(name) => {
                 let image = self.image(name.as_deref(), node);
@@ -131,10 +149,9 @@ impl<'t> Wanted<'t> {
     fn changes(&self, node: &Node) -> Vec<Assignment> {
         let mut changes = vec![
             Assignment::set("currstate", self.state(node).to_string()),
-            // What xCAT left of a chain is not what comes next.
-            Assignment::set("currchain", ""),
+            Assignment::set("currchain", self.steps.rest()),
         ];
-        if let Step::Image(name) = &self.step {
+        if let Step::Image(name) = self.step() {
             changes.extend(self.image(name.as_deref(), node).into_iter().flat_map(|image| image.changes.clone()));
         }
         changes
@@ -142,7 +159,7 @@ impl<'t> Wanted<'t> {
 
     /// The image that the node boots, if it does.
     fn image_of<'w>(&'w self, node: &'w Node) -> Option<&'w str> {
-        match &self.step {
+        match self.step() {
             Step::Image(Some(name)) => Some(name),
             Step::Image(None) => node.get("provmethod"),
             Step::State(_) => None,

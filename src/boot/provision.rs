@@ -9,7 +9,7 @@ use plugins::{BootDevice, BootOverride, Persistence, PowerAction};
 use tables::{Node, Select, Tables, noderange, schema};
 use tokio::time::{Instant, sleep};
 
-use super::{Step, Wanted};
+use super::{Steps, Wanted};
 use crate::commands::Shape;
 use crate::config;
 use crate::context::Context;
@@ -41,9 +41,9 @@ pub(crate) struct Provision {
     /// The nodes
     #[arg(value_name = "NODERANGE")]
     noderange: String,
-    /// What to boot, as nodeset takes it
+    /// What to boot, as nodeset takes it, several by comma
     #[arg(value_name = "STATE", default_value = "osimage")]
-    step: Step,
+    steps: Steps,
     /// By UEFI
     #[arg(short = 'u', long)]
     uefi: bool,
@@ -63,7 +63,7 @@ impl Provision {
         let nodes = cx.nodes(&self.noderange)?;
         self.check_wait(cx)?;
         let (tables, backends, format) = (cx.tables()?, cx.backends()?, self.shape.format());
-        let wanted = Wanted::new(cx, &config::home()?, self.step.clone(), &nodes)?;
+        let wanted = Wanted::new(cx, &config::home()?, self.steps.clone(), &nodes)?;
         cx.check(format, &nodes, |node| {
             wanted.check(node)?;
             backends.boot(node)?.check(node, Some(BootDevice::Network))?;
@@ -91,7 +91,7 @@ impl Provision {
     /// Refuses to wait for what nobody will say.
     fn check_wait(&self, cx: &Context) -> Result<(), Failure> {
         match self.wait {
-            Some(_) if !self.step.says_booted() => Err(Failure::refused(
+            Some(_) if !self.steps.says_booted() => Err(Failure::refused(
                 "--wait is for osimage, runcmd and runimage: who boots otherwise does not say when it is up",
             )),
             Some(_) if !cx.keeps_statuses()? => {
@@ -140,7 +140,7 @@ impl Provision {
                 }
                 let body = Body::Answer(Answer::line(status));
                 cx.ui.reply(self.shape.format(), Reply { node: Some(name.clone()), body });
-                if matches!(status, "booted" | "failed") {
+                if matches!(status, "booted" | "configured" | "failed") {
                     failed |= status == "failed";
                     waiting.remove(name);
                 }

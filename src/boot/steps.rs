@@ -1,5 +1,6 @@
-//! The words of `nodeset`: what to do at the next boot.
+//! The words of `nodeset` and of chains: what to do at the next boot, and what then.
 
+use std::fmt;
 use std::str::FromStr;
 
 use netboot::script::State;
@@ -12,18 +13,58 @@ pub(crate) enum Step {
     Image(Option<String>),
 }
 
-const FORM: &str = "states are osimage[=IMAGE], boot, offline, shell, standby, runcmd=COMMAND, runimage=URL";
+const FORM: &str =
+    "states are osimage[=IMAGE], boot, offline, shell, standby, runcmd=COMMAND, runimage=URL, reboot, shutdown";
+
+/// Steps that are done one after the other; there is one at least.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Steps(Vec<Step>);
+
+impl FromStr for Steps {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let steps = text.split(',').map(str::parse).collect::<Result<Vec<Step>, _>>()?;
+        match steps.split_last() {
+            Some((_, before)) if before.iter().any(|step| !step.ends()) => {
+                let stays: Vec<String> = before.iter().filter(|step| !step.ends()).map(ToString::to_string).collect();
+                Err(format!("nobody hears of the end of {}: it can only be the last", stays.join(", ")))
+            }
+            _ => Ok(Self(steps)),
+        }
+    }
+}
+
+impl From<State> for Steps {
+    fn from(state: State) -> Self {
+        Self(vec![Step::State(state)])
+    }
+}
+
+impl Steps {
+    pub(crate) fn first(&self) -> &Step {
+        &self.0[0]
+    }
+
+    pub(crate) fn all(&self) -> &[Step] {
+        &self.0
+    }
+
+    /// What comes after the first, as `chain.currchain` has it.
+    pub(crate) fn rest(&self) -> String {
+        self.0[1..].iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    }
+
+    /// Whether nodes that have done all of it say so, so that somebody can wait for that.
+    pub(crate) fn says_booted(&self) -> bool {
+        self.0.last().is_some_and(Step::says_booted)
+    }
+}
 
 impl FromStr for Step {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // Nothing tells us when a step is done: the second would never come, and the first at every boot.
-        if text.contains(',') {
-            return Err("several by comma would not be done one after the other: \
-                        set the first, and the next when that is done"
-                .to_owned());
-        }
         let text = text.trim();
         match text.split_once('=').map_or((text, None), |(word, value)| (word, Some(value.trim()))) {
             ("osimage", None) => Ok(Self::Image(None)),
@@ -42,7 +83,24 @@ impl FromStr for Step {
     }
 }
 
+impl fmt::Display for Step {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::State(state) => state.fmt(out),
+            Self::Image(None) => out.write_str("osimage"),
+            Self::Image(Some(name)) => write!(out, "osimage={name}"),
+        }
+    }
+}
+
 impl Step {
+    fn ends(&self) -> bool {
+        match self {
+            Self::State(state) => state.ends(),
+            Self::Image(_) => true,
+        }
+    }
+
     /// Whether nodes boot the images of their definitions.
     pub(crate) fn takes_own_image(&self) -> bool {
         *self == Self::Image(None)
@@ -78,11 +136,21 @@ mod tests {
         let wrong = |text: &str| text.parse::<Step>().unwrap_err();
         assert!(wrong("netboot=x").contains("words of old"));
         assert_eq!(wrong("runcmd="), "runcmd= needs a value: runcmd=…");
-        for text in ["runcmd=bmcsetup,osimage", "boot,", "osimage=deb12, boot", ","] {
-            assert!(wrong(text).contains("one after the other"), "{text}");
-        }
-        for text in ["", "bogus", "osimage=", "discover", "boot=x", "stat"] {
+        for text in ["", "bogus", "osimage=", "discover", "boot=x", "stat", "boot,boot"] {
             assert!(wrong(text).contains("is no state; states are osimage[=IMAGE], "), "{text}");
         }
+    }
+    #[test]
+    fn steps_follow_each_other() {
+        let steps: Steps = "runcmd=bmcsetup -x, osimage=deb12 ,shutdown,osimage".parse().unwrap();
+        assert_eq!(steps.first(), &Step::State(State::Runcmd("bmcsetup -x".into())));
+        assert_eq!(steps.rest(), "osimage=deb12,shutdown,osimage");
+        assert!(steps.says_booted() && steps.all().len() == 4);
+        assert_eq!(steps.rest().parse::<Steps>().unwrap().rest(), "shutdown,osimage");
+        assert_eq!("standby".parse::<Steps>().unwrap().rest(), "");
+        let wrong = |text: &str| text.parse::<Steps>().unwrap_err();
+        assert_eq!(wrong("boot,osimage"), "nobody hears of the end of boot: it can only be the last");
+        assert!(wrong("runcmd=a,standby,shell,offline,boot").contains("standby, offline:"));
+        assert!(wrong("boot,").contains("is no state") && wrong("runcmd=echo a,b").contains("'b' is no state"));
     }
 }

@@ -5,7 +5,7 @@ use netboot::script::State;
 use tables::Node;
 
 use super::{Run, Shape};
-use crate::boot::{Scripts, Step, Wanted};
+use crate::boot::{Scripts, Steps, Wanted};
 use crate::config;
 use crate::context::Context;
 use crate::diskless::root::keys;
@@ -23,19 +23,24 @@ use crate::reply::{Answer, Body, Reply};
   shell             a shell in the maintenance system, or iPXE's own where there is none
   standby           wait in the maintenance system
   runcmd=COMMAND    run a command there; runimage=URL an archive
+  reboot            once more through the firmware
+  shutdown          off, by the maintenance system
   stat              show what is set
 
-It is one of these, and done at every boot until something else is set: a command is run anew each time. A node whose script
-cannot be written refuses all. An image is found in $XCRANE_HOME/images/IMAGE, where packimage puts it, or in
+Several by comma are done one after the other: the next begins when a command or an archive has succeeded, a shell was left, an
+image is up. The last stays, and is done at every boot until something else is set; after commands nodes stand by. boot, offline
+and standby can only be the last. A command that fails stops there, with nodelist.status failed.
+
+A node whose script cannot be written refuses all. An image is found in $XCRANE_HOME/images/IMAGE, where packimage puts it, or in
 linuximage.rootimgdir as xCAT lays it out; one with provmethod=install is installed to the disk: the kernel and RAM disk of the
 installer are looked for in linuximage.kerneldir and pkgdir (an installation medium), its answers are written when it asks for them,
 and when it is done the node boots from its disk. linuximage.boottarget names a kernel of table boottarget instead. The columns
 bootparams.kcmdline and addkcmdline may use {{ server }}, {{ name }} and {{ node.ATTRIBUTE }}. Templates of the scripts can be
-replaced in $XCRANE_HOME/boot; the maintenance system is $XCRANE_HOME/genesis/kernel.ARCH and initrd.ARCH.
+replaced in $XCRANE_HOME/boot; the maintenance system is made by mknb.
 
 Examples:
   nodeset rack1 osimage=debian12-x86_64-netboot-compute
-  nodeset n1 runcmd=bmcsetup
+  nodeset n1 runcmd=bmcsetup,osimage
   nodeset all stat -b
   nodeset n1 --show             the script that n1 would get now
   nodeset n1 boot --show        and after that, which is not written")]
@@ -43,7 +48,7 @@ pub(crate) struct Nodeset {
     /// The nodes
     #[arg(value_name = "NODERANGE")]
     noderange: String,
-    /// What to do, or stat
+    /// What to do, several by comma one after the other, or stat
     #[arg(value_name = "STATE", default_value = "stat")]
     state: Ask,
     /// Show the script that the nodes would get, and the answers of their installers; nothing is written
@@ -56,7 +61,7 @@ pub(crate) struct Nodeset {
 #[derive(Debug, Clone)]
 enum Ask {
     Stat,
-    Set(Step),
+    Set(Steps),
 }
 
 impl std::str::FromStr for Ask {
@@ -74,15 +79,15 @@ impl Run for Nodeset {
 
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
-        let step = match &self.state {
+        let steps = match &self.state {
             Ask::Stat if self.show => return self.scripts(cx, nodes).await,
             Ask::Stat => {
                 self.tell(cx, &nodes, State::of);
                 return Ok(Outcome::Done);
             }
-            Ask::Set(step) => step.clone(),
+            Ask::Set(steps) => steps.clone(),
         };
-        let wanted = Wanted::new(cx, &config::home()?, step, &nodes)?;
+        let wanted = Wanted::new(cx, &config::home()?, steps, &nodes)?;
         cx.check(self.shape.format(), &nodes, |node| wanted.check(node))?;
         if self.show {
             return self.scripts(cx, nodes.iter().map(|node| wanted.applied(node)).collect()).await;

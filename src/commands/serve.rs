@@ -31,6 +31,10 @@ With --user the program gives up root for good when its sockets are bound: that 
 directory and nodes/ there, and has no capability. Without it the program stays root, without any capability. Images, the maintenance
 system and templates must be readable for it.
 
+Where there is a maintenance system (mknb), a machine that no node has the MAC address of boots that, and tells what it is. It
+becomes the node that has its serial number, UUID, BMC or switch port in tables vpd, ipmi and switch, or the next of those that
+nodediscoverstart has named, and goes through the node's chain (table chain). All others wait: see nodediscoverls.
+
 Of table site: dhcpinterfaces (interfaces by comma), httpport (default 80), dhcplease (seconds, default 43200), domain, nameservers,
 forwarders (addresses by comma), ntpservers.
 

@@ -16,6 +16,7 @@ use plugins::chain;
 use tables::Tables;
 
 use super::Daemon;
+use crate::discovery::Registrar;
 use crate::failure::Failure;
 
 /// How long an answer may wait for a command that holds the database: a client asks again after a few seconds.
@@ -114,9 +115,10 @@ impl Services {
     }
 
     pub(crate) fn start_http(&mut self, port: u16) -> Result<(), Failure> {
-        let site = Arc::new(LiveSite::open(self.tables(PATIENCE)?, self.tables(PATIENCE)?)?.with_keys(self.keys.clone()));
+        let site =
+            Arc::new(LiveSite::open(self.tables(PATIENCE)?, self.tables(PATIENCE)?)?.with_keys(self.keys.clone()));
         let server = Server::new(&self.home, site).map_err(|error| Failure::refused(chain(&error)))?;
-        let server = Arc::new(server);
+        let server = Arc::new(server.directed(Arc::new(Registrar::open(&self.home, self.keys.clone(), PATIENCE)?)));
         for interface in &self.interfaces {
             let remedy = format!("another program has TCP port {port}; stop it, or chdef -t site httpport=8080");
             let listener =

@@ -210,8 +210,7 @@ pub(crate) fn import(
     }
     let failed = |error: io::Error| Failure::refused(format!("cannot write image {name}: {error}"));
     let is_packed = list.members.iter().any(|member| member.column.is_none());
-    let packed =
-        is_packed.then(|| Ok::<_, Failure>(Place::take(&published::directory(&images()?, &name))?)).transpose()?;
+    let packed = is_packed.then(|| Place::take(&published::directory(&images()?, &name))).transpose()?;
     let files = Place::take(&carried(&name)?)?;
     for aside in [Some(files.aside()), packed.as_ref().map(Place::aside)].into_iter().flatten() {
         fs::create_dir(aside).map_err(failed)?;

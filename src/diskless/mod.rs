@@ -6,6 +6,7 @@ pub(crate) mod bundle;
 mod dnf;
 pub(crate) mod import;
 pub(crate) mod inside;
+pub(crate) mod maintenance;
 mod mend;
 pub(crate) mod pack;
 mod place;

@@ -137,24 +137,8 @@ impl Image {
             false => wanted.extend(drivers.iter().map(|driver| (driver.trim_end_matches(".ko").to_owned(), true))),
         }
         wanted.extend(all(modules::ROOT, true));
-        let mut said = String::new();
-        for (name, must) in wanted {
-            match program::run(cx, modprobe(root, release, &name)).await {
-                Ok(output) => said.push_str(&String::from_utf8_lossy(&output)),
-                Err(failure)
-                    if must || !failure.hints.is_empty() || failure.outcome == crate::outcome::Outcome::Interrupted =>
-                {
-                    return Err(Failure { message: format!("image {}: {}", self.name, failure.message), ..failure });
-                }
-                Err(_) => (),
-            }
-        }
-        let mut loaded = Vec::new();
-        for module in modules::in_order(&said) {
-            within(root, Path::new(&module.path))?;
-            loaded.push(Loaded { content: content(cx, &module).await?, module });
-        }
-        Ok(loaded)
+        let loaded = load(cx, root, release, wanted).await;
+        loaded.map_err(|failure| Failure { message: format!("image {}: {}", self.name, failure.message), ..failure })
     }
 
     fn record(&self, cx: &Context, made: &Made, reason: Option<String>) -> Result<(), Failure> {
@@ -184,11 +168,39 @@ fn within(root: &Path, path: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-fn list(kernels: &[String]) -> String {
+/// Modules of a root's kernel with all that they need, in the order in which they are to be loaded. Those that must be there fail where
+/// they are not.
+pub(super) async fn load(
+    cx: &Context,
+    root: &Path,
+    release: &str,
+    wanted: Vec<(String, bool)>,
+) -> Result<Vec<Loaded>, Failure> {
+    let mut said = String::new();
+    for (name, must) in wanted {
+        match program::run(cx, modprobe(root, release, &name)).await {
+            Ok(output) => said.push_str(&String::from_utf8_lossy(&output)),
+            Err(failure)
+                if must || !failure.hints.is_empty() || failure.outcome == crate::outcome::Outcome::Interrupted =>
+            {
+                return Err(failure);
+            }
+            Err(_) => (),
+        }
+    }
+    let mut loaded = Vec::new();
+    for module in modules::in_order(&said) {
+        within(root, Path::new(&module.path))?;
+        loaded.push(Loaded { content: content(cx, &module).await?, module });
+    }
+    Ok(loaded)
+}
+
+pub(super) fn list(kernels: &[String]) -> String {
     if kernels.is_empty() { "none".to_owned() } else { kernels.join(", ") }
 }
 
-fn kernel(root: &Path, release: &str) -> Result<PathBuf, Failure> {
+pub(super) fn kernel(root: &Path, release: &str) -> Result<PathBuf, Failure> {
     let places = [root.join(format!("boot/vmlinuz-{release}")), root.join(format!("lib/modules/{release}/vmlinuz"))];
     let found = places.iter().find(|place| place.is_file()).cloned();
     found.ok_or_else(|| Failure::refused(format!("there is no {}", places[0].display())))
@@ -221,7 +233,7 @@ async fn content(cx: &Context, module: &Module) -> Result<Vec<u8>, Failure> {
 }
 
 /// That of the root if it has one: then the image is made of its packages alone.
-fn busybox(root: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn busybox(root: &Path) -> Result<Vec<u8>, Failure> {
     let places =
         [root.join("bin/busybox"), root.join("usr/bin/busybox"), "/bin/busybox".into(), "/usr/bin/busybox".into()];
     let mut found = places.iter().filter_map(|place| fs::read(place).ok());
@@ -229,7 +241,7 @@ fn busybox(root: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// The time in gzip's head is none, so that the same content is the same bytes.
-fn packed(archive: &[u8]) -> io::Result<Vec<u8>> {
+pub(super) fn packed(archive: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(archive)?;
     encoder.finish()

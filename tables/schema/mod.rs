@@ -6,6 +6,7 @@ mod boottarget;
 mod chain;
 mod circuit;
 mod containerimage;
+mod discoverydata;
 mod disklessimage;
 mod docker;
 mod dockerhost;
@@ -76,6 +77,7 @@ pub const ALL: &[&Table] = &[
     &chain::TABLE,
     &circuit::TABLE,
     &containerimage::TABLE,
+    &discoverydata::TABLE,
     &disklessimage::TABLE,
     &docker::TABLE,
     &dockerhost::TABLE,

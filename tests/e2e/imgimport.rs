@@ -82,7 +82,7 @@ fn a_container_image_boots() {
     app: hostkeys: nothing makes a node a key for sshd; write the files that diskless roots get
     app: leftovers: it has files that are for containers; remove /.dockerenv
     app: placeholders: it has files that an engine writes; remove /etc/hostname /etc/resolv.conf
-    app: hosts: /etc/hosts has no localhost; write '127.0.0.1 localhost' into it
+    app: hosts: /etc/hosts has no localhost; install netbase
     ");
     assert!(!lab.state().join("roots/app/rootimg").exists());
 
@@ -139,14 +139,14 @@ fn what_is_no_root_is_refused() {
     busybox: login: root has neither a password nor a key; write the files that diskless roots get
     busybox: machine-id: there is no /etc/machine-id to be filled in; write the files that diskless roots get
     busybox: fstab: there is no /etc/fstab; write the files that diskless roots get
-    busybox: hosts: /etc/hosts has no localhost; write '127.0.0.1 localhost' into it
+    busybox: hosts: /etc/hosts has no localhost; install netbase
     ------- stderr -------
     Hint: mend it with --fix, or make it as it is with --as-is
     [exit status: 2]
     $ imgimport docker://./busybox.tar --fix
     ------- stderr -------
     Error: image busybox: osvers is ''; known are debian11, debian12, debian13, ubuntu20.04, ubuntu22.04, ubuntu24.04, and rocky, alma, rhels, centos with a release
-    Hint: only of Debian and Ubuntu packages can be added; put what stands for linux-image-amd64 systemd-sysv udev kmod systemd util-linux openssh-server into the container image
+    Hint: only of Debian and Ubuntu packages can be added; put what stands for linux-image-amd64 systemd-sysv udev kmod systemd util-linux openssh-server netbase into the container image
     Hint: a kernel can come from another image: --kernel-of OSIMAGE
     [exit status: 1]
     $ imgimport docker://./nowhere.tar
@@ -185,7 +185,7 @@ fn what_is_no_root_is_refused() {
     box: login: root has neither a password nor a key; write the files that diskless roots get
     box: machine-id: there is no /etc/machine-id to be filled in; write the files that diskless roots get
     box: fstab: there is no /etc/fstab; write the files that diskless roots get
-    box: hosts: /etc/hosts has no localhost; write '127.0.0.1 localhost' into it
+    box: hosts: /etc/hosts has no localhost; install netbase
     box: made of 272 files, 1.8M, kernel none
     $ lsdef -t osimage
     box  (osimage)

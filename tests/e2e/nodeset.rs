@@ -106,7 +106,7 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         nodeset rack1 runcmd=bmcsetup
         nodeset rack1 install=deb12
         nodeset rack1 bogus
-        nodeset rack1 runcmd=bmcsetup,osimage
+        nodeset rack1 boot,osimage
         chdef n2 addkcmdline='a || b'
         nodeset rack1 osimage=deb12
         rm $XCRANE_HOME/images/deb12/sha256sums $XCRANE_HOME/images/deb12/initrd
@@ -137,7 +137,7 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
     $ nodeset rack1 runcmd=bmcsetup
     ------- stderr -------
     Error: there is no maintenance system in $XCRANE_HOME/genesis
-    Hint: it takes two files there: kernel.x86_64 and initrd.x86_64
+    Hint: make it with: mknb x86_64
     [exit status: 1]
     $ nodeset rack1 install=deb12
     ------- stderr -------
@@ -147,13 +147,13 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
     [exit status: 2]
     $ nodeset rack1 bogus
     ------- stderr -------
-    error: invalid value 'bogus' for '[STATE]': 'bogus' is no state; states are osimage[=IMAGE], boot, offline, shell, standby, runcmd=COMMAND, runimage=URL
+    error: invalid value 'bogus' for '[STATE]': 'bogus' is no state; states are osimage[=IMAGE], boot, offline, shell, standby, runcmd=COMMAND, runimage=URL, reboot, shutdown
 
     For more information, try '--help'.
     [exit status: 2]
-    $ nodeset rack1 runcmd=bmcsetup,osimage
+    $ nodeset rack1 boot,osimage
     ------- stderr -------
-    error: invalid value 'runcmd=bmcsetup,osimage' for '[STATE]': several by comma would not be done one after the other: set the first, and the next when that is done
+    error: invalid value 'boot,osimage' for '[STATE]': nobody hears of the end of boot: it can only be the last
 
     For more information, try '--help'.
     [exit status: 2]
@@ -173,7 +173,7 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
     1 object definitions have been created or modified.
     $ nodeset n1 osimage=deb12
     ------- stderr -------
-    Error: image deb12 has provmethod=install, which is not served: only netboot is
+    Error: image deb12 lacks the kernel and the RAM disk of an installer in $XCRANE_HOME/images/deb12
     [exit status: 1]
     $ nodeset n3 offline
     n3: offline
@@ -191,20 +191,24 @@ fn the_maintenance_system_and_templates_of_the_site() {
     fs::create_dir_all(lab.state().join("boot")).unwrap();
     fs::write(lab.state().join("boot/disk.ipxe"), "#!ipxe\necho {{ name }} in {{ node.groups }}\n").unwrap();
     assert_snapshot!(session(&lab, "
-        nodeset n1 runcmd=bmcsetup
+        nodeset n1 runcmd=bmcsetup,osimage=deb12
+        nodels n1 chain.currchain
         nodeset n1 --show
         nodeset n1 shell
+        nodels n1 chain.currchain
         nodeset n2 boot --show
         nodeset n3 --show
     "), @r#"
-    $ nodeset n1 runcmd=bmcsetup
+    $ nodeset n1 runcmd=bmcsetup,osimage=deb12
     n1: runcmd=bmcsetup
+    $ nodels n1 chain.currchain
+    n1: osimage=deb12
     $ nodeset n1 --show
     n1: #!ipxe
     n1: #runcmd=bmcsetup
     n1: echo xcrane: n1 boots the maintenance system for runcmd=bmcsetup
     n1: iseq ${buildarch} arm64 && set arch aarch64 || set arch x86_64
-    n1: kernel http://10.0.0.1/genesis/kernel.${arch} quiet xcatd=10.0.0.1 "destiny=runcmd=bmcsetup" console=tty0 console=ttyS0,115200n8 BOOTIF=01-52-54-00-00-00-01 xcrane.node=n1 xcrane.token=TOKEN xcrane.callback=http://10.0.0.1/node/52-54-00-00-00-01/status/booted?token=TOKEN initrd=initrd.${arch} || goto failed
+    n1: kernel http://10.0.0.1/genesis/kernel.${arch} quiet xcatd=10.0.0.1 "destiny=runcmd=bmcsetup" xcrane.server=http://10.0.0.1 console=tty0 console=ttyS0,115200n8 BOOTIF=01-52-54-00-00-00-01 xcrane.node=n1 xcrane.token=TOKEN xcrane.callback=http://10.0.0.1/node/52-54-00-00-00-01/status/booted?token=TOKEN initrd=initrd.${arch} || goto failed
     n1: initrd http://10.0.0.1/genesis/initrd.${arch} || goto failed
     n1: boot || goto failed
     n1: :failed
@@ -214,6 +218,8 @@ fn the_maintenance_system_and_templates_of_the_site() {
     n1: chain --replace --autofree http://10.0.0.1/node/52-54-00-00-00-01 || goto failed
     $ nodeset n1 shell
     n1: shell
+    $ nodels n1 chain.currchain
+    n1: 
     $ nodeset n2 boot --show
     n2: #!ipxe
     n2: echo n2 in rack1,all
@@ -229,7 +235,8 @@ fn a_system_is_installed_to_the_disk() {
     let lab = site();
     let installer = lab.home().join("installer");
     fs::create_dir_all(&installer).unwrap();
-    let define = "mkdef -t osimage inst imagetype=linux provmethod=install osvers=debian12 osarch=x86_64 profile=compute";
+    let define =
+        "mkdef -t osimage inst imagetype=linux provmethod=install osvers=debian12 osarch=x86_64 profile=compute";
     lab.run(&format!("{define} kerneldir={}", installer.display())).success();
     assert_snapshot!(session(&lab, "
         nodeset n1 osimage=inst
@@ -237,8 +244,36 @@ fn a_system_is_installed_to_the_disk() {
         chtab key=system passwd.username=root passwd.password=cluster
         nodeset n1 osimage=inst
         chtab key=system passwd.username=root passwd.password='$6$0123456789abcdef$hash'
-        nodeset n1 osimage=inst --show
+        nodeset n1 osimage=inst --show | grep -E '== |kernel|password-crypted|status/installed'
         nodeset n1 osimage=inst
         lsdef n1 -i kernel,initrd,kcmdline,currstate
-    "), @"");
+    "), @r#"
+    $ nodeset n1 osimage=inst
+    ------- stderr -------
+    Error: image inst lacks the kernel and the RAM disk of an installer in $XCRANE_HOME/images/inst and $HOME/installer and $HOME/installer/
+    [exit status: 1]
+    $ touch installer/linux installer/initrd.gz
+    $ chtab key=system passwd.username=root passwd.password=cluster
+    $ nodeset n1 osimage=inst
+    ------- stderr -------
+    n1: Error: the password of root in table passwd (key system) is not a hash
+    Error: nothing was done: n1 cannot be served as defined
+    Hint: make one with openssl passwd -6, and put it there with tabedit passwd
+    [exit status: 1]
+    $ chtab key=system passwd.username=root passwd.password='$6$0123456789abcdef$hash'
+    $ nodeset n1 osimage=inst --show | grep -E '== |kernel|password-crypted|status/installed'
+    n1: kernel http://10.0.0.1/image/inst/linux auto=true priority=critical url=http://10.0.0.1/node/52-54-00-00-00-01/install/TOKEN/preseed.cfg hostname=n1 console=tty0 console=ttyS0,115200n8 BOOTIF=01-52-54-00-00-00-01 xcrane.node=n1 xcrane.token=TOKEN xcrane.callback=http://10.0.0.1/node/52-54-00-00-00-01/status/booted?token=TOKEN initrd=initrd.gz || goto failed
+    n1: == preseed.cfg
+    n1: d-i passwd/root-password-crypted password ***
+    n1: == finish.sh
+    n1: get -o /dev/null "$node/status/installed?token=$token"
+    $ nodeset n1 osimage=inst
+    n1: install debian12-x86_64-compute
+    $ lsdef n1 -i kernel,initrd,kcmdline,currstate
+    Object name: n1
+        currstate=install debian12-x86_64-compute
+        initrd=image/inst/initrd.gz
+        kcmdline=auto=true priority=critical url={{ again }}/install/{{ token }}/preseed.cfg hostname={{ name }}
+        kernel=image/inst/linux
+    "#);
 }

@@ -17,7 +17,6 @@ const TOOLS: &[(&str, &str)] = &[("/bin/busybox", "busybox-static"), ("/usr/sbin
 
 /// Called by both clients with what they were told in its environment; configures the port as they want it.
 const SCRIPT: &str = include_str!("lease.sh");
-const NETWORKD: &str = include_str!("networkd.sh");
 
 /// A machine on a wire, by its hardware address.
 #[derive(Debug)]
@@ -90,14 +89,6 @@ impl Client<'_> {
             ok(kill(number));
         }
         run
-    }
-
-    /// systemd's, as the hosts have it: what it was told, then its address. It is ended then, and gives its lease back.
-    pub fn networkd(&self) -> Run {
-        let mac = self.dir.file_name().unwrap_or_default().to_string_lossy().replace(':', "");
-        let mut command = self.command("unshare");
-        command.args(["--mount", "sh", "-c", NETWORKD, "networkd"]).arg(self.machine.system());
-        ok(run::run(command.arg(format!("{mac:0>32}")), "", LIMIT))
     }
 
     fn told_file(&self) -> PathBuf {

@@ -1,7 +1,6 @@
 //! Machines that nobody has defined: they have an address on one of the wires, and answer for it.
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 
 use crate::error::{Error, Result, at};
@@ -59,14 +58,9 @@ impl Stranger<'_> {
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/proc/{}/ns/net", self.pid));
-        command.arg(format!("--root={}", self.system().display()));
+        command.arg(format!("--root={}", self.room.root.directory().join("system").display()));
         command.arg(program).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command
-    }
-
-    /// The root file system of the hosts.
-    pub(crate) fn system(&self) -> PathBuf {
-        self.room.root.directory().join("system")
     }
 
     /// A program of this machine, with its files, in the stranger's network.

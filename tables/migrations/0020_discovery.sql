@@ -1,0 +1,28 @@
+-- Machines that nobody has defined, as they have described themselves.
+CREATE TABLE "discoverydata" (
+    "uuid" TEXT NOT NULL,
+    "node" TEXT,
+    "method" TEXT,
+    "discoverytime" TEXT,
+    "arch" TEXT,
+    "cpucount" TEXT,
+    "cputype" TEXT,
+    "memory" TEXT,
+    "mtm" TEXT,
+    "serial" TEXT,
+    "nicdriver" TEXT,
+    "nicipv4" TEXT,
+    "nichwaddr" TEXT,
+    "nicpci" TEXT,
+    "nicloc" TEXT,
+    "niconboard" TEXT,
+    "nicfirm" TEXT,
+    "switchname" TEXT,
+    "switchaddr" TEXT,
+    "switchdesc" TEXT,
+    "switchport" TEXT,
+    "otherdata" TEXT,
+    "comments" TEXT,
+    "disable" TEXT,
+    PRIMARY KEY ("uuid")
+);
