@@ -6,13 +6,13 @@ CARGO ?= cargo
 BUILD_PACKAGES = build-essential pkg-config perl make libssl-dev
 LAB_PACKAGES = mmdebstrap openssh-client openssh-server iproute2 util-linux procps curl iptables openipmi ipmitool busybox-static isc-dhcp-client atftp dnsmasq-base python3-venv kmod \
     qemu-system-x86 ipxe ipxe-qemu seabios ovmf squashfs-tools python3-yaml
-BENCH_PACKAGES = sqlite3 time
+BENCH_PACKAGES = sqlite3 time freeipmi-tools kea-admin kea-dhcp4-server nginx-light wrk
 
 BIN = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share
 UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 
-.PHONY: help build release demo test lint docs bench lab lab-root install man packages clean
+.PHONY: help build release demo test lint docs bench fuzz lab lab-root install man packages clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,11 @@ test: packages lint docs lab-root ## Format, lints, docs and all tests, on real 
 bench: packages ## Speed beside rivals, as ratios, in about ten minutes; GUESTS=24 for fewer containers
 	@.ci/packages $(BENCH_PACKAGES)
 	@tests/bench/run
+
+SECONDS ?= 600
+fuzz: ## Hostile input for all that reads from the network, SECONDS=600 for each of five targets
+	@.ci/packages $(BUILD_PACKAGES)
+	@tests/fuzz/run $(SECONDS)
 
 man: release ## Man pages into target/man
 	@mkdir -p target/man

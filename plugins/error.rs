@@ -84,6 +84,15 @@ impl Error {
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::TimedOut { .. } | Self::InVain { unreachable: true, .. })
     }
+
+    /// Whether surely nothing was done to the node.
+    pub fn did_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Denied { .. } | Self::Unsupported { .. } | Self::Definition { .. }
+        )
+    }
+
     /// The same error once more, for the next node of a host that failed for all of them.
     pub(crate) fn again(&self) -> Self {
         match self {

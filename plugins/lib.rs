@@ -18,6 +18,8 @@ mod error;
 mod eventlog;
 mod exec;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod guests;
 mod host;
 mod hosts;

@@ -2,7 +2,7 @@
 
 use crate::schema::{self, Table};
 use crate::store::Store;
-use crate::{Error, Result, Row, Tables, tables};
+use crate::{Result, Row, Tables, tables};
 
 /// A command that is run.
 #[derive(Debug, Clone, Copy)]
@@ -34,16 +34,10 @@ impl Tables {
 
 fn add(store: &Store, audited: &Audited<'_>) -> Result<()> {
     let time = store.local_time()?;
-    let row = |number: i64| {
-        let Audited { user, client, command, noderange, arguments } = *audited;
-        let number = number.to_string();
-        Row::new(auditlog(), [&number, &time, user, client, "cli", command, noderange, arguments, "allowed"])
-    };
-    // The last row has the highest number, unless someone has restored rows in another order.
-    match store.insert(&row(store.last_number(auditlog(), "recid")? + 1)) {
-        Err(Error::KeyTaken { .. }) => store.insert(&row(store.highest_number(auditlog(), "recid")? + 1)),
-        inserted => inserted,
-    }
+    let Audited { user, client, command, noderange, arguments } = *audited;
+    store.append(auditlog(), |number| {
+        Row::new(auditlog(), [number, &time, user, client, "cli", command, noderange, arguments, "allowed"])
+    })
 }
 
 fn auditlog() -> &'static Table {

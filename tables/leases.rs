@@ -36,20 +36,11 @@ impl Tables {
         Ok(self.rows(table(), Select::All)?.iter().filter_map(Lease::read).collect())
     }
 
-    /// Writes down a lease in place of what was known of its address and of its machine, which has one address at a time.
-    pub fn keep_lease(&self, lease: &Lease) -> Result<()> {
+    /// Writes down leases, all or none, each in place of what was known of its address and of its machine, which has one
+    /// address at a time.
+    pub fn keep_leases(&self, leases: &[Lease]) -> Result<()> {
         let store = self.changeable()?;
-        let (ip, until) = (lease.ip.to_string(), lease.until.to_string());
-        let cells = [("mac", lease.mac.as_str()), ("until", &until), ("client", &lease.client)];
-        store.write(|| {
-            let mut edit = Edit::new(&store);
-            for other in edit.rows(table(), Select::Where(&[("mac", &lease.mac)]))? {
-                if let Some(other) = other.get("ip").filter(|other| *other != ip) {
-                    edit.delete(table(), Select::Keys(&[other]))?;
-                }
-            }
-            edit.set(table(), &[&ip], &cells).map(drop)
-        })
+        store.write(|| leases.iter().try_for_each(|lease| keep(&mut Edit::new(&store), lease)))
     }
 
     /// Forgets who has had this address.
@@ -57,6 +48,17 @@ impl Tables {
         let store = self.changeable()?;
         store.write(|| Edit::new(&store).delete(table(), Select::Keys(&[&ip.to_string()])).map(drop))
     }
+}
+
+fn keep(edit: &mut Edit<'_>, lease: &Lease) -> Result<()> {
+    let (ip, until) = (lease.ip.to_string(), lease.until.to_string());
+    for other in edit.rows(table(), Select::Where(&[("mac", &lease.mac)]))? {
+        if let Some(other) = other.get("ip").filter(|other| *other != ip) {
+            edit.delete(table(), Select::Keys(&[other]))?;
+        }
+    }
+    let cells = [("mac", lease.mac.as_str()), ("until", &until), ("client", &lease.client)];
+    edit.set(table(), &[&ip], &cells).map(drop)
 }
 
 fn table() -> &'static Table {
@@ -78,14 +80,14 @@ mod tests {
             until,
             client: "PXEClient".into(),
         };
-        tables.keep_lease(&lease(1, 100)).unwrap();
-        tables.keep_lease(&lease(2, 100)).unwrap();
-        tables.keep_lease(&lease(1, 200)).unwrap();
+        tables.keep_leases(&[lease(1, 100)]).unwrap();
+        tables.keep_leases(&[lease(2, 100)]).unwrap();
+        tables.keep_leases(&[lease(1, 200)]).unwrap();
         assert_eq!(tables.leases().unwrap(), [lease(1, 200), lease(2, 100)]);
         tables.forget_lease(lease(1, 0).ip).unwrap();
         assert_eq!(tables.leases().unwrap(), [lease(2, 100)]);
         let moved = Lease { mac: lease(2, 0).mac, ..lease(3, 100) };
-        tables.keep_lease(&moved).unwrap();
+        tables.keep_leases(std::slice::from_ref(&moved)).unwrap();
         assert_eq!(tables.leases().unwrap(), [moved], "a machine has one address");
         assert_eq!(tables.journal(&Filter::default()).unwrap(), []);
     }
@@ -103,9 +105,9 @@ mod tests {
         let tables = scratch();
         let before = tables.version().unwrap();
         let lease = Lease { ip: Ipv4Addr::LOCALHOST, mac: "m".into(), until: 1, client: String::new() };
-        tables.keep_lease(&lease).unwrap();
+        tables.keep_leases(std::slice::from_ref(&lease)).unwrap();
         assert_eq!(tables.version().unwrap(), before);
-        Tables::open(tables.home.path()).unwrap().keep_lease(&lease).unwrap();
+        Tables::open(tables.home.path()).unwrap().keep_leases(std::slice::from_ref(&lease)).unwrap();
         Tables::open(tables.home.path()).unwrap().forget_lease(lease.ip).unwrap();
         assert_ne!(tables.version().unwrap(), before);
     }

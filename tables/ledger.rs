@@ -3,7 +3,7 @@
 
 use crate::schema::{self, Table};
 use crate::store::Store;
-use crate::{Error, Result, Row, Tables};
+use crate::{Result, Row, Tables};
 
 /// What happened to one node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,15 +37,10 @@ impl Tables {
 }
 
 fn add(store: &Store, time: &str, ran: &Ran) -> Result<()> {
-    let row = |number: i64| {
-        let Ran { node, host, image, digest, what, why, who, downtime } = ran;
-        Row::new(ledger(), [&number.to_string(), time, node, host, image, digest, what, why, who, downtime])
-    };
-    // The last row has the highest number, unless someone has restored rows in another order.
-    match store.insert(&row(store.last_number(ledger(), "id")? + 1)) {
-        Err(Error::KeyTaken { .. }) => store.insert(&row(store.highest_number(ledger(), "id")? + 1)),
-        inserted => inserted,
-    }
+    let Ran { node, host, image, digest, what, why, who, downtime } = ran;
+    store.append(ledger(), |number| {
+        Row::new(ledger(), [number, time, node, host, image, digest, what, why, who, downtime])
+    })
 }
 
 fn ledger() -> &'static Table {

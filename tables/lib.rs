@@ -2,6 +2,7 @@
 
 mod addresses;
 mod audit;
+mod bootevents;
 pub mod criterion;
 pub mod csv;
 pub mod definitions;
@@ -38,6 +39,7 @@ mod world;
 
 pub use addresses::Shared;
 pub use audit::Audited;
+pub use bootevents::BootEvent;
 pub use edit::Edit;
 pub use error::{Error, Result};
 pub use inherit::{Given, Place, Value};

@@ -57,6 +57,19 @@ pub(crate) fn by_age(store: &Store) -> Result<()> {
     oldest.map_or(Ok(()), |oldest| forget(store, Old::BeforeTime(oldest)).map(drop))
 }
 
+/// Forgets what was seen of a node, or of strangers, but the last rows.
+pub(crate) fn boot_events_of(store: &Store, node: &str, keep: usize) -> Result<()> {
+    let sql = "DELETE FROM bootevent WHERE COALESCE(\"node\", '') = ?1 AND rowid <= \
+               (SELECT rowid FROM bootevent WHERE COALESCE(\"node\", '') = ?1 ORDER BY rowid DESC LIMIT 1 OFFSET ?2)";
+    let keep = i64::try_from(keep).unwrap_or(i64::MAX);
+    store.run(|db| db.prepare_cached(sql)?.execute(params![node, keep])).map(drop)
+}
+
+/// Forgets what was seen of machines before that time.
+pub(crate) fn boot_events_before(store: &Store, time: &str) -> Result<()> {
+    store.run(|db| db.execute("DELETE FROM bootevent WHERE time < ?", [time])).map(drop)
+}
+
 /// Why a setting of the site makes no sense, where it is about this.
 pub(crate) fn fault_of_setting(key: &str, value: &str) -> Option<String> {
     let good = value.parse::<u32>().is_ok_and(|days| days > 0);

@@ -48,6 +48,8 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0018_diskless.sql"),
     include_str!("migrations/0019_circuits.sql"),
     include_str!("migrations/0020_discovery.sql"),
+    include_str!("migrations/0021_lease_index.sql"),
+    include_str!("migrations/0022_bootevents.sql"),
 ];
 
 /// From this many keys on a table is read through instead of looked up key by key.
@@ -272,7 +274,7 @@ impl Store {
 
     /// The number that the last added row has in a column, and the highest of all, for which every row is read; 0 where
     /// there is none.
-    pub(crate) fn last_number(&self, table: &'static Table, column: &str) -> Result<i64> {
+    fn last_number(&self, table: &'static Table, column: &str) -> Result<i64> {
         self.number(&format!(
             "CAST({} AS INTEGER) FROM {} ORDER BY rowid DESC LIMIT 1",
             quoted(column),
@@ -280,7 +282,7 @@ impl Store {
         ))
     }
 
-    pub(crate) fn highest_number(&self, table: &'static Table, column: &str) -> Result<i64> {
+    fn highest_number(&self, table: &'static Table, column: &str) -> Result<i64> {
         self.number(&format!("max(CAST({} AS INTEGER)) FROM {}", quoted(column), quoted(table.name)))
     }
 
@@ -294,6 +296,16 @@ impl Store {
         urls::check(row, None)?;
         let statements = self.statements(row.table());
         self.change(row, &statements.insert, None)
+    }
+
+    /// Adds a row of a log, whose first column counts its rows.
+    pub(crate) fn append(&self, log: &'static Table, row: impl Fn(&str) -> Row) -> Result<()> {
+        let counter = first_key(log);
+        // The last row has the highest number, unless someone has restored rows in another order.
+        match self.insert(&row(&(self.last_number(log, counter)? + 1).to_string())) {
+            Err(Error::KeyTaken { .. }) => self.insert(&row(&(self.highest_number(log, counter)? + 1).to_string())),
+            inserted => inserted,
+        }
     }
 
     /// Gives the row of that number the cells of `new`.

@@ -205,6 +205,20 @@ impl Tables {
         })
     }
 
+    /// Writes a status where it is that one now, so that what has changed it since stays.
+    pub fn replace_status(&self, node: &str, from: &str, to: &str) -> Result<()> {
+        let store = self.changeable()?;
+        store.write(|| {
+            let now = store.local_time()?;
+            let mut edit = Edit::new(&store);
+            let row = edit.row(table("nodelist"), &[node])?;
+            if row.is_some_and(|row| row.get("status") == Some(from)) {
+                edit.set(table("nodelist"), &[node], &[("status", to), ("statustime", &now)])?;
+            }
+            Ok(())
+        })
+    }
+
     /// The entries of the journal that the filter lets through, oldest first.
     pub fn journal(&self, filter: &Filter<'_>) -> Result<Vec<Entry>> {
         journal::read(&self.store(), filter)

@@ -5,6 +5,8 @@
 //! all on the wire from a socket that is bound to it: iPXE, OVMF and Linux take them, and no raw socket is needed.
 
 mod client;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod options;
 mod packet;
 mod pool;
@@ -20,6 +22,6 @@ pub use client::{Client, Platform, Source};
 pub use packet::{Kind, Reply, Request, To};
 pub use reply::{Facts, Manner, reply};
 pub use serve::{PROXY_PORT, SERVER_PORT, serve};
-pub use service::{Link, Served, Service};
+pub use service::{ANOTHER_SERVER, Answer, Link, Served, Service};
 pub use subnet::Subnet;
 pub use view::View;

@@ -77,6 +77,11 @@ impl Pool {
         self.hold(address, Some(mac), until);
     }
 
+    /// A lease is an offer again: it could not be written down.
+    pub(crate) fn withdraw(&mut self, mac: Mac, address: Ipv4Addr, now: u64) {
+        self.hold(address, Some(mac), now + OFFER);
+    }
+
     /// The machine does without its address; false if it had not this one.
     pub(crate) fn release(&mut self, mac: Mac, address: Ipv4Addr) -> bool {
         let is_own = self.of.get(&mac) == Some(&address);

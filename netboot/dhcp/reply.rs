@@ -66,7 +66,7 @@ fn verdict(request: &Request, facts: &Facts<'_>) -> Option<(Kind, Ipv4Addr)> {
     }
 }
 
-fn is_for_another(request: &Request, facts: &Facts<'_>) -> bool {
+pub(crate) fn is_for_another(request: &Request, facts: &Facts<'_>) -> bool {
     request.options.address(options::SERVER).is_some_and(|chosen| chosen != facts.server)
 }
 

@@ -17,6 +17,8 @@ pub const PROXY_PORT: u16 = 4011;
 const CLIENT_PORT: u16 = 68;
 /// No packet of DHCP is longer; what is gets cut off and is none.
 const LONGEST: usize = 4096;
+/// As many packets are answered before the first of their answers is sent.
+const AT_ONCE: usize = 64;
 /// How long a broken socket is left alone.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -32,19 +34,33 @@ pub async fn serve(socket: UdpSocket, mut link: Link, service: &Mutex<Service>, 
         let (length, from) = match received {
             Ok(received) => received,
             Err(error) => {
-                tracing::warn!(interface = link.interface, %error, "dhcp cannot receive");
+                tracing::warn!(interface = %link.interface, %error, "dhcp cannot receive");
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
         };
         let now = now();
         link.refresh(now);
-        let answered = service.lock().unwrap_or_else(PoisonError::into_inner).answer(&packet[..length], &link, now);
-        let Some((answer, to)) = answered else { continue };
-        let to = if port == PROXY_PORT { from } else { address(to) };
-        // A send buffer that is full loses the answer as a wire may; the client asks again.
-        if let Err(error) = socket.try_send_to(&answer, to) {
-            tracing::warn!(interface = link.interface, %to, %error, "dhcp cannot send");
+        let mut answers = Vec::new();
+        {
+            let mut service = service.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut received = Some((length, from));
+            // What has come meanwhile is answered along, so that its leases are written at once.
+            for _ in 0..AT_ONCE {
+                let Some((length, from)) = received else { break };
+                let answer = service.consider(&packet[..length], &link, now);
+                answers.extend(answer.map(|answer| (answer, from)));
+                received = socket.try_recv_from(&mut packet).ok();
+            }
+            let written = service.write_leases(now);
+            answers.retain(|(answer, _)| written || !answer.is_lease);
+        }
+        for (answer, from) in answers {
+            let to = if port == PROXY_PORT { from } else { address(answer.to) };
+            // A send buffer that is full loses the answer as a wire may; the client asks again.
+            if let Err(error) = socket.try_send_to(&answer.packet, to) {
+                tracing::warn!(interface = %link.interface, %to, %error, "dhcp cannot send");
+            }
         }
     }
 }

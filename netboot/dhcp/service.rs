@@ -8,13 +8,14 @@ use std::time::Duration;
 use ipnetwork::Ipv4Network;
 use tables::{Lease, Tables};
 
-use super::client::Source;
+use super::client::{Client, Source};
 use super::options;
 use super::packet::{Kind, Request, To};
 use super::pool::Pool;
-use super::reply::{Facts, Manner, reply};
+use super::reply::{Facts, Manner, is_for_another, reply};
 use super::subnet::{Answers, Subnet};
 use super::view::{Machine, View};
+use crate::events::{self, Event, Events, subject};
 use crate::http;
 use crate::limit::Limit;
 use crate::live::Live;
@@ -29,6 +30,9 @@ const NO_LEASES_FOR: u64 = 2;
 /// A machine that boots sends a dozen packets, those of its three systems together.
 const AT_ONCE: u32 = 20;
 const EACH: Duration = Duration::from_millis(200);
+
+/// Said of a client that asks another server for its address, having had an offer of ours.
+pub const ANOTHER_SERVER: &str = "it takes the offer of another DHCP server";
 
 /// What this server has beside DHCP for those who boot.
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,12 +54,23 @@ pub struct Service {
     served: Served,
     /// Until when no lease is written.
     no_leases_until: u64,
+    /// Leases whose machines have not heard of them.
+    unwritten: Vec<Lease>,
+    events: Events,
+}
+
+/// A packet to send, and where.
+pub struct Answer {
+    pub packet: Vec<u8>,
+    pub to: To,
+    /// Whether it gives a lease, so that it may be sent only when [`Service::write_leases`] has succeeded.
+    pub is_lease: bool,
 }
 
 /// An interface that is served, and our addresses there.
 #[derive(Debug, Clone)]
 pub struct Link {
-    pub interface: String,
+    pub interface: Arc<str>,
     pub addresses: Vec<Ipv4Network>,
     looked: Duration,
 }
@@ -67,12 +82,12 @@ impl Link {
         if addresses.is_empty() {
             return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "it is not there, or has no IPv4 address"));
         }
-        Ok(Self { interface: interface.to_owned(), addresses, looked: now })
+        Ok(Self { interface: interface.into(), addresses, looked: now })
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn fixed(interface: &str, addresses: &[Ipv4Network]) -> Self {
-        Self { interface: interface.to_owned(), addresses: addresses.to_vec(), looked: Duration::ZERO }
+        Self { interface: interface.into(), addresses: addresses.to_vec(), looked: Duration::ZERO }
     }
 
     /// Looks again, now and then. An interface without addresses is silent until it has some again.
@@ -112,24 +127,63 @@ impl Service {
     pub fn open(tables: Arc<Tables>, manner: Manner, served: Served) -> tables::Result<Self> {
         let view = Live::open(tables.clone(), View::read)?;
         let pool = Pool::new(&tables.leases()?);
-        Ok(Self { tables, view, pool, limit: Limit::new(AT_ONCE, EACH), manner, served, no_leases_until: 0 })
+        Ok(Self {
+            tables,
+            view,
+            pool,
+            limit: Limit::new(AT_ONCE, EACH),
+            manner,
+            served,
+            no_leases_until: 0,
+            unwritten: Vec::new(),
+            events: Events::default(),
+        })
+    }
+
+    /// Tells what is seen of machines.
+    #[must_use]
+    pub fn telling(self, events: Events) -> Self {
+        Self { events, ..self }
     }
 
     /// The packet that answers one that came in through `link`, and where it goes. `now` is the time since 1970 began.
-    pub fn answer(&mut self, packet: &[u8], link: &Link, now: Duration) -> Option<(Vec<u8>, To)> {
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn answer(&mut self, packet: &[u8], link: &Link, now: Duration) -> Option<(Vec<u8>, To)> {
+        let answer = self.consider(packet, link, now)?;
+        (self.write_leases(now) || !answer.is_lease).then_some((answer.packet, answer.to))
+    }
+
+    /// What answers a packet that came in through `link`. `now` is the time since 1970 began.
+    pub fn consider(&mut self, packet: &[u8], link: &Link, now: Duration) -> Option<Answer> {
+        let before = self.unwritten.len();
+        let (packet, to) = self.decide(packet, link, now)?;
+        Some(Answer { packet, to, is_lease: self.unwritten.len() > before })
+    }
+
+    fn decide(&mut self, packet: &[u8], link: &Link, now: Duration) -> Option<(Vec<u8>, To)> {
         let request = Request::read(packet)?;
         if !self.limit.allows(request.mac, now) {
-            tracing::debug!(mac = %request.mac, "asks too often");
+            self.events.tell(|| Event::new(&link.interface, events::Kind::Limited, subject::DHCP).of(request.mac));
             return None;
         }
         let view = self.view.now();
-        let standing = self.standing(&request, link, &view, now.as_secs())?;
+        let Some(standing) = self.standing(&request, link, &view, now.as_secs()) else {
+            self.tell_silent(&request, link, view.machine(request.mac), || self.unwelcome(&request, link, &view));
+            return None;
+        };
         match request.kind {
-            Kind::Release => self.release(&request, &standing, now.as_secs()),
-            Kind::Decline => self.decline(&request, &standing, now.as_secs()),
+            Kind::Release => self.release(&request, &standing, link, now.as_secs()),
+            Kind::Decline => self.decline(&request, &standing, link, now.as_secs()),
             _ => return self.reply(&request, &standing, link, &view, now.as_secs()),
         }
         None
+    }
+
+    /// Forgets who has asked and who was given what.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn forget_all(&mut self) {
+        (self.pool, self.limit, self.no_leases_until) = (Pool::default(), Limit::new(AT_ONCE, EACH), 0);
+        self.unwritten.clear();
     }
 
     /// None where we have nothing to say.
@@ -180,7 +234,13 @@ impl Service {
             source: &source,
             dns: self.served.dns,
         };
-        let reply = reply(request, &facts)?;
+        let Some(reply) = reply(request, &facts) else {
+            // Beside another server most of what is asked is for that one.
+            if self.manner == Manner::Authoritative {
+                self.tell_silent(request, link, standing.machine, || unanswered(request, &facts));
+            }
+            return None;
+        };
         let address = reply.address;
         if standing.is_dynamic && !address.is_unspecified() {
             match reply.kind {
@@ -188,19 +248,38 @@ impl Service {
                 _ => self.lease(request, address, now, view.lease)?,
             }
         }
-        tracing::info!(
-            kind = reply.kind.word(),
-            mac = %request.mac,
-            %address,
-            node = standing.machine.map(|machine| machine.node.as_str()),
-            interface = link.interface,
-            file = reply.file,
-            "dhcp"
-        );
+        let kind = match reply.kind {
+            Kind::Offer => events::Kind::Offer,
+            Kind::Nak => events::Kind::Nak,
+            _ => events::Kind::Ack,
+        };
+        self.events.tell(|| {
+            let event = seen(kind, request, link, standing.machine);
+            let event = if address.is_unspecified() { event } else { event.from(address.into()) };
+            event.detail(format_args!("{address} {}", reply.file))
+        });
         Some((reply.write(request), reply.to))
     }
 
-    /// Nobody hears of a lease that could not be written down: the machine asks again.
+    /// Writes down the leases that were decided on, at once: one change of the database costs as much as many. Nobody hears of
+    /// a lease where that fails: the machine asks again.
+    pub fn write_leases(&mut self, now: Duration) -> bool {
+        let leases = std::mem::take(&mut self.unwritten);
+        if leases.is_empty() {
+            return true;
+        }
+        let Err(error) = self.tables.keep_leases(&leases) else { return true };
+        let now = now.as_secs();
+        tracing::error!(count = leases.len(), error = &error as &dyn std::error::Error, "leases are not given");
+        self.no_leases_until = now + NO_LEASES_FOR;
+        for lease in leases {
+            if let Ok(mac) = lease.mac.parse() {
+                self.pool.withdraw(mac, lease.ip, now);
+            }
+        }
+        false
+    }
+
     fn lease(&mut self, request: &Request, ip: Ipv4Addr, now: u64, seconds: u32) -> Option<()> {
         if !self.writes(now) {
             return None;
@@ -209,11 +288,7 @@ impl Service {
         let class = request.options.get(options::CLASS).unwrap_or_default();
         let client = String::from_utf8_lossy(class).chars().filter(|letter| !letter.is_control()).take(64).collect();
         let lease = Lease { ip, mac: request.mac.to_string(), until, client };
-        if let Err(error) = self.tables.keep_lease(&lease) {
-            tracing::error!(mac = %request.mac, %ip, error = &error as &dyn std::error::Error, "a lease is not given");
-            self.no_leases_until = now + NO_LEASES_FOR;
-            return None;
-        }
+        self.unwritten.push(lease);
         self.pool.lease(request.mac, ip, until);
         Some(())
     }
@@ -223,26 +298,51 @@ impl Service {
         !(now..=now + NO_LEASES_FOR).contains(&self.no_leases_until)
     }
 
-    fn release(&mut self, request: &Request, standing: &Standing<'_>, now: u64) {
+    fn release(&mut self, request: &Request, standing: &Standing<'_>, link: &Link, now: u64) {
         if self.writes(now) && self.pool.release(request.mac, request.own) {
-            tracing::info!(mac = %request.mac, address = %request.own, network = standing.subnet.name, "released");
+            self.events.tell(|| seen(events::Kind::Release, request, link, standing.machine).detail(request.own));
             self.forget(request.mac, request.own, now);
         }
     }
 
-    fn decline(&mut self, request: &Request, standing: &Standing<'_>, now: u64) {
+    fn decline(&mut self, request: &Request, standing: &Standing<'_>, link: &Link, now: u64) {
         let Some(address) = request.wanted() else { return };
-        let node = standing.machine.map(|machine| machine.node.as_str());
-        tracing::warn!(mac = %request.mac, %address, node, "somebody else uses the address, says its machine");
+        self.events.tell(|| seen(events::Kind::Decline, request, link, standing.machine).detail(address));
         if self.pool.decline(request.mac, address, now) && self.writes(now) {
             self.forget(request.mac, address, now);
         }
     }
 
     fn forget(&mut self, mac: Mac, ip: Ipv4Addr, now: u64) {
+        self.unwritten.retain(|lease| lease.ip != ip);
         if let Err(error) = self.tables.forget_lease(ip) {
             tracing::error!(%mac, %ip, error = &error as &dyn std::error::Error, "a lease is not forgotten");
             self.no_leases_until = now + NO_LEASES_FOR;
+        }
+    }
+
+    fn tell_silent(
+        &self,
+        request: &Request,
+        link: &Link,
+        machine: Option<&Machine>,
+        why: impl FnOnce() -> &'static str,
+    ) {
+        self.events.tell(|| {
+            let asked = request.kind.word();
+            seen(events::Kind::Silent, request, link, machine).detail(format_args!("{asked}: {}", why()))
+        });
+    }
+
+    /// Why a client has no standing with us.
+    fn unwelcome(&self, request: &Request, link: &Link, view: &View) -> &'static str {
+        let places = places(request, link, view);
+        match view.machine(request.mac) {
+            Some(machine) if !machine.bound => "its MAC address is marked *NOIP*",
+            Some(machine) if self.manner == Manner::Proxy && !machine.proxy => "noderes.proxydhcp is no",
+            _ if places.is_empty() => "no network of table networks is there",
+            _ if self.manner == Manner::Proxy => "no node has its MAC address, and the network has no dynamicrange",
+            _ => "networks.dhcpserver names another server",
         }
     }
 
@@ -251,6 +351,29 @@ impl Service {
         let view = self.view.now();
         let ours = |subnet: &&Subnet| link.addresses.iter().any(|own| subnet.network().contains(own.ip()));
         view.subnets.iter().filter(ours).map(|subnet| subnet.name.clone()).collect()
+    }
+}
+
+fn seen(kind: events::Kind, request: &Request, link: &Link, machine: Option<&Machine>) -> Event {
+    let subject = match Client::of(request) {
+        Client::Ipxe => subject::IPXE,
+        Client::Pxe(_) | Client::Http(_) => subject::FIRMWARE,
+        Client::System => subject::SYSTEM,
+    };
+    Event::new(&link.interface, kind, subject).of(request.mac).node(machine.map(|machine| machine.node.as_str()))
+}
+
+/// Why a client that has a standing gets no reply.
+fn unanswered(request: &Request, facts: &Facts<'_>) -> &'static str {
+    if is_for_another(request, facts) {
+        ANOTHER_SERVER
+    } else if facts.address.is_none() {
+        match facts.name {
+            Some(_) => "hosts.ip is not set or in no network there, and the network has no free dynamicrange",
+            None => "no node has its MAC address, and the network has no free dynamicrange",
+        }
+    } else {
+        "it asks for no address"
     }
 }
 

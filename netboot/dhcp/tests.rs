@@ -483,3 +483,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn leases_of_a_burst_are_written_at_once_or_nobody_hears_of_them() {
+    let mut world = World::new(SITE);
+    let now = Duration::from_secs(world.now);
+    for (last, offered) in [(2, 200), (3, 201)] {
+        assert_eq!(world.told(&discover(last)), format!("offer 10.1.0.{offered}"));
+    }
+    let asked = [request(2, Ipv4Addr::new(10, 1, 0, 200)), request(3, Ipv4Addr::new(10, 1, 0, 201)), discover(1)];
+    let kinds: Vec<bool> =
+        asked.iter().map(|packet| world.service.consider(packet, &world.link, now).unwrap().is_lease).collect();
+    assert_eq!(kinds, [true, true, false], "a node has no lease");
+    let tables = Tables::open(world.home.path()).unwrap();
+    assert_eq!(tables.leases().unwrap(), [], "nobody has heard of them yet");
+    assert!(world.service.write_leases(now));
+    assert_eq!(tables.leases().unwrap().len(), 2);
+    assert!(world.service.write_leases(now), "there is nothing left to write");
+}

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{Id, JoinSet};
 use tokio::time::{sleep, timeout};
@@ -18,6 +19,7 @@ use tracing::{debug, warn};
 
 use super::wire::Wire;
 use super::{Ends, Server};
+use crate::events::{Kind, subject};
 
 /// Connections at once; more wait in the kernel's queue.
 const CONNECTIONS: usize = 4096;
@@ -35,6 +37,8 @@ const ENDING: Duration = Duration::from_secs(5);
 /// If the listener has no address.
 pub async fn serve(listener: TcpListener, server: Arc<Server>, stop: CancellationToken) -> io::Result<()> {
     listener.local_addr()?;
+    let device = SockRef::from(&listener).device().ok().flatten().unwrap_or_default();
+    let interface: Arc<str> = String::from_utf8_lossy(&device).into();
     let mut connections = Connections::default();
     while !stop.is_cancelled() {
         tokio::select! {
@@ -44,7 +48,10 @@ pub async fn serve(listener: TcpListener, server: Arc<Server>, stop: Cancellatio
                 Err(error) => error.id(),
             }),
             accepted = listener.accept(), if connections.running.len() < CONNECTIONS => match accepted {
-                Ok((stream, client)) => connections.begin(stream, client, &server, &stop),
+                Ok((stream, client)) => match stream.local_addr() {
+                    Ok(ours) => connections.begin(stream, Ends { client, ours, interface: interface.clone() }, &server, &stop),
+                    Err(error) => debug!(%client, %error, "http: gone at once"),
+                },
                 Err(error) => {
                     warn!(%error, "http: cannot accept");
                     sleep(PAUSE).await;
@@ -66,18 +73,16 @@ struct Connections {
 }
 
 impl Connections {
-    fn begin(&mut self, stream: TcpStream, client: SocketAddr, server: &Arc<Server>, stop: &CancellationToken) {
-        let count = self.counts.entry(client.ip()).or_default();
-        let Ok(ours) = stream.local_addr() else { return };
+    fn begin(&mut self, stream: TcpStream, ends: Ends, server: &Arc<Server>, stop: &CancellationToken) {
+        let client = ends.client.ip();
+        let count = self.counts.entry(client).or_default();
         if *count >= CONNECTIONS_OF_ONE {
-            debug!(%client, "http: refused, it has too many connections");
-            return;
+            return server.events.tell(|| ends.event(Kind::Limited, subject::HTTP));
         }
         *count += 1;
         stream.set_nodelay(true).ok(); // slower, no worse
-        let ends = Ends { client, ours };
         let started = self.running.spawn(connection(stream, ends, server.clone(), stop.clone()));
-        self.clients.insert(started.id(), client.ip());
+        self.clients.insert(started.id(), client);
     }
 
     fn ended(&mut self, id: Id) {
@@ -92,8 +97,9 @@ impl Connections {
 }
 
 async fn connection(stream: TcpStream, ends: Ends, server: Arc<Server>, stop: CancellationToken) {
+    let client = ends.client;
     let answer = service_fn(move |request| {
-        let server = server.clone();
+        let (server, ends) = (server.clone(), ends.clone());
         async move { Ok::<_, Infallible>(server.answer(request, ends).await) }
     });
     let mut builder = http1::Builder::new();
@@ -107,6 +113,6 @@ async fn connection(stream: TcpStream, ends: Ends, server: Arc<Server>, stop: Ca
         }
     };
     if let Err(error) = ended {
-        debug!(client = %ends.client, %error, "http: connection ended");
+        debug!(%client, %error, "http: connection ended");
     }
 }

@@ -20,6 +20,8 @@
 
 mod accept;
 mod content;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod limits;
 mod maintenance;
 mod neighbour;
@@ -28,6 +30,7 @@ mod range;
 mod route;
 mod site;
 mod token;
+mod told;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -45,9 +48,10 @@ use hyper::header::{self, HeaderMap};
 use hyper::{Method, Request, Response, StatusCode};
 use tables::Node;
 use tokio::task::spawn_blocking;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::discovery::Director;
+use crate::events::{Event, Events, Kind, subject};
 use crate::hostkey;
 use crate::mac::Mac;
 use crate::root::{self, Opened, Refused, Root};
@@ -56,8 +60,10 @@ use limits::Limits;
 use maintenance::{Discovery, Query};
 use route::Route;
 use token::{Purpose, Tokens};
+use told::Fetch;
 
 pub use accept::serve;
+pub use neighbour::neighbour_at;
 pub use route::encoded;
 pub use site::{LiveSite, Site};
 
@@ -104,13 +110,22 @@ pub struct Server {
     shares: BTreeMap<String, Root>,
     limits: Limits,
     discovery: Option<Discovery>,
+    events: Events,
 }
 
 /// Who asks, and under which of our addresses.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Ends {
     client: SocketAddr,
     ours: SocketAddr,
+    interface: Arc<str>,
+}
+
+impl Ends {
+    /// Something that is seen of who asks.
+    fn event(&self, kind: Kind, subject: &'static str) -> Event {
+        Event::new(&self.interface, kind, subject).from(self.client.ip())
+    }
 }
 
 impl Server {
@@ -123,7 +138,22 @@ impl Server {
             ("genesis".to_owned(), Root::new([home.join("genesis")])),
             ("loader".to_owned(), Root::new(root::loaders())),
         ]);
-        Ok(Self { home: home.to_owned(), site, templates, tokens, shares, limits: Limits::new(), discovery: None })
+        Ok(Self {
+            home: home.to_owned(),
+            site,
+            templates,
+            tokens,
+            shares,
+            limits: Limits::new(),
+            discovery: None,
+            events: Events::default(),
+        })
+    }
+
+    /// Tells what is seen of machines.
+    #[must_use]
+    pub fn telling(self, events: Events) -> Self {
+        Self { events, ..self }
     }
 
     /// Serves also the files of `root` under `/NAME/`, to everybody.
@@ -154,21 +184,27 @@ impl Server {
                     Ok(word) => word,
                     Err(code) => return status(code),
                 };
-                waiting(move || self.told(mac, bearer(&head.headers), &word)).await
+                waiting(move || self.told(mac, bearer(&head.headers), &word, &ends)).await
             }
             Route::Status(_) => not_allowed("POST"),
             Route::Discover(mac) if head.method == Method::POST => self.discover(mac, ends, body).await,
             Route::Discover(_) => not_allowed("POST"),
             Route::Callback(mac, word) if head.method == Method::GET => {
                 let token = asked_with(&head.uri);
-                waiting(move || self.told(mac, token, &word)).await
+                waiting(move || self.told(mac, token, &word, &ends)).await
             }
             Route::Callback(..) => not_allowed("GET"),
             _ if !reads => not_allowed("GET, HEAD"),
             Route::Start => text(script::start(&self.templates, &address(ends.ours))),
             Route::Script(mac) => {
                 let begins = head.method == Method::GET;
-                waiting(move || self.script(mac, ends, begins)).await
+                waiting(move || self.script(mac, &ends, begins)).await
+            }
+            Route::Own(mac, name) => waiting(move || self.own(mac, &name, &head.headers, &ends)).await,
+            Route::Image(image, name) => {
+                let fetch = self.fetch(told::part(&name), format!("{image}/{name}"), ends);
+                let answer = waiting(move || self.image(&image, &name, &head.headers)).await;
+                if head.method == Method::GET { fetch.watch(answer) } else { answer }
             }
             Route::Step(mac) => {
                 let query = Query::of(&head.uri);
@@ -178,27 +214,32 @@ impl Server {
                 let query = Query::of(&head.uri);
                 waiting(move || self.done(mac, &query)).await
             }
-            Route::Own(mac, name) => waiting(move || self.own(mac, &name, &head.headers)).await,
             Route::Postscripts(mac) => {
                 let token = asked_with(&head.uri).or_else(|| bearer(&head.headers));
                 waiting(move || self.postscripts(mac, token.as_deref(), ends)).await
             }
             Route::Install(mac, token, name) => waiting(move || self.answers(mac, &token, &name, ends)).await,
             Route::Media(image, name) => waiting(move || self.media(&image, &name, &head.headers)).await,
-            Route::Image(image, name) => waiting(move || self.image(&image, &name, &head.headers)).await,
             Route::Shared(share, name) => {
-                waiting(move || match self.shares.get(&share) {
+                let subject = if share == "loader" { subject::LOADER } else { told::part(&name) };
+                let fetch = self.fetch(subject, format!("{share}/{name}"), ends);
+                let shared = move || match self.shares.get(&share) {
                     Some(root) => file(root.open(&name), &head.headers),
                     None => status(StatusCode::NOT_FOUND),
-                })
-                .await
+                };
+                let answer = waiting(shared).await;
+                if head.method == Method::GET { fetch.watch(answer) } else { answer }
             }
         }
     }
 
+    fn fetch(&self, subject: &'static str, name: String, ends: Ends) -> Fetch {
+        Fetch { events: self.events.clone(), ends, subject, name }
+    }
+
     /// The script of a machine. Fetching it is where a boot begins: the node gets a token, and its status follows. Not so
     /// while it is up: whoever is on it can ask, too.
-    fn script(&self, mac: Mac, ends: Ends, begins: bool) -> Answer {
+    fn script(&self, mac: Mac, ends: &Ends, begins: bool) -> Answer {
         let mut node = match self.site.node_of(mac) {
             Ok(node) => node,
             Err(error) => return unavailable(&error),
@@ -219,27 +260,29 @@ impl Server {
         let digest = digest.as_deref();
         let around = Around { server: &server, address: &ours, digest, mac, token: token.as_deref(), genesis };
         let written = script::write(&self.templates, node.as_ref(), &around);
-        let name = node.as_ref().map_or("", |node| node.name());
-        match (&written, known) {
-            (Err(error), _) => warn!(node = name, %mac, error = %chain(error), "http: no script"),
-            (Ok(_), Some(node)) if is_up(node) => {
-                info!(node = name, %mac, %client, "http: script for a node that is up, whose files stay shut");
-            }
-            (Ok(_), Some(node)) => {
-                let state = State::of(node);
-                info!(node = name, %mac, %client, %state, "http: script");
-                if let Err(error) = self.site.record(name, state.status()) {
-                    warn!(node = name, %error, "http: status not written");
-                }
-            }
-            (Ok(_), None) => info!(node = name, %mac, %client, "http: script without a token"),
+        let state = node.as_ref().map_or(State::Discover, State::of);
+        let event = |kind| ends.event(kind, state.word());
+        // Who cannot be the node has no part in what is known of it.
+        let own = |kind| event(kind).of(mac).node(node.as_ref().map(Node::name));
+        self.events.tell(|| match (&written, known) {
+            (Err(error), Some(_)) => own(Kind::NoScript).detail(chain(error)),
+            (Err(error), None) => event(Kind::NoScript).detail(format_args!("{mac}: {}", chain(error))),
+            (Ok(_), Some(node)) if is_up(node) => own(Kind::Script).detail("it is up already, its files stay shut"),
+            (Ok(_), Some(_)) => own(Kind::Script).detail(state.image()),
+            (Ok(_), None) if node.is_none() => event(Kind::Script).of(mac).detail("no node has this MAC address"),
+            (Ok(_), None) => event(Kind::Script).detail(format_args!("of {mac}, which is not there: without a token")),
+        });
+        if let (Ok(_), Some(node)) = (&written, known.filter(|node| !is_up(node)))
+            && let Err(error) = self.site.record(node.name(), state.status())
+        {
+            warn!(node = node.name(), %error, "http: status not written");
         }
         text(written)
     }
 
     /// A node says how far it has come.
-    fn told(&self, mac: Mac, token: Option<String>, word: &str) -> Answer {
-        let Some(token) = token else { return status(StatusCode::UNAUTHORIZED) };
+    fn told(&self, mac: Mac, token: Option<String>, word: &str, ends: &Ends) -> Answer {
+        let Some(token) = token else { return self.denied(ends, mac, StatusCode::UNAUTHORIZED) };
         let Some(word) = STATUSES.iter().copied().find(|known| *known == word) else {
             return status(StatusCode::BAD_REQUEST);
         };
@@ -247,7 +290,7 @@ impl Server {
         let purpose = if word == "booted" { Purpose::Booted } else { Purpose::Status };
         let node = match self.proven(mac, &token, purpose) {
             Ok(node) => node,
-            Err(code) => return status(code),
+            Err(code) => return self.denied(ends, mac, code),
         };
         let name = node.name();
         if word == "installed"
@@ -259,7 +302,7 @@ impl Server {
         if let Err(error) = self.site.record(name, word) {
             return unavailable(&error);
         }
-        info!(node = name, status = word, "http: status");
+        self.events.tell(|| ends.event(Kind::Status, word).of(mac).node(Some(name)));
         // Of one that has failed to do all that was to be done the same holds: somebody may be on it. In the maintenance system
         // nobody is, and it asks what comes then.
         if word == "booted" || word == "failed" && !State::of(&node).is_maintenance() {
@@ -272,12 +315,13 @@ impl Server {
     }
 
     /// A file that only one node may have.
-    fn own(&self, mac: Mac, name: &str, headers: &HeaderMap) -> Answer {
-        let Some(token) = bearer(headers) else { return status(StatusCode::UNAUTHORIZED) };
+    fn own(&self, mac: Mac, name: &str, headers: &HeaderMap, ends: &Ends) -> Answer {
+        let Some(token) = bearer(headers) else { return self.denied(ends, mac, StatusCode::UNAUTHORIZED) };
         match self.proven(mac, &token, Purpose::Files) {
             // A node's name has neither slashes nor is it `..`: no other directory is meant.
             Ok(node) if !node.name().contains('/') && !node.name().starts_with('.') => {
-                info!(node = node.name(), file = ?name, "http: own file");
+                let event = || ends.event(Kind::Sent, subject::FILE).of(mac).node(Some(node.name())).detail(name);
+                self.events.tell(event);
                 if name == hostkey::FILE {
                     let address = node.get("ip").filter(|ip| ip.parse::<IpAddr>().is_ok());
                     let names: Vec<&str> = [node.name()].into_iter().chain(address).collect();
@@ -288,8 +332,16 @@ impl Server {
                 file(Root::new([self.home.join("nodes").join(node.name())]).open(name), headers)
             }
             Ok(_) => status(StatusCode::NOT_FOUND),
-            Err(code) => status(code),
+            Err(code) => self.denied(ends, mac, code),
         }
+    }
+
+    /// Who asks did not prove to be the node; what is told stands to the account of whoever has that address.
+    fn denied(&self, ends: &Ends, mac: Mac, code: StatusCode) -> Answer {
+        if code != StatusCode::SERVICE_UNAVAILABLE {
+            self.events.tell(|| ends.event(Kind::Denied, subject::TOKEN).detail(format_args!("as {mac}: {code}")));
+        }
+        status(code)
     }
 
     /// The node that has the address and the token.
@@ -302,10 +354,7 @@ impl Server {
         let node = node.filter(|node| purpose == Purpose::Booted || !is_up(node));
         let node = node.filter(|node| self.tokens.accepts(node.name(), token, purpose, SystemTime::now()));
         // Whether there is such a node is nobody's business.
-        node.ok_or_else(|| {
-            info!(%mac, "http: token refused");
-            StatusCode::FORBIDDEN
-        })
+        node.ok_or(StatusCode::FORBIDDEN)
     }
 
     fn image(&self, image: &str, name: &str, headers: &HeaderMap) -> Answer {
@@ -326,10 +375,10 @@ impl Server {
     }
 }
 
-/// Whether the last that is known of a node is that it has come up, so that others may be on it. What is done to its power
-/// by us says something else.
+/// Whether the last that is known of a node is that it has come up, so that others may be on it; until it has no power they
+/// still are. What is done to its power by us to have it boot says something else.
 fn is_up(node: &Node) -> bool {
-    matches!(node.get("status"), Some("booted" | "failed"))
+    matches!(node.get("status"), Some("booted" | "failed" | "powering-off"))
 }
 
 /// Whether a node was installed and has not come up since.
@@ -435,7 +484,7 @@ fn full(content: impl Into<Bytes>) -> Body {
     Full::new(content.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

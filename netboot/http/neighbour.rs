@@ -17,9 +17,14 @@ pub(super) fn is_at(node: &Node, mac: Mac, client: IpAddr) -> bool {
 
 /// Whether the kernel has found that MAC address at that address.
 pub(super) fn is_beside(mac: Mac, client: IpAddr) -> bool {
+    neighbour_at(client) == Some(mac)
+}
+
+/// The machine with that address with which the kernel has just spoken.
+pub fn neighbour_at(client: IpAddr) -> Option<Mac> {
     // IPv4 only; there is no such file without it.
     let table = std::fs::read_to_string("/proc/net/arp").unwrap_or_default();
-    neighbour(&table, client) == Some(mac)
+    neighbour(&table, client)
 }
 
 /// Who has an address, from the text of `/proc/net/arp`: address, kind, flags, MAC address, mask, interface.

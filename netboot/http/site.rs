@@ -60,6 +60,11 @@ impl LiveSite {
     pub fn with_keys(self, keys: Vec<String>) -> Self {
         Self { keys, ..self }
     }
+
+    /// The name of the node with that MAC address.
+    pub fn name_of(&self, mac: Mac) -> Option<String> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner).now().get(&mac).cloned()
+    }
 }
 
 /// Of two nodes with one address the first has it, as with DHCP.
@@ -79,9 +84,8 @@ fn owners(tables: &Tables) -> Result<Owners> {
 
 impl Site for LiveSite {
     fn node_of(&self, mac: Mac) -> Result<Option<Node>> {
-        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner).now();
-        match owners.get(&mac) {
-            Some(name) => Ok(self.tables.resolve(std::slice::from_ref(name))?.pop()),
+        match self.name_of(mac) {
+            Some(name) => Ok(self.tables.resolve(&[name])?.pop()),
             None => Ok(None),
         }
     }

@@ -21,6 +21,7 @@ struct Served {
     home: tempfile::TempDir,
     tables: Arc<Tables>,
     url: String,
+    heard: tokio::sync::mpsc::Receiver<Event>,
     stop: CancellationToken,
     running: tokio::task::JoinHandle<io::Result<()>>,
 }
@@ -60,8 +61,9 @@ impl Served {
         let (url, stop) = (address(listener.local_addr().unwrap()), CancellationToken::new());
         let records = Arc::new(Tables::open(home.path()).unwrap());
         let server = Server::new(home.path(), Arc::new(LiveSite::open(tables.clone(), records).unwrap())).unwrap();
-        let running = tokio::spawn(serve(listener, Arc::new(server), stop.clone()));
-        Self { home, tables, url, stop, running }
+        let (events, heard) = Events::heard(1000);
+        let running = tokio::spawn(serve(listener, Arc::new(server.telling(events)), stop.clone()));
+        Self { home, tables, url, heard, stop, running }
     }
 
     /// What curl prints; `@` at the beginning of a word stands for the server, `~` for a space.
@@ -94,6 +96,13 @@ impl Served {
 
     fn record(&self, node: &str, status: &'static str) {
         self.tables.record_statuses(&[(node.to_owned(), status)].into()).unwrap();
+    }
+
+    /// The next that is told, as `kind subject node detail`.
+    async fn told(&mut self) -> String {
+        let event = timeout(LIMIT, self.heard.recv()).await.expect("nothing is told").unwrap();
+        let node = event.node.as_deref().unwrap_or("-");
+        format!("{} {} {node} {}", event.kind.word(), event.subject, event.said())
     }
 
     async fn end(self) {
@@ -235,6 +244,38 @@ async fn a_node_says_how_far_it_has_come_and_nobody_else_does() {
     assert_eq!(served.code(&format!("@/node/{N1}/status/booted?token={token}")).await, "204");
     assert_eq!(served.code(&format!("@/node/{N1}/status/booted?token={token}")).await, "204", "said again");
     assert_eq!(served.status("n1"), "booted");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn what_is_fetched_and_refused_is_told() {
+    let mut served = Served::new().await;
+    served.curl("@/image/deb12/kernel").await;
+    assert_eq!(served.told().await, "begun kernel - deb12/kernel: 10 bytes");
+    assert_eq!(served.told().await, "sent kernel - deb12/kernel: 10 bytes");
+    served.curl("-I @/image/deb12/kernel").await;
+    served.curl("@/image/deb12/initrd").await;
+    assert_eq!(served.told().await, "absent initrd - deb12/initrd: Not Found");
+    served.curl(&format!("@/node/{N2}")).await;
+    assert_eq!(served.told().await, "script netboot - of 52:54:00:77:00:02, which is not there: without a token");
+    let token = served.boot().await;
+    assert_eq!(served.told().await, "script netboot n1 debian12-x86_64-compute");
+    served.code(&format!("@/node/{N2}/status/booted?token={token}")).await;
+    assert_eq!(served.told().await, "denied token - as 52:54:00:77:00:02: 403 Forbidden", "it is nothing of n2");
+    served.code(&format!("@/node/{N1}/status/booted?token={token}")).await;
+    assert_eq!(served.told().await, "status booted n1 ");
+
+    fs::write(served.home.path().join("images/root.sqfs"), vec![0; 50_000_000]).unwrap();
+    let mut stream = TcpStream::connect(served.url.trim_start_matches("http://")).await.unwrap();
+    stream.write_all(b"GET /image/deb12/root.sqfs HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    stream.read_exact(&mut [0; 1000]).await.unwrap();
+    drop(stream);
+    assert_eq!(served.told().await, "begun root - deb12/root.sqfs: 50000000 bytes");
+    let broken = served.told().await;
+    assert!(
+        broken.starts_with("broken root - deb12/root.sqfs: after ") && broken.ends_with(" of 50000000 bytes"),
+        "{broken}"
+    );
     served.end().await;
 }
 

@@ -94,6 +94,12 @@ impl Tokens {
         }
     }
 
+    /// Forgets all boots.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn forget(&self) {
+        self.boots.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn given(&self, node: &str, token: &str) -> Option<u64> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (given, digest) = bytes.split_first_chunk::<8>()?;

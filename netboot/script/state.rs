@@ -88,6 +88,27 @@ impl State {
         }
     }
 
+    /// The first word of what [`fmt::Display`] writes.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Image { method, .. } => method.word(),
+            Self::Boot => "boot",
+            Self::Shell => "shell",
+            Self::Standby => "standby",
+            Self::Offline => "offline",
+            Self::Runcmd(_) => "runcmd",
+            Self::Runimage(_) => "runimage",
+            Self::Discover => "discover",
+            Self::Reboot => "reboot",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
+    /// The image, where it is one.
+    pub fn image(&self) -> &str {
+        if let Self::Image { what, .. } = self { what } else { "" }
+    }
+
     /// `nodelist.status` of a node that has fetched its script.
     pub fn status(&self) -> &'static str {
         match self {

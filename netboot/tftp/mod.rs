@@ -4,6 +4,8 @@
 //! has asked: a client takes no packets from another one, and a server may have several.
 
 mod clients;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod options;
 mod packet;
 mod source;
@@ -13,15 +15,18 @@ mod window;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use crate::datagrams::{self, Heard};
+use crate::events::{Event, Events, Kind, subject};
+use crate::http::chain;
 use crate::root::{Refused, Root};
 use clients::Clients;
 use options::Agreed;
@@ -40,11 +45,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// If the socket cannot be told to say which of our addresses was asked.
-pub async fn serve(socket: UdpSocket, root: Root, stop: CancellationToken) -> io::Result<()> {
+pub async fn serve(socket: UdpSocket, root: Root, events: Events, stop: CancellationToken) -> io::Result<()> {
     datagrams::name_ours(&socket)?;
     let device = socket.device()?;
+    let told = Told { events, interface: String::from_utf8_lossy(device.as_deref().unwrap_or_default()).into() };
     let mut server =
-        Server { root, device, clients: Clients::default(), sessions: JoinSet::new(), peers: HashMap::new() };
+        Server { root, device, told, clients: Clients::default(), sessions: JoinSet::new(), peers: HashMap::new() };
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -67,6 +73,7 @@ struct Server {
     root: Root,
     /// The interface that the server is bound to, if it is; answers leave by no other.
     device: Option<Vec<u8>>,
+    told: Told,
     clients: Clients,
     sessions: JoinSet<()>,
     peers: HashMap<tokio::task::Id, SocketAddr>,
@@ -79,17 +86,18 @@ impl Server {
             return; // late packets of ended transfers, and whatever else finds the port
         }
         if !self.clients.admit(peer, Instant::now()) {
-            debug!(%peer, "tftp: not answered, it has too many requests");
-            return;
+            return self.told.tell(peer, Kind::Limited, subject::TFTP, "");
         }
         let request = packet.and_then(|packet| match packet {
             Packet::Read(request) => Some(request),
             _ => None,
         });
-        let session = session(self.root.clone(), request, peer, Own { address: ours, device: self.device.clone() });
+        let own = Own { address: ours, device: self.device.clone() };
+        let session = session(self.root.clone(), request, peer, own, self.told.clone());
+        let told = self.told.clone();
         let started = self.sessions.spawn(async move {
             if timeout(clients::LONGEST, session).await.is_err() {
-                warn!(%peer, "tftp: broken off, it takes too long");
+                told.tell(peer, Kind::Broken, subject::LOADER, "it takes too long");
             }
         });
         self.peers.insert(started.id(), peer);
@@ -102,6 +110,19 @@ impl Server {
     }
 }
 
+/// Whom sessions tell of their clients.
+#[derive(Clone)]
+struct Told {
+    events: Events,
+    interface: Arc<str>,
+}
+
+impl Told {
+    fn tell(&self, peer: SocketAddr, kind: Kind, subject: &'static str, detail: impl std::fmt::Display) {
+        self.events.tell(|| Event::new(&self.interface, kind, subject).from(peer.ip()).detail(detail));
+    }
+}
+
 /// Where a session answers from.
 struct Own {
     address: Option<IpAddr>,
@@ -109,31 +130,32 @@ struct Own {
 }
 
 /// Answers one request; without one the client wanted to write.
-async fn session(root: Root, request: Option<Request>, peer: SocketAddr, own: Own) {
+async fn session(root: Root, request: Option<Request>, peer: SocketAddr, own: Own, told: Told) {
     let socket = match connected(peer, own).await {
         Ok(socket) => socket,
         Err(error) => return warn!(%peer, %error, "tftp: cannot answer"),
     };
     let Some(request) = request else {
-        info!(%peer, "tftp: writing refused");
+        told.tell(peer, Kind::Absent, subject::LOADER, "writing refused");
         return refuse(&socket, code::DENIED, "this server is read-only").await;
     };
     let name = request.name.clone();
     let (source, request) = match source(root, request).await {
         Ok(found) => found,
         Err((code, why)) => {
-            info!(%peer, file = ?name, why, "tftp: refused");
+            told.tell(peer, Kind::Absent, subject::LOADER, format_args!("{name}: {why}"));
             return refuse(&socket, code, &why).await;
         }
     };
     let (agreed, bytes) = (Agreed::on(&request, source.length), source.length);
-    match transfer::send(&socket, source, &agreed).await {
-        Ok(()) => info!(%peer, file = ?name, bytes, "tftp: sent"),
-        Err(transfer::Error::File(error)) => {
-            warn!(%peer, file = ?name, %error, "tftp: cannot read");
-            refuse(&socket, code::OTHER, "the file cannot be read").await;
-        }
-        Err(error) => debug!(%peer, file = ?name, %error, "tftp: not sent"),
+    told.tell(peer, Kind::Begun, subject::LOADER, &name);
+    let ended = transfer::send(&socket, source, &agreed).await;
+    match &ended {
+        Ok(()) => told.tell(peer, Kind::Sent, subject::LOADER, format_args!("{name}, {bytes} bytes")),
+        Err(error) => told.tell(peer, Kind::Broken, subject::LOADER, format_args!("{name}: {}", chain(error))),
+    }
+    if let Err(transfer::Error::File(_)) = ended {
+        refuse(&socket, code::OTHER, "the file cannot be read").await;
     }
 }
 

@@ -31,7 +31,7 @@ impl Served {
         let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
         let (port, stop) = (socket.local_addr().unwrap().port(), CancellationToken::new());
         let root = Root::new([place.path().join("root")]);
-        let running = tokio::spawn(serve(socket, root, stop.clone()));
+        let running = tokio::spawn(serve(socket, root, Events::default(), stop.clone()));
         Self { place, port, stop, running }
     }
 

@@ -16,6 +16,8 @@ mod controller;
 mod discovery;
 mod eventlog;
 mod fru;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod handshake;
 mod identity;
 mod inventory;

@@ -8,6 +8,8 @@ mod boot;
 mod console;
 mod document;
 mod eventlog;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod inventory;
 mod line;
 mod machine;

@@ -4,6 +4,8 @@ mod follow;
 mod provision;
 mod scripts;
 mod steps;
+pub(crate) mod story;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,26 +1,25 @@
 //! What `rinstall` and `rnetboot` do: say what to boot, boot from the network, switch on, and wait if asked to.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
 use plugins::{BootDevice, BootOverride, Persistence, PowerAction};
-use tables::{Node, Select, Tables, noderange, schema};
-use tokio::time::{Instant, sleep};
+use tables::Node;
 
+use super::watch::Watch;
 use super::{Steps, Wanted};
 use crate::commands::Shape;
 use crate::config;
+use crate::console;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::fanout::{Manner, pressed};
+use crate::fanout::Manner;
 use crate::outcome::Outcome;
-use crate::reply::{Answer, Body, Reply};
-use crate::status::Statuses;
+use crate::reply::Answer;
 
-/// How often the tables are asked for what nodes have said.
-const ASKING: Duration = Duration::from_secs(1);
+/// How a console is opened that is to show the boot.
+const LOOK: console::Manner = console::Manner { spy: false, take_over: false, settle: Duration::from_secs(1) };
 
 /// What the help of a command that provisions says after its options.
 pub(crate) fn after_help(command: &str) -> String {
@@ -31,6 +30,7 @@ first node is touched, the scripts that they would get too. --wait is for what s
 Examples:
   {command} rack1                     the images of their definitions
   {command} n1 osimage=debian12 -u    this image, by UEFI
+  {command} n1 -c                     and look at it
   {command} rack1 --wait 900          tell how far they come, and who got stuck where"
     )
 }
@@ -50,6 +50,9 @@ pub(crate) struct Provision {
     /// Wait so many seconds for the nodes to say that they are up
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u32>,
+    /// Open the console of the node, which must be one, as rcons does
+    #[arg(short = 'c', long, conflicts_with = "wait")]
+    console: bool,
     /// Do not ask a server that loses its power which containers run on it, nor look at what circuits carry
     #[arg(long)]
     force: bool,
@@ -62,6 +65,13 @@ impl Provision {
     pub(crate) async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
         self.check_wait(cx)?;
+        let seat = match self.console {
+            true => Some(console::only("-c", &self.noderange, nodes.clone())?),
+            false => None,
+        };
+        if let Some(node) = &seat {
+            cx.backends()?.console(node)?;
+        }
         let (tables, backends, format) = (cx.tables()?, cx.backends()?, self.shape.format());
         let wanted = Wanted::new(cx, &config::home()?, self.steps.clone(), &nodes)?;
         cx.check(format, &nodes, |node| {
@@ -82,9 +92,13 @@ impl Provision {
         match self.wait {
             // One that was not reached is no reason to lose sight of the others.
             Some(seconds) if outcome != Outcome::Interrupted => {
-                Ok(outcome.and(self.wait(cx, booting, Duration::from_secs(seconds.into())).await?))
+                let watch = Watch::new(cx, format, booting);
+                Ok(outcome.and(watch.run(Duration::from_secs(seconds.into())).await?))
             }
-            _ => Ok(outcome),
+            _ => match seat {
+                Some(node) if outcome == Outcome::Done => console::open(cx, node, LOOK, None).await,
+                _ => Ok(outcome),
+            },
         }
     }
 
@@ -110,8 +124,7 @@ impl Provision {
         let booting = Mutex::new(Vec::new());
         let boot = async |node: Node| {
             backends.boot(&node)?.set(&node, Some(network.clone())).await?;
-            cx.record(Statuses::powering_on(&node))?;
-            let powered = backends.power(&node)?.apply(&node, PowerAction::Boot).await?;
+            let powered = cx.apply_power(&node, PowerAction::Boot).await?;
             booting.lock().unwrap_or_else(PoisonError::into_inner).push(node.name().to_owned());
             Ok(Answer { warnings: powered.warning.into_iter().collect(), ..Answer::line(powered.word) })
         };
@@ -119,52 +132,4 @@ impl Provision {
         let outcome = cx.each(nodes, manner, boot).await.into();
         Ok((outcome, booting.into_inner().unwrap_or_else(PoisonError::into_inner)))
     }
-
-    /// Tells each new status, and at the end of the time who got stuck where.
-    async fn wait(&self, cx: &Context, names: Vec<String>, limit: Duration) -> Result<Outcome, Failure> {
-        let (tables, end) = (cx.tables()?, Instant::now() + limit);
-        let mut known = BTreeMap::new();
-        let mut waiting: BTreeSet<String> = names.iter().cloned().collect();
-        let mut failed = false;
-        let mut keyboard = cx.keyboard();
-        while !waiting.is_empty() && Instant::now() < end {
-            tokio::select! {
-                () = sleep(ASKING) => {}
-                () = pressed(&mut keyboard) => return Ok(Outcome::Interrupted),
-            }
-            let now = statuses(tables, &names)?;
-            for name in &names {
-                let status = now.get(name).map_or("", String::as_str);
-                if known.get(name).map_or("", String::as_str) == status || !waiting.contains(name) {
-                    continue;
-                }
-                let body = Body::Answer(Answer::line(status));
-                cx.ui.reply(self.shape.format(), Reply { node: Some(name.clone()), body });
-                if matches!(status, "booted" | "configured" | "failed") {
-                    failed |= status == "failed";
-                    waiting.remove(name);
-                }
-            }
-            known = now;
-        }
-        cx.ui.finish_folding();
-        let mut stuck: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
-        for name in &waiting {
-            stuck.entry(known.get(name).map_or("", String::as_str)).or_default().push(name);
-        }
-        for (status, names) in &stuck {
-            let still = if status.is_empty() { "no status".to_owned() } else { format!("still {status}") };
-            cx.ui.error(&format!("not up after {} s, {still}: {}", limit.as_secs(), noderange::fold(names)));
-        }
-        Ok(if failed || !stuck.is_empty() { Outcome::SomeFailed } else { Outcome::Done })
-    }
-}
-
-fn statuses(tables: &Tables, names: &[String]) -> Result<BTreeMap<String, String>, Failure> {
-    let table = schema::find("nodelist").expect("table nodelist is in the schema");
-    let keys: Vec<&str> = names.iter().map(String::as_str).collect();
-    let rows = tables.rows(table, Select::Keys(&keys))?;
-    let status =
-        |row: &tables::Row| Some((row.get("node")?.to_owned(), row.get("status").unwrap_or_default().to_owned()));
-    Ok(rows.iter().filter_map(status).collect())
 }

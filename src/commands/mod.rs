@@ -146,6 +146,7 @@ commands! {
     nodeset::Nodeset,
     rinstall::Rinstall,
     rnetboot::Rnetboot,
+    bootwhy::Bootwhy,
     nodediscoverstart::Nodediscoverstart,
     nodediscoverls::Nodediscoverls,
     nodediscoverstatus::Nodediscoverstatus,

@@ -8,14 +8,11 @@ use plugins::{Invocation, Program};
 use tables::Node;
 
 use super::Run;
-use crate::console::attendance::Attendance;
-use crate::config;
-use crate::console::{Desk, Manner};
+use crate::console::{self, Manner, terminal};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::reply::{Body, Reply};
-use crate::console::terminal;
 use crate::ui::Format;
 
 /// Open the console of a node, or run a program on a terminal of its own in the node
@@ -69,7 +66,7 @@ impl Run for Rcons {
     }
 
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
-        let node = only(&self.noderange, cx.nodes(&self.noderange)?)?;
+        let node = console::only("rcons", &self.noderange, cx.nodes(&self.noderange)?)?;
         let name = node.name().to_owned();
         let entered = self.enter(cx, node).await;
         Ok(entered.unwrap_or_else(|failure| {
@@ -82,15 +79,8 @@ impl Run for Rcons {
 
 impl Rcons {
     async fn enter(self, cx: &Context, node: Node) -> Result<Outcome, Failure> {
-        let console = cx.backends()?.console(&node)?;
         let manner = Manner { spy: self.spy, take_over: self.force, settle: Duration::from_secs_f64(self.wait) };
-        // A home that cannot be written to is no reason to refuse the console.
-        let attendance = Attendance::take(&config::home()?, node.name(), &who(cx)).ok();
-        let desk = Desk::new(cx.ui.clone(), node, manner)?;
-        match self.invocation() {
-            Some(invocation) => desk.run(console, &invocation).await,
-            None => desk.attach(console, attendance).await,
-        }
+        console::open(cx, node, manner, self.invocation()).await
     }
 
     /// What to run; None for the node's own console.
@@ -104,22 +94,6 @@ impl Rcons {
         let environment: BTreeMap<String, String> = term.map(|term| ("TERM".to_owned(), term)).into_iter().collect();
         Some(Invocation { program, user: self.user, environment, ..Invocation::default() })
     }
-}
-
-/// A console is for one.
-fn only(range: &str, nodes: Vec<Node>) -> Result<Node, Failure> {
-    match <[Node; 1]>::try_from(nodes) {
-        Ok([node]) => Ok(node),
-        Err(nodes) => Err(Failure::refused(format!("rcons takes one node, '{range}' names {}", nodes.len()))),
-    }
-}
-
-/// How others at the console see us: `alice on /dev/pts/3 from 10.0.0.7`.
-fn who(cx: &Context) -> String {
-    let terminal = nix::unistd::ttyname(std::io::stdin()).map(|path| format!(" on {}", path.display()));
-    let from = std::env::var("SSH_CONNECTION").ok();
-    let from = from.as_deref().and_then(|peers| peers.split(' ').next()).map(|peer| format!(" from {peer}"));
-    format!("{}{}{}", cx.origin(None).user, terminal.unwrap_or_default(), from.unwrap_or_default())
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

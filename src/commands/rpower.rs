@@ -129,11 +129,10 @@ impl Run for Rpower {
         }
         let statuses = Statuses::default();
         let ask = async |node: Node| {
-            let power = backends.power(&node)?;
             match self.action.action() {
-                None => Ok(self.action.tell(power.state(&node).await?)),
+                None => Ok(self.action.tell(backends.power(&node)?.state(&node).await?)),
                 Some(action) => {
-                    let powered = power.apply(&node, action).await?;
+                    let powered = cx.apply_power(&node, action).await?;
                     statuses.add(&node, action, &powered);
                     Ok(Answer { warnings: powered.warning.into_iter().collect(), ..Answer::line(powered.word) })
                 }

@@ -1,5 +1,7 @@
 //! `xcrane serve`: the daemon that machines ask when they boot.
 
+use std::net::SocketAddr;
+
 use clap::{Args, ValueEnum};
 use netboot::dhcp::{Manner, Served};
 use tables::Tables;
@@ -8,7 +10,7 @@ use super::Run;
 use crate::boot::http_port;
 use crate::config;
 use crate::context::Context;
-use crate::daemon::{self, Account, Daemon, Services};
+use crate::daemon::{self, Account, Log, Services};
 use crate::diskless::root::keys;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
@@ -22,6 +24,8 @@ Addresses that were given are in table lease and outlive the daemon.
 Firmware that boots over the network is given iPXE (undionly.kpxe, snponly.efi, ipxe-arm64.efi, of the distribution's package ipxe)
 by TFTP, from here or from networks.tftpserver; iPXE is given the node's script by HTTP, as nodeset --show writes it. Over HTTP nodes
 load their images, their postscripts and the answers of their installers, and say how far they have come: nodelist.status follows. The log goes to stderr.
+What is seen of machines is told by bootwhy. A node that is on its way for longer than site.boottimeout (default 900 s) is booted if its
+sshd answers, else failed.
 
 DNS knows the names and addresses that makehosts would write, in both directions; DHCP names this server where neither
 networks.nameservers nor site.nameservers names one. Other names are asked of site.forwarders, for machines of the networks of
@@ -36,7 +40,7 @@ becomes the node that has its serial number, UUID, BMC or switch port in tables 
 nodediscoverstart has named, and goes through the node's chain (table chain). All others wait: see nodediscoverls.
 
 Of table site: dhcpinterfaces (interfaces by comma), httpport (default 80), dhcplease (seconds, default 43200), domain, nameservers,
-forwarders (addresses by comma), ntpservers.
+forwarders (addresses by comma), ntpservers, metrics (address and port for Prometheus), boottimeout (seconds).
 
 Examples:
   xcrane serve --interface eth1
@@ -60,6 +64,12 @@ pub(crate) struct Serve {
     /// Leave addresses to the DHCP server that is there, say only what to boot from
     #[arg(long)]
     proxy: bool,
+    /// How the log is written: for people, or one JSON object a line
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = Log::Text)]
+    log: Log,
+    /// Answer GET /metrics there with numbers for Prometheus; without it at site.metrics, if that is set
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
     /// Go on as this user once the sockets are bound; it is made the owner of the database
     #[arg(long, value_name = "USER")]
     user: Option<String>,
@@ -84,7 +94,7 @@ enum Offer {
 
 impl Run for Serve {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
-        daemon::start_log();
+        daemon::start_log(self.log);
         let home = config::home()?;
         let user = self.user.as_deref().map(Account::find).transpose()?;
         let tables = Tables::open(&home)?;
@@ -93,8 +103,8 @@ impl Run for Serve {
             user.hand_over(&home)?;
             return Ok(Outcome::Done);
         }
-        let mut services =
-            Services { daemon: Daemon::new()?, interfaces: self.interfaces(&tables)?, home: home.clone(), keys: keys(&cx.settings()?) };
+        let interfaces = self.interfaces(&tables)?;
+        let mut services = Services::new(&home, interfaces, keys(&cx.settings()?))?;
         let has = |offer| self.services.contains(&offer);
         let port = has(Offer::Http).then(|| http_port(&tables)).transpose()?;
         if has(Offer::Dhcp) {
@@ -113,12 +123,27 @@ impl Run for Serve {
         if let Some(port) = port {
             services.start_http(port)?;
         }
+        if let Some(address) = self.metrics(&tables)? {
+            services.start_metrics(address)?;
+        }
         cx.ui.flush();
         services.daemon.run(&home, user.as_ref()).await
     }
 }
 
 impl Serve {
+    /// Where numbers are asked for, if anywhere.
+    fn metrics(&self, tables: &Tables) -> Result<Option<SocketAddr>, Failure> {
+        let listed = tables.site("metrics")?;
+        let read = |listed: String| {
+            listed.parse().map_err(|_| {
+                Failure::refused(format!("site.metrics is '{listed}', which is no address with a port"))
+                    .hint("chdef -t site metrics=127.0.0.1:9684, or metrics= for none")
+            })
+        };
+        self.metrics.map_or_else(|| listed.map(read).transpose(), |address| Ok(Some(address)))
+    }
+
     /// Those that were named, each once.
     fn interfaces(&self, tables: &Tables) -> Result<Vec<String>, Failure> {
         let mut named = self.interfaces.clone();

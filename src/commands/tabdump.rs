@@ -30,7 +30,7 @@ pub(crate) struct Tabdump {
     /// Write to a file
     #[arg(short = 'f', value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Only the newest N rows (auditlog, eventlog, imageledger)
+    /// Only the newest N rows (auditlog, bootevent, eventlog, imageledger)
     #[arg(short = 'n', value_name = "N")]
     newest: Option<usize>,
     /// Only rows that fulfil this; == != < <= > >= =~ !~, the last two as SQL's LIKE

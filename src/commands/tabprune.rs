@@ -22,7 +22,7 @@ use crate::outcome::Outcome;
   tabprune journal -d 365    forget changes older than a year: deflog, defundo and lsdef --at reach back no further
   chdef -t site journaldays=365   the same, from now on and by itself; by default everything is kept")]
 pub(crate) struct Tabprune {
-    /// auditlog, eventlog, imageledger or journal
+    /// auditlog, bootevent, eventlog, imageledger or journal
     table: String,
     /// Remove all rows
     #[arg(short = 'a', group = "what")]
@@ -52,7 +52,7 @@ impl Run for Tabprune {
         }
         let table = tabdump::find(&self.table)?;
         if !table.is_log() {
-            let why = format!("table {} is no log; tabprune is for auditlog, eventlog, imageledger and journal", table.name);
+            let why = format!("table {} is no log; tabprune is for auditlog, bootevent, eventlog, imageledger and journal", table.name);
             return Err(Failure::refused(why));
         }
         let removed = cx.tables()?.prune_log(table, |rows| self.chosen(rows))?;

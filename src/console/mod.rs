@@ -7,6 +7,7 @@ pub(crate) mod escape;
 mod keyboard;
 mod recent;
 pub(crate) mod terminal;
+mod visit;
 
 use std::io;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ use crate::console::terminal::{Notice, Raw, Signals};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::ui::Ui;
+
+pub(crate) use visit::{only, open};
 
 /// Ctrl-D, by which a terminal says that input is over.
 const END_OF_INPUT: u8 = 0x04;

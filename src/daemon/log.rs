@@ -2,10 +2,18 @@
 
 use std::io::IsTerminal;
 
+use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Log {
+    Text,
+    Json,
+}
+
 /// Starts the log of a program that nobody watches. `XCRANE_LOG`, if there is one, was heeded at its start.
-pub(crate) fn start() {
+pub(crate) fn start(form: Log) {
     if std::env::var_os("XCRANE_LOG").is_some() {
         return;
     }
@@ -15,9 +23,9 @@ pub(crate) fn start() {
         .with_target(false)
         .with_writer(std::io::stderr);
     // The journal of systemd has a time of its own for each line.
-    if std::env::var_os("JOURNAL_STREAM").is_some() {
-        format.without_time().init();
-    } else {
-        format.init();
+    match (form, std::env::var_os("JOURNAL_STREAM").is_some()) {
+        (Log::Json, _) => format.json().flatten_event(true).init(),
+        (Log::Text, true) => format.without_time().init(),
+        (Log::Text, false) => format.init(),
     }
 }

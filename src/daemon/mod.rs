@@ -3,6 +3,8 @@
 mod log;
 mod notify;
 mod privileges;
+mod reconciler;
+mod recorder;
 mod services;
 mod user;
 
@@ -16,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 
-pub(crate) use log::start as start_log;
+pub(crate) use log::{Log, start as start_log};
 pub(crate) use services::Services;
 pub(crate) use user::Account;
 

@@ -1,21 +1,27 @@
 //! The services of netboot on interfaces of this machine: each is bound before the first answers anybody.
 
 use std::io;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use netboot::advertise::Advertiser;
 use netboot::dhcp::{self, Link, Manner, Served, Service};
 use netboot::dns::{self, Names};
+use netboot::events::Events;
 use netboot::http::{self, LiveSite, Server};
 use netboot::live::Live;
+use netboot::metrics::{self, Metrics};
 use netboot::root::{self, Root};
 use netboot::{sockets, tftp};
 use plugins::chain;
 use tables::Tables;
+use tokio::net::TcpListener;
 
 use super::Daemon;
+use super::reconciler::reconcile;
+use super::recorder::Recorder;
 use crate::discovery::Registrar;
 use crate::failure::Failure;
 
@@ -27,23 +33,34 @@ const SHORT_PATIENCE: Duration = Duration::from_millis(250);
 /// What is served where, and from what.
 pub(crate) struct Services {
     pub(crate) daemon: Daemon,
-    pub(crate) interfaces: Vec<String>,
-    pub(crate) home: PathBuf,
+    interfaces: Vec<String>,
+    home: PathBuf,
     /// Public keys that open root's account on nodes that are installed.
-    pub(crate) keys: Vec<String>,
+    keys: Vec<String>,
+    site: Arc<LiveSite>,
+    /// Whom services tell what they see.
+    events: Events,
+    metrics: Arc<Metrics>,
 }
 
 impl Services {
-    /// A connection to the database of a service's own: none waits for another's.
-    fn tables(&self, patience: Duration) -> Result<Arc<Tables>, Failure> {
-        let tables = Tables::open(&self.home)?;
-        tables.set_patience(patience)?;
-        Ok(Arc::new(tables))
+    /// None yet, but what writes down what they will see.
+    pub(crate) fn new(home: &Path, interfaces: Vec<String>, keys: Vec<String>) -> Result<Self, Failure> {
+        let open = || connection(home, PATIENCE);
+        let site = Arc::new(LiveSite::open(open()?, open()?)?.with_keys(keys.clone()));
+        let metrics = Arc::new(Metrics::default());
+        let records = open()?;
+        let (events, recorder) = Recorder::new(records.clone(), site.clone(), metrics.clone());
+        let mut daemon = Daemon::new()?;
+        daemon.start(|stop| recorder.run(stop));
+        daemon.start(|stop| reconcile(records, events.clone(), stop));
+        Ok(Self { daemon, interfaces, home: home.to_owned(), keys, site, events, metrics })
     }
 
     pub(crate) fn start_dhcp(&mut self, manner: Manner, served: Served) -> Result<(), Failure> {
         let proxy = manner == Manner::Proxy;
-        let mut service = Service::open(self.tables(SHORT_PATIENCE)?, manner, served)?;
+        let mut service =
+            Service::open(connection(&self.home, SHORT_PATIENCE)?, manner, served)?.telling(self.events.clone());
         let mut ports = vec![dhcp::SERVER_PORT];
         ports.extend(proxy.then_some(dhcp::PROXY_PORT));
         let mut open = Vec::new();
@@ -89,15 +106,16 @@ impl Services {
                 "another TFTP server runs on this machine; stop it, or go without: --services dhcp,ra,dns,http";
             let socket =
                 sockets::udp(interface, tftp::PORT).map_err(|error| refused("tftp", interface, &error, remedy))?;
-            let (root, interface) = (root.clone(), interface.clone());
+            let (root, interface, events) = (root.clone(), interface.clone(), self.events.clone());
             tracing::info!(interface, "tftp");
-            self.daemon.start(|stop| async move { ended("tftp", &interface, tftp::serve(socket, root, stop).await) });
+            self.daemon
+                .start(|stop| async move { ended("tftp", &interface, tftp::serve(socket, root, events, stop).await) });
         }
         Ok(())
     }
 
     pub(crate) fn start_dns(&mut self) -> Result<(), Failure> {
-        let names = Live::open(self.tables(PATIENCE)?, Names::read)?;
+        let names = Live::open(connection(&self.home, PATIENCE)?, Names::read)?;
         let server = Arc::new(dns::Server::new(names));
         for interface in &self.interfaces {
             let remedy =
@@ -114,11 +132,27 @@ impl Services {
         Ok(())
     }
 
+    /// Numbers for Prometheus, at an address of ours.
+    pub(crate) fn start_metrics(&mut self, address: SocketAddr) -> Result<(), Failure> {
+        let refused = |error: io::Error| Failure::refused(format!("cannot serve metrics at {address}: {error}"));
+        let listener = std::net::TcpListener::bind(address).map_err(refused)?;
+        listener.set_nonblocking(true).map_err(refused)?;
+        let listener = TcpListener::from_std(listener).map_err(refused)?;
+        let (metrics, tables) = (self.metrics.clone(), connection(&self.home, PATIENCE)?);
+        tracing::info!(%address, "metrics");
+        let text = move || {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+            let leases = tables.leases().unwrap_or_default();
+            metrics.write(leases.iter().filter(|lease| lease.until > now).count())
+        };
+        self.daemon.start(|stop| metrics::serve(listener, text, stop));
+        Ok(())
+    }
+
     pub(crate) fn start_http(&mut self, port: u16) -> Result<(), Failure> {
-        let site =
-            Arc::new(LiveSite::open(self.tables(PATIENCE)?, self.tables(PATIENCE)?)?.with_keys(self.keys.clone()));
-        let server = Server::new(&self.home, site).map_err(|error| Failure::refused(chain(&error)))?;
-        let server = Arc::new(server.directed(Arc::new(Registrar::open(&self.home, self.keys.clone(), PATIENCE)?)));
+        let server = Server::new(&self.home, self.site.clone()).map_err(|error| Failure::refused(chain(&error)))?;
+        let director = Registrar::open(&self.home, self.keys.clone(), PATIENCE)?;
+        let server = Arc::new(server.telling(self.events.clone()).directed(Arc::new(director)));
         for interface in &self.interfaces {
             let remedy = format!("another program has TCP port {port}; stop it, or chdef -t site httpport=8080");
             let listener =
@@ -147,4 +181,11 @@ fn refused(service: &str, interface: &str, error: &io::Error, taken: &str) -> Fa
         io::ErrorKind::AddrInUse => failure.hint(taken),
         _ => failure,
     }
+}
+
+/// A connection to the database of a service's own: none waits for another's.
+fn connection(home: &Path, patience: Duration) -> Result<Arc<Tables>, Failure> {
+    let tables = Tables::open(home)?;
+    tables.set_patience(patience)?;
+    Ok(Arc::new(tables))
 }

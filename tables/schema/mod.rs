@@ -1,6 +1,7 @@
 //! The tables as data, one file a table; help, SQL, `tabdump -d` and object attributes derive from it.
 
 mod auditlog;
+mod bootevent;
 mod bootparams;
 mod boottarget;
 mod chain;
@@ -72,6 +73,7 @@ mod zone;
 /// Every table, in alphabetical order.
 pub const ALL: &[&Table] = &[
     &auditlog::TABLE,
+    &bootevent::TABLE,
     &bootparams::TABLE,
     &boottarget::TABLE,
     &chain::TABLE,
@@ -217,7 +219,7 @@ impl Table {
 }
 
 /// The tables that are logs.
-pub const LOGS: [&str; 3] = ["auditlog", "eventlog", "imageledger"];
+pub const LOGS: [&str; 4] = ["auditlog", "bootevent", "eventlog", "imageledger"];
 
 /// The table of that name.
 pub fn find(name: &str) -> Option<&'static Table> {

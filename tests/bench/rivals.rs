@@ -1,8 +1,11 @@
 //! `make bench`: every figure beside that of a rival, measured in turn in one run. Started by `run`, which brings the rivals.
 
+mod bmcs;
 mod engine;
+mod files;
 mod hosts;
 mod images;
+mod leases;
 mod links;
 mod networks;
 mod pulls;
@@ -10,6 +13,7 @@ mod race;
 mod report;
 mod site;
 mod tables;
+mod wire;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -47,6 +51,18 @@ fn main() -> Result<ExitCode> {
     }
     if wanted("pulls") {
         pulls::run(&mut report, work.path())?;
+    }
+    if wanted("nodeset") {
+        bmcs::nodeset(&mut report, work.path())?;
+    }
+    if wanted("bmcs") {
+        bmcs::run(&mut report, work.path())?;
+    }
+    if wanted("leases") {
+        leases::run(&mut report, work.path())?;
+    }
+    if wanted("files") {
+        files::run(&mut report, work.path())?;
     }
     report.close(started.elapsed())?;
     Ok(ExitCode::SUCCESS)

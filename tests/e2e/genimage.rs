@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use ::lab::Lab;
+use ::lab::{Lab, Wait, wait_for};
 use insta::assert_snapshot;
 
 use crate::lab;
@@ -88,7 +88,7 @@ fn machines_boot(lab: &Lab) {
     // The one has iPXE in its card; the other, whose firmware is given it, ends where what follows is the same.
     let mut first = lab.spawn(&format!("rinstall m1 osimage=tiny --wait {}", LIMIT.as_secs()));
     lab.run("rinstall m2 osimage=tiny --uefi").success();
-    daemon.expect_error("file=\"snponly.efi\"", LIMIT);
+    daemon.expect_error("snponly.efi", LIMIT);
     for status in ["m1: on", "m1: netbooting"] {
         first.expect(status, LIMIT);
     }
@@ -104,6 +104,34 @@ fn machines_boot(lab: &Lab) {
         lab.server(1).await_console(said, 1, LIMIT);
     }
     assert_eq!(lab.run("nodels m1 nodelist.status").stdout, "m1: booted\n");
+    let story = |node: &str, stages: &[&str]| {
+        wait_for("all stages of a boot in their order", LIMIT, || {
+            let story = lab.run(&format!("bootwhy {node}")).stdout;
+            let mut rest = Some(story.as_str());
+            for stage in stages {
+                rest = rest.and_then(|rest| rest.split_once(stage)).map(|(_, rest)| rest);
+            }
+            if rest.is_some() { Wait::Ready(()) } else { Wait::NotYet(story) }
+        });
+    };
+    story(
+        "m1",
+        &[
+            "power",
+            "DHCP, iPXE",
+            "script",
+            "kernel",
+            "initial RAM disk",
+            "DHCP, system",
+            "root file system",
+            "booted",
+            "up after",
+        ],
+    );
+    story(
+        "m2",
+        &["power", "DHCP, firmware", "loader", "snponly.efi, ", "DHCP, iPXE", "script", "kernel", "DHCP, system"],
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod accounts;
 mod bmcdiscover;
 mod bmcs;
+mod bootwhy;
 mod chdef;
 mod chknet;
 mod chtab;

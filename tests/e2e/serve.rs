@@ -12,7 +12,7 @@ const N1: &str = "52:54:00:77:00:01";
 const STRANGER: &str = "52:54:00:77:00:aa";
 
 /// A lab with a defined network and node n1.
-fn site() -> Lab {
+pub(crate) fn site() -> Lab {
     let lab = lab().network();
     define_network(&lab);
     lab.run(&format!("mkdef n1 groups=all mac={N1} ip=10.77.0.9")).success();

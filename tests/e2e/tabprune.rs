@@ -55,7 +55,7 @@ fn refuses_other_tables_and_contradictions() {
     "), @"
     $ tabprune nodelist -a
     ------- stderr -------
-    Error: table nodelist is no log; tabprune is for auditlog, eventlog, imageledger and journal
+    Error: table nodelist is no log; tabprune is for auditlog, bootevent, eventlog, imageledger and journal
     [exit status: 1]
     $ tabprune auditlog
     ------- stderr -------

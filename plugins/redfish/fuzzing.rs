@@ -1,0 +1,160 @@
+//! The door of target `redfish`: a BMC that answers each question with the next of some documents, whatever was asked, to the
+//! whole client but for TCP and TLS.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tables::Node;
+use tokio::io::duplex;
+use tokio_util::task::TaskTracker;
+
+use super::Redfish;
+use crate::fuzzing::{check_shown, packets};
+use crate::{
+    Beacon, Boot, BootDevice, BootOverride, EventLog, Inventory, Part, Persistence, Power, PowerAction,
+    RedfishSettings, Result, Sensors, Settings, Vital, WantedVitals, chain,
+};
+
+const PASSWORD: &str = "no-one-may-read-this";
+/// Stands in an answer that is no success for the password, which the BMC has heard.
+const SAID_BACK: &str = "%PASSWORD%";
+const CODES: [u16; 16] = [200, 201, 202, 204, 400, 401, 403, 404, 405, 409, 412, 428, 500, 501, 503, 429];
+
+thread_local! {
+    /// What the BMC is still to say.
+    static ANSWERS: RefCell<Option<VecDeque<(StatusCode, Bytes)>>> = RefCell::default();
+}
+
+/// Says whether the BMC was understood. The first byte chooses what is asked; of each document the first one is its status.
+pub async fn run(input: &[u8]) -> bool {
+    let Some((asked, input)) = input.split_first() else { return false };
+    ANSWERS.set(Some(packets(input).filter_map(answer).collect()));
+    let endings = TaskTracker::new();
+    let redfish = Redfish::new(&settings(), &endings);
+    let attributes = [("bmc", "127.0.0.1"), ("bmcusername", "u"), ("bmcpassword", PASSWORD)];
+    let attributes = BTreeMap::from(attributes.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let told = ask(&redfish, &Node::new("n1", attributes, None), *asked).await;
+    endings.close();
+    endings.wait().await;
+    ANSWERS.set(None);
+    match &told {
+        Ok(texts) => texts.iter().for_each(|text| check_shown(text)),
+        Err(error) => {
+            let text = chain(error);
+            assert!(!text.contains(PASSWORD), "{text}");
+            check_shown(&text);
+        }
+    }
+    told.is_ok()
+}
+
+fn settings() -> Settings {
+    let nowhere = PathBuf::from("/nonexistent");
+    Settings {
+        connect_limit: Duration::from_secs(5),
+        request_limit: Duration::from_secs(60),
+        transfer_limit: Duration::from_secs(60),
+        ssh_user: "root".into(),
+        ssh_keys: Vec::new(),
+        known_hosts: Vec::new(),
+        accept_new_host_keys: false,
+        tls_directory: nowhere.clone(),
+        logins: Vec::new(),
+        mirrors: Vec::new(),
+        bmc_account: None,
+        redfish: RedfishSettings { pins: nowhere, ..RedfishSettings::default() },
+        networks: Vec::new(),
+    }
+}
+
+fn answer(packet: &[u8]) -> Option<(StatusCode, Bytes)> {
+    let (code, body) = packet.split_first()?;
+    let status = StatusCode::from_u16(CODES[usize::from(code % 16)]).ok()?;
+    let body = match str::from_utf8(body) {
+        Ok(text) if !status.is_success() => Bytes::from(text.replace(SAID_BACK, PASSWORD)),
+        _ => Bytes::copy_from_slice(body),
+    };
+    Some((status, body))
+}
+
+/// All that is for people to read in what the machine tells.
+async fn ask(redfish: &Redfish, node: &Node, what: u8) -> Result<Vec<String>> {
+    const PARTS: [Part; 6] = [Part::Model, Part::Serial, Part::Asset, Part::Firmware, Part::Guid, Part::Controller];
+    const ACTIONS: [PowerAction; 6] = [
+        PowerAction::On,
+        PowerAction::Off,
+        PowerAction::Softoff,
+        PowerAction::Reset,
+        PowerAction::Boot,
+        PowerAction::Cycle,
+    ];
+    let wanted =
+        BootOverride { device: BootDevice::Network, persistence: Persistence::Once, efi: what & 0x80 != 0, url: None };
+    let nothing = Vec::new();
+    Ok(match what % 16 {
+        0 => vec![redfish.state_of_power(node).await?],
+        1 => redfish.inventory(node, &PARTS).await?.into_iter().map(|fact| fact.value).collect(),
+        2 => redfish.events(node).await?.into_iter().map(|event| event.text).collect(),
+        3 => redfish.clear(node).await.map(|()| nothing)?,
+        4 => Boot::get(redfish, node).await.map(|_| nothing)?,
+        5 => Boot::set(redfish, node, Some(wanted)).await.map(|_| nothing)?,
+        6 => Boot::set(redfish, node, None).await.map(|_| nothing)?,
+        7 => Beacon::state(redfish, node).await.map(|_| nothing)?,
+        8 => Beacon::switch(redfish, node, true).await.map(|()| nothing)?,
+        15 => {
+            let vitals = vec![Vital::Temperature, Vital::Fan, Vital::Power];
+            let measured = redfish.vitals(node, &WantedVitals { vitals, limits: true }).await?;
+            measured.into_iter().map(|measured| measured.name).collect()
+        }
+        other => {
+            let action = ACTIONS[usize::from(other - 9) % ACTIONS.len()];
+            redfish.apply(node, action).await?.warning.into_iter().collect()
+        }
+    })
+}
+
+impl Redfish {
+    async fn state_of_power(&self, node: &Node) -> Result<String> {
+        Ok(Power::state(self, node).await?.word)
+    }
+}
+
+/// A connection to the BMC; None where there is none, and others are to be dialled.
+pub(super) async fn connect() -> Option<SendRequest<Full<Bytes>>> {
+    if ANSWERS.with_borrow(Option::is_none) {
+        return None;
+    }
+    let (ours, theirs) = duplex(64 << 10);
+    let bmc = http1::Builder::new().serve_connection(TokioIo::new(theirs), service_fn(next));
+    tokio::spawn(async move { bmc.await.ok() });
+    let (open, connection) = handshake(TokioIo::new(ours)).await.expect("a pipe in memory does not fail");
+    tokio::spawn(async move { connection.await.ok() });
+    Some(open)
+}
+
+async fn next(request: Request<Incoming>) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
+    request.into_body().collect().await.ok();
+    let nothing = || (StatusCode::NOT_FOUND, Bytes::new());
+    let (status, body) = ANSWERS.with_borrow_mut(|left| left.as_mut()?.pop_front()).unwrap_or_else(nothing);
+    let mut answer = Response::new(Full::new(body));
+    *answer.status_mut() = status;
+    let headers = [
+        ("x-auth-token", "token of a session"),
+        ("location", "/redfish/v1/SessionService/Sessions/1"),
+        ("retry-after", "1"),
+    ];
+    for (name, value) in headers {
+        answer.headers_mut().insert(name, value.parse().expect("a header"));
+    }
+    Ok(answer)
+}
