@@ -24,6 +24,7 @@ mod fanout;
 mod hosts;
 mod images;
 mod look;
+mod modules;
 mod names;
 mod network;
 mod osimage;

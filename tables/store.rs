@@ -50,6 +50,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0020_discovery.sql"),
     include_str!("migrations/0021_lease_index.sql"),
     include_str!("migrations/0022_bootevents.sql"),
+    include_str!("migrations/0023_modules.sql"),
 ];
 
 /// From this many keys on a table is read through instead of looked up key by key.

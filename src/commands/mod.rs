@@ -174,6 +174,7 @@ commands! {
         man::Man,
         completion::Completion,
         serve::Serve,
+        module::Module,
     }
 }
 

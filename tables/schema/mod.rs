@@ -29,6 +29,7 @@ mod kvm_nodedata;
 mod lease;
 mod linuximage;
 mod mac;
+mod module;
 mod monitoring;
 mod monsetting;
 mod mp;
@@ -101,6 +102,7 @@ pub const ALL: &[&Table] = &[
     &lease::TABLE,
     &linuximage::TABLE,
     &mac::TABLE,
+    &module::TABLE,
     &monitoring::TABLE,
     &monsetting::TABLE,
     &mp::TABLE,

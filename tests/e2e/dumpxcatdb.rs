@@ -25,6 +25,7 @@ fn every_table_is_a_file() {
     circuit.csv
     $ tabdump >tables; ls dump/today | sed 's/.csv//' | comm -3 tables -
     auditlog
+    bootevent
     eventlog
     imageledger
     $ cat dump/today/nodehm.csv

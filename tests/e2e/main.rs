@@ -49,6 +49,7 @@ mod mknb;
 mod mknet;
 mod mkregistry;
 mod mkvm;
+mod module;
 mod names;
 mod nodeadd;
 mod nodech;

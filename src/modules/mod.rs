@@ -1,0 +1,128 @@
+//! Modules: what is set up on a cluster in parts that depend on each other. A module is a directory with `module.toml`.
+
+pub(crate) mod apply;
+pub(crate) mod audit;
+pub(crate) mod check;
+pub(crate) mod config;
+pub(crate) mod contract;
+pub(crate) mod init;
+pub(crate) mod manifest;
+mod order;
+pub(crate) mod plan;
+pub(crate) mod run;
+mod schema;
+mod secrets;
+pub(crate) mod selector;
+pub(crate) mod site;
+pub(crate) mod state;
+mod version;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use manifest::Manifest;
+
+use crate::failure::Failure;
+
+/// The target of a method that runs once and not for each node; no node is called so.
+pub(crate) const WHOLE: &str = "";
+
+/// A `module.toml` is pages, not megabytes.
+const LARGEST: u64 = 1 << 20;
+
+/// A module that can be used.
+#[derive(Debug, Clone)]
+pub(crate) struct Module {
+    pub(crate) directory: PathBuf,
+    pub(crate) manifest: Manifest,
+}
+
+impl Module {
+    /// The module of a directory.
+    pub(crate) fn in_directory(directory: &Path) -> Result<Self, Failure> {
+        let file = directory.join(manifest::FILE);
+        let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+        match read(&file) {
+            Ok(Some(manifest)) => Ok(Self { directory: absolute, manifest }),
+            Ok(None) => Err(Failure::refused(format!("there is no {}", file.display()))),
+            Err(why) => Err(Failure::refused(format!("{}: {why}", file.display()))),
+        }
+    }
+}
+
+/// The modules of a site, by name, and what looks like one and is none.
+#[derive(Debug, Default)]
+pub(crate) struct Modules {
+    pub(crate) all: BTreeMap<String, Module>,
+    /// Each names its file.
+    pub(crate) problems: Vec<String>,
+}
+
+impl Modules {
+    /// Reads every module below the directories. A directory that is not there has none; of two modules of one name the
+    /// one in the earlier directory counts.
+    pub(crate) fn find(directories: &[PathBuf]) -> Self {
+        let mut modules = Self::default();
+        for directory in directories {
+            match subdirectories(directory) {
+                Ok(places) => places.into_iter().for_each(|place| modules.take(place)),
+                Err(error) => modules.problems.push(format!("cannot read {}: {error}", directory.display())),
+            }
+        }
+        modules
+    }
+
+    fn take(&mut self, directory: PathBuf) {
+        let file = directory.join(manifest::FILE);
+        match read(&file) {
+            Ok(None) => {}
+            Ok(Some(manifest)) => match self.all.get(manifest.name()) {
+                Some(other) => {
+                    let other = other.directory.display();
+                    self.problems.push(format!(
+                        "{}: module {} is in {other} too, which counts",
+                        file.display(),
+                        manifest.name()
+                    ));
+                }
+                None => drop(self.all.insert(manifest.name().to_owned(), Module { directory, manifest })),
+            },
+            Err(why) => self.problems.push(format!("{}: {why}", file.display())),
+        }
+    }
+
+    /// All of them, as the order knows them.
+    pub(crate) fn parts(&self) -> Vec<order::Part<'_>> {
+        let parts = self.all.values().map(|Module { manifest, .. }| order::Part {
+            name: manifest.name(),
+            labels: &manifest.labels,
+            strong: &manifest.requires.strong,
+        });
+        parts.collect()
+    }
+}
+
+fn subdirectories(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut places = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    places.sort();
+    Ok(places)
+}
+
+/// What the file says; `None` if there is no such file.
+pub(crate) fn read(file: &Path) -> Result<Option<Manifest>, String> {
+    let size = match fs::metadata(file) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        metadata => metadata.map_err(|error| error.to_string())?.len(),
+    };
+    if size > LARGEST {
+        return Err(format!("has {size} bytes, which is more than {LARGEST}"));
+    }
+    let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
+    Manifest::read(&text).map(Some)
+}

@@ -1,0 +1,191 @@
+//! What applying would do: asked of each module, shown, and kept until it is applied.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use futures_util::stream::{StreamExt, iter};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::config::Config;
+use super::contract::{Change, Changes};
+use super::manifest::Method;
+use super::run::Call;
+use super::site::{Ready, Site};
+use super::{Module, WHOLE};
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// How many nodes a module works on at once.
+pub(crate) const AT_ONCE: usize = 32;
+
+/// A plan that was kept: modules in their order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plan {
+    /// What tells it from others; made of all that it says.
+    pub(crate) id: String,
+    pub(crate) parts: Vec<Part>,
+}
+
+/// What is to be done by one module.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Part {
+    pub(crate) module: String,
+    pub(crate) version: String,
+    /// Of the state that it was made for.
+    pub(crate) serial: u64,
+    /// Of the config's text.
+    pub(crate) digest: String,
+    pub(crate) config: Map<String, Value>,
+    pub(crate) units: Vec<Unit>,
+}
+
+/// What is to be done on one node, or once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unit {
+    /// The node; empty for the whole.
+    pub(crate) target: String,
+    pub(crate) changes: Vec<Change>,
+}
+
+impl Plan {
+    pub(crate) fn of(parts: Vec<Part>) -> Result<Self, Failure> {
+        let text =
+            serde_json::to_vec(&parts).map_err(|error| Failure::refused(format!("cannot write a plan: {error}")))?;
+        let id = Sha256::digest(&text).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { id, parts })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parts.iter().all(Part::is_empty)
+    }
+
+    /// Keeps it under the name of a module, readable only by us: a config may have secrets.
+    pub(crate) fn keep(&self, home: &Path, name: &str) -> Result<(), Failure> {
+        let file = file(home, name);
+        let failed = |error: std::io::Error| Failure::refused(format!("cannot write {}: {error}", file.display()));
+        let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
+        write_private(&file, &text).map_err(failed)
+    }
+
+    pub(crate) fn kept(home: &Path, name: &str) -> Result<Self, Failure> {
+        let file = file(home, name);
+        let hint = format!("make one: xcrane module plan {name}");
+        match fs::read(&file) {
+            Ok(text) => serde_json::from_slice(&text)
+                .map_err(|error| Failure::refused(format!("{} is no plan: {error}", file.display())).hint(hint)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(Failure::refused(format!("there is no plan for module {name}")).hint(hint))
+            }
+            Err(error) => Err(Failure::refused(format!("cannot read {}: {error}", file.display()))),
+        }
+    }
+
+    /// Throws a plan away that was carried out.
+    pub(crate) fn drop_kept(home: &Path, name: &str) -> Result<(), Failure> {
+        let file = file(home, name);
+        fs::remove_file(&file).map_err(|error| Failure::refused(format!("cannot remove {}: {error}", file.display())))
+    }
+}
+
+impl Part {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.units.iter().all(|unit| unit.changes.is_empty())
+    }
+}
+
+impl Unit {
+    /// Its lines for people, with the node where there is one.
+    pub(crate) fn shown(&self, module: &str) -> Vec<String> {
+        let whom = if self.target == WHOLE { module.to_owned() } else { format!("{module} on {}", self.target) };
+        self.changes.iter().map(|change| format!("{whom}: {}", change.shown())).collect()
+    }
+}
+
+/// What one module would do. Targets that cannot be asked are told, and refuse the plan.
+pub(crate) async fn part(cx: &Context, site: &Site, module: &Module) -> Result<Part, Failure> {
+    let config = Config::read(&site.home, module)?;
+    let digest = digest(&config.text);
+    let ready = site.ready(cx, module, config.values(module)?)?;
+    let (units, failed): (Vec<_>, Vec<_>) = iter(ready.units(Method::Plan))
+        .map(|(target, node)| ask(cx, &ready, target, node))
+        .buffered(AT_ONCE)
+        .collect::<Vec<_>>()
+        .await
+        .into_iter()
+        .partition(Result::is_ok);
+    let failed: Vec<Failure> = failed.into_iter().filter_map(Result::err).collect();
+    if !failed.is_empty() {
+        return Err(all_of(failed));
+    }
+    Ok(Part {
+        module: module.manifest.name().to_owned(),
+        version: module.manifest.label("version").to_owned(),
+        serial: ready.serial,
+        digest,
+        units: units.into_iter().filter_map(Result::ok).collect(),
+        config: ready.config,
+    })
+}
+
+async fn ask(cx: &Context, ready: &Ready<'_>, target: String, node: Option<tables::Node>) -> Result<Unit, Failure> {
+    let request = ready.request(Method::Plan, &target, &[]);
+    let call = Call { module: ready.module, method: Method::Plan, request: &request, secrets: &ready.secrets };
+    let said = call.carry_out::<Changes>(cx, node.as_ref()).await.map_err(|failure| about(&target, failure))?;
+    said.warnings.iter().for_each(|warning| cx.ui.warning(warning));
+    let masked = |text: Option<String>| text.map(|text| ready.secrets.mask(&text));
+    let changes = said.result.changes.into_iter().map(|change| Change {
+        what: ready.secrets.mask(&change.what),
+        from: masked(change.from),
+        to: masked(change.to),
+    });
+    Ok(Unit { changes: changes.collect(), target })
+}
+
+/// A failure that says on which node it was.
+pub(crate) fn about(target: &str, failure: Failure) -> Failure {
+    match target {
+        WHOLE => failure,
+        target => Failure { message: format!("{target}: {}", failure.message), ..failure },
+    }
+}
+
+/// Several failures as one.
+pub(crate) fn all_of(failures: Vec<Failure>) -> Failure {
+    let mut all = Failure::refused("");
+    let messages: Vec<String> = failures
+        .into_iter()
+        .map(|failure| {
+            crate::failure::add_hints(&mut all.hints, failure.hints);
+            failure.message
+        })
+        .collect();
+    Failure { message: messages.join("\n"), ..all }
+}
+
+/// What tells one text of a config from another.
+pub(crate) fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn file(home: &Path, name: &str) -> PathBuf {
+    home.join("plans").join(format!("{name}.json"))
+}
+
+/// Writes a file that only we can read, whole or not at all.
+pub(crate) fn write_private(file: &Path, text: &[u8]) -> std::io::Result<()> {
+    let directory = file.parent().unwrap_or(Path::new("."));
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let aside = file.with_extension("new");
+    let mut options = fs::OpenOptions::new();
+    let mut writer = options.write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+    writer.write_all(text)?;
+    writer.sync_all()?;
+    fs::rename(aside, file)
+}

@@ -1,0 +1,207 @@
+//! The modules of a site with what was applied of them: what every verb of `xcrane module` works on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde_json::{Map, Value, json};
+use tables::Node;
+
+use super::contract::{Change, Request, VERSION};
+use super::manifest::{Method, Way};
+use super::order::{self, Part, Unsatisfied};
+use super::schema::Type;
+use super::secrets::Secrets;
+use super::selector::Selector;
+use super::state::{Document, Installed};
+use super::{Module, Modules, WHOLE, state};
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// The modules there are, and those that were applied.
+pub(crate) struct Site {
+    pub(crate) home: PathBuf,
+    pub(crate) modules: Modules,
+    pub(crate) installed: BTreeMap<String, Installed>,
+}
+
+/// A module with its config, ready to be asked.
+pub(crate) struct Ready<'a> {
+    pub(crate) module: &'a Module,
+    pub(crate) config: Map<String, Value>,
+    pub(crate) secrets: Secrets,
+    pub(crate) document: Document,
+    pub(crate) serial: u64,
+    states: Map<String, Value>,
+    targets: Vec<Node>,
+    told: Vec<Value>,
+}
+
+impl Site {
+    /// Reads them; what looks like a module and is none is a warning.
+    pub(crate) fn read(cx: &Context) -> Result<Self, Failure> {
+        let home = crate::config::home()?;
+        let mut directories = vec![home.join("modules")];
+        if let Some(path) = cx.tables()?.site("modulepath")? {
+            directories.extend(path.split(':').filter(|part| !part.is_empty()).map(PathBuf::from));
+        }
+        let modules = Modules::find(&directories);
+        modules.problems.iter().for_each(|problem| cx.ui.warning(problem));
+        Ok(Self { home, modules, installed: state::load(cx)? })
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Result<&Module, Failure> {
+        let known = || self.modules.all.keys().cloned().collect::<Vec<_>>().join(" ");
+        self.modules.all.get(name).ok_or_else(|| {
+            let failure = Failure::refused(format!("there is no module '{name}'"));
+            match self.modules.all.is_empty() {
+                true => {
+                    failure.hint(format!("a module is a directory with module.toml in {}/modules", self.home.display()))
+                }
+                false => failure.hint(format!("there are: {}", known())),
+            }
+        })
+    }
+
+    /// All modules as the order knows them, also those that were applied and whose directories are gone.
+    pub(crate) fn parts(&self) -> Vec<Part<'_>> {
+        let gone = self.installed.values().filter(|it| !self.modules.all.contains_key(&it.document.name));
+        let gone = gone.map(|Installed { document, .. }| Part {
+            name: &document.name,
+            labels: &document.labels,
+            strong: &document.strong,
+        });
+        self.modules.parts().into_iter().chain(gone).collect()
+    }
+
+    pub(crate) fn installed_names(&self) -> BTreeSet<&str> {
+        self.installed.keys().map(String::as_str).collect()
+    }
+
+    /// The chosen ones in order; `all` adds what they require.
+    pub(crate) fn order(&self, chosen: &[String], all: bool) -> Result<Vec<&Module>, Failure> {
+        let mut names = BTreeSet::new();
+        for name in chosen {
+            names.insert(self.find(name)?.manifest.name());
+        }
+        let (parts, installed) = (self.parts(), self.installed_names());
+        if all {
+            names = order::completed(&parts, &installed, &names).map_err(|why| refused(&why))?;
+        }
+        let ordered = order::order(&parts, &installed, &names).map_err(|why| refused(&why))?;
+        ordered.into_iter().map(|name| self.find(name)).collect()
+    }
+
+    /// A module that can be asked: its config checked, its nodes found.
+    pub(crate) fn ready<'a>(
+        &self,
+        cx: &Context,
+        module: &'a Module,
+        config: Map<String, Value>,
+    ) -> Result<Ready<'a>, Failure> {
+        let manifest = &module.manifest;
+        let mut targets = BTreeMap::new();
+        for (key, _) in manifest.config.iter().filter(|(_, wanted)| wanted.kind == Type::Noderange) {
+            let Some(range) = config.get(key).and_then(Value::as_str).filter(|range| !range.is_empty()) else {
+                continue;
+            };
+            let nodes = cx.nodes(range).map_err(|failure| Failure {
+                message: format!("{key} of module {}: {}", manifest.name(), failure.message),
+                ..failure
+            })?;
+            // Only the key that the module names says on which nodes it runs.
+            if manifest.targets.as_deref() == Some(key) {
+                targets.extend(nodes.into_iter().map(|node| (node.name().to_owned(), node)));
+            }
+        }
+        let targets: Vec<Node> = targets.into_values().collect();
+        let (document, serial) = match self.installed.get(manifest.name()) {
+            Some(installed) => (installed.document.clone(), installed.serial),
+            None => (Document::new(manifest), 0),
+        };
+        Ok(Ready {
+            module,
+            secrets: Secrets::of(&manifest.config, &config),
+            config,
+            document,
+            serial,
+            states: state::shared(&self.installed, manifest.name()),
+            told: targets.iter().map(told).collect(),
+            targets,
+        })
+    }
+
+    /// Which installed modules would lack something without this one.
+    pub(crate) fn needed_by(&self, name: &str) -> Vec<&str> {
+        let stay: Vec<_> = self.installed.values().map(|it| &it.document).filter(|it| it.name != name).collect();
+        let is_met =
+            |one: &Document, wanted: &Selector| stay.iter().any(|it| it.name != one.name && wanted.matches(&it.labels));
+        let lacking = |one: &&&Document| one.strong.iter().any(|wanted| !is_met(one, wanted));
+        stay.iter().filter(lacking).map(|one| one.name.as_str()).collect()
+    }
+
+    /// Those whose plan may change when this one was applied.
+    pub(crate) fn influenced(&self, module: &Module) -> Vec<&Module> {
+        let others = self.modules.all.values().filter(|other| {
+            let name = other.manifest.name();
+            name != module.manifest.name() && self.installed.contains_key(name)
+        });
+        others.filter(|other| module.manifest.influences.iter().any(|it| it.matches(&other.manifest.labels))).collect()
+    }
+}
+
+impl Ready<'_> {
+    /// What a method is run for: each of the nodes, or the whole.
+    pub(crate) fn units(&self, method: Method) -> Vec<(String, Option<Node>)> {
+        match self.module.manifest.methods.get(&method).map(|run| run.way) {
+            Some(Way::Node) => self.targets.iter().map(|node| (node.name().to_owned(), Some(node.clone()))).collect(),
+            _ => vec![(WHOLE.to_owned(), None)],
+        }
+    }
+
+    pub(crate) fn request<'b>(&'b self, method: Method, target: &str, changes: &'b [Change]) -> Request<'b> {
+        Request {
+            contract: VERSION,
+            method: method.name(),
+            module: self.module.manifest.name(),
+            version: self.module.manifest.label("version"),
+            config: &self.config,
+            state: self.document.of(target),
+            states: &self.states,
+            target: self.targets.iter().position(|node| node.name() == target).map(|place| &self.told[place]),
+            targets: &self.told,
+            changes,
+        }
+    }
+}
+
+/// What a module hears of a node: its attributes, without those that are secret.
+fn told(node: &Node) -> Value {
+    json!({ "name": node.name(), "ip": node.get("ip"), "groups": node.get("groups"), "arch": node.get("arch") })
+}
+
+/// Why the modules cannot be put in an order.
+fn refused(why: &[Unsatisfied]) -> Failure {
+    let mut failure = Failure::refused("");
+    let mut lines = Vec::new();
+    for unsatisfied in why {
+        match unsatisfied {
+            Unsatisfied::Cycle(names) => {
+                lines.push(format!("these modules require each other: {}", names.join(" -> ")))
+            }
+            Unsatisfied::Missing { module, requirement, candidates } => {
+                lines.push(format!("module {module} requires one with {requirement}, and none is installed or chosen"));
+                let hints = match candidates.is_empty() {
+                    true => vec![format!(
+                        "no module here is such a one: xcrane module search '{}'",
+                        requirement.replace(" and ", "' '")
+                    )],
+                    false => {
+                        candidates.iter().map(|name| format!("{name} is one: xcrane module plan {name}")).collect()
+                    }
+                };
+                crate::failure::add_hints(&mut failure.hints, hints);
+            }
+        }
+    }
+    Failure { message: lines.join("\n"), ..failure }
+}

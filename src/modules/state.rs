@@ -1,0 +1,148 @@
+//! What is known of modules that were applied: one document each, in table module, journalled as all that people decide.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tables::schema::{self, Table};
+use tables::{Row, Select};
+
+use super::manifest::Manifest;
+use super::selector::{Labels, Selector};
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// A module that was applied, wholly or in part.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Installed {
+    /// Counts the changes of the document: a plan is for one of them.
+    pub(crate) serial: u64,
+    pub(crate) document: Document,
+}
+
+/// What `module state` shows, and takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Document {
+    pub(crate) name: String,
+    pub(crate) labels: Labels,
+    /// What it requires, as of when it was applied: its directory may be gone, and it still needs that.
+    #[serde(default)]
+    pub(crate) strong: Vec<Selector>,
+    /// What the module remembers of the whole.
+    #[serde(default)]
+    pub(crate) state: Value,
+    /// The same of each node.
+    #[serde(default)]
+    pub(crate) targets: BTreeMap<String, Value>,
+    /// The plan that is being carried out, and is not finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unfinished: Option<Unfinished>,
+    /// The plan that was carried out last, to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) finished: Option<String>,
+}
+
+/// How far a plan has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unfinished {
+    pub(crate) plan: String,
+    pub(crate) done: Vec<String>,
+}
+
+impl Document {
+    /// Of a module that was never applied.
+    pub(crate) fn new(manifest: &Manifest) -> Self {
+        Self {
+            name: manifest.name().to_owned(),
+            labels: manifest.labels.clone(),
+            strong: manifest.requires.strong.clone(),
+            state: Value::Null,
+            targets: BTreeMap::new(),
+            unfinished: None,
+            finished: None,
+        }
+    }
+
+    /// What the module remembers of a node, or of the whole.
+    pub(crate) fn of(&self, target: &str) -> &Value {
+        match target {
+            super::WHOLE => &self.state,
+            target => self.targets.get(target).unwrap_or(&Value::Null),
+        }
+    }
+
+    pub(crate) fn remember(&mut self, target: &str, state: Value) {
+        match target {
+            super::WHOLE => self.state = state,
+            target => drop(self.targets.insert(target.to_owned(), state)),
+        }
+    }
+
+    /// What other modules see of it.
+    pub(crate) fn shared(&self) -> Value {
+        serde_json::json!({ "labels": self.labels, "state": self.state, "targets": self.targets })
+    }
+}
+
+/// All modules that were applied, by name.
+pub(crate) fn load(cx: &Context) -> Result<BTreeMap<String, Installed>, Failure> {
+    let rows = cx.tables()?.rows(table(), Select::All)?;
+    rows.iter().map(|row| read(row).map(|installed| (installed.document.name.clone(), installed))).collect()
+}
+
+/// Writes a document in place of the one with this serial, 0 if there was none; the new serial.
+pub(crate) fn save(cx: &Context, document: &Document, serial: u64) -> Result<u64, Failure> {
+    let name = document.name.as_str();
+    let text = serde_json::to_string(document).map_err(|error| unreadable(name, &error.to_string()))?;
+    let status = if document.unfinished.is_some() { "partial" } else { "applied" };
+    let next = serial + 1;
+    cx.tables()?.try_edit(&cx.origin(None), |edit| {
+        let now = edit.row(table(), &[name])?;
+        if now.as_ref().map(read).transpose()?.map_or(0, |installed| installed.serial) != serial {
+            return Err(moved(name));
+        }
+        let version = document.labels.get("version").map_or("", String::as_str);
+        let cells = [("version", version), ("status", status), ("serial", &next.to_string()), ("state", &text)];
+        edit.set(table(), &[name], &cells)?;
+        Ok(next)
+    })
+}
+
+/// Forgets a module.
+pub(crate) fn forget(cx: &Context, name: &str) -> Result<(), Failure> {
+    Ok(cx.tables()?.edit(&cx.origin(None), |edit| edit.delete(table(), Select::Keys(&[name])).map(drop))?)
+}
+
+/// What each module may know of the others.
+pub(crate) fn shared(installed: &BTreeMap<String, Installed>, except: &str) -> Map<String, Value> {
+    let others = installed.iter().filter(|(name, _)| *name != except);
+    others.map(|(name, installed)| (name.clone(), installed.document.shared())).collect()
+}
+
+fn read(row: &Row) -> Result<Installed, Failure> {
+    let name = row.get("module").unwrap_or_default();
+    let serial = row.get("serial").and_then(|serial| serial.parse().ok()).unwrap_or(0);
+    let text = row.get("state").unwrap_or_default();
+    let document: Document = serde_json::from_str(text).map_err(|error| unreadable(name, &error.to_string()))?;
+    match document.name == name {
+        true => Ok(Installed { serial, document }),
+        false => Err(unreadable(name, &format!("it is of module {}", document.name))),
+    }
+}
+
+fn unreadable(name: &str, why: &str) -> Failure {
+    Failure::refused(format!("the state of module {name} in table module cannot be read: {why}"))
+        .hint("what it was before: deflog; and back to it: defundo")
+}
+
+/// Somebody else was quicker.
+pub(crate) fn moved(name: &str) -> Failure {
+    Failure::refused(format!("the state of module {name} has changed since"))
+        .hint(format!("see what is to be done now: xcrane module plan {name}"))
+}
+
+fn table() -> &'static Table {
+    schema::find("module").expect("table module is in the schema")
+}
