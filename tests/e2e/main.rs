@@ -101,6 +101,7 @@ mod tabedit;
 mod tabgrep;
 mod tabprune;
 mod tabrestore;
+mod unit;
 mod updatenode;
 mod updatevm;
 mod ways;
