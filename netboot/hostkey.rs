@@ -59,9 +59,11 @@ fn make(comment: &str) -> io::Result<(String, String)> {
 
 /// OpenSSH's own form (its file PROTOCOL.key), without a password:
 ///
-///     "openssh-key-v1\0"  "none"  "none"  ""  1  public  private
-///     public   "ssh-ed25519"  32 octets
-///     private  a number twice  "ssh-ed25519"  32 octets  seed and the 32 octets  comment  1 2 3 … until 8 divides it
+/// ```text
+/// "openssh-key-v1\0"  "none"  "none"  ""  1  public  private
+/// public   "ssh-ed25519"  32 octets
+/// private  a number twice  "ssh-ed25519"  32 octets  seed and the 32 octets  comment  1 2 3 … until 8 divides it
+/// ```
 fn written(seed: &[u8; 32], comment: &str) -> (String, String) {
     let pair = Ed25519KeyPair::from_seed_unchecked(seed).expect("a seed may be any 32 octets");
     let point = pair.public_key().as_ref();

@@ -1,9 +1,11 @@
 //! What a machine says of itself: a line a fact, `word=value`, with tabs in values that have several parts.
 //!
-//!     cpu=MODEL  cpus=COUNT  memory=MB  arch=WORD  serial=…  uuid=…  vendor=…  product=…  bmc=ADDRESS
-//!     disk=NAME<tab>BYTES<tab>MODEL<tab>SERIAL      once for each
-//!     nic=NAME<tab>MAC<tab>DRIVER<tab>LINK          once for each; link is 1 or 0
-//!     switchport=SWITCH<tab>PORT                    if it has heard of its neighbour
+//! ```text
+//! cpu=MODEL  cpus=COUNT  memory=MB  arch=WORD  serial=…  uuid=…  vendor=…  product=…  bmc=ADDRESS
+//! disk=NAME<tab>BYTES<tab>MODEL<tab>SERIAL      once for each
+//! nic=NAME<tab>MAC<tab>DRIVER<tab>LINK          once for each; link is 1 or 0
+//! switchport=SWITCH<tab>PORT                    if it has heard of its neighbour
+//! ```
 
 use std::net::IpAddr;
 

@@ -6,8 +6,8 @@ make_port() {
 }
 
 refuse_master() {
-    master=$(readlink "/sys/class/net/$port/master") || return 0
-    [ "${master#../}" = "$bridge" ] || say "$port is in ${master#../} already"
+    master=$(master_of "$port") || return 0
+    [ "$master" = "$bridge" ] || say "$port is in $master already"
 }
 
 # Goes on when the connection that it was started over breaks: what is begun must come to its end.

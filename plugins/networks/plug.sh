@@ -80,8 +80,13 @@ is_bridge() {
     [ -d "/sys/class/net/$bridge/bridge" ]
 }
 
+# A real card stands elsewhere in /sys than bridges do: the way to its master is longer than that of a virtual one.
 is_in() {
-    [ "$(readlink "/sys/class/net/$1/master")" = "../$2" ]
+    [ "$(master_of "$1")" = "$2" ]
+}
+
+master_of() {
+    link=$(readlink "/sys/class/net/$1/master") && echo "${link##*/}"
 }
 
 # Where packets of a bridge go through the firewall, a policy of DROP would stop them; the engine lets its own networks

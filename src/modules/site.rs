@@ -186,7 +186,7 @@ fn refused(why: &[Unsatisfied]) -> Failure {
     for unsatisfied in why {
         match unsatisfied {
             Unsatisfied::Cycle(names) => {
-                lines.push(format!("these modules require each other: {}", names.join(" -> ")))
+                lines.push(format!("these modules require each other: {}", names.join(" -> ")));
             }
             Unsatisfied::Missing { module, requirement, candidates } => {
                 lines.push(format!("module {module} requires one with {requirement}, and none is installed or chosen"));

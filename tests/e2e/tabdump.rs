@@ -102,9 +102,9 @@ fn tables_and_columns_are_described() {
     "), @"
     $ tabdump | head -4
     auditlog
+    bootevent
     bootparams
     boottarget
-    chain
     $ tabdump -d | grep ^nodelist
     nodelist:	Every node there is, with the groups it belongs to and its last known status.
     $ tabdump -d mac
