@@ -279,6 +279,20 @@ mod tests {
     }
 
     #[test]
+    fn notes_of_two_networks_are_not_in_each_other_s_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let functions =
+            BRIDGES.replace("/run/xcrane/making", &directory.path().join("run/making").display().to_string());
+        let script = format!(
+            "set -eu; network=blue bridge=br-blue\n{functions}\n\
+             often() {{ i=0; while [ $i -lt 300 ]; do note $1; [ -e $notes/$1 ]; forget $1; i=$((i + 1)); done; }}\n\
+             often one & other=$!; often two; wait $other"
+        );
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    #[test]
     fn a_bridge_that_its_keeper_has_made_and_nobody_marked_goes() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);

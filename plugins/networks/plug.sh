@@ -42,9 +42,15 @@ put_mark() {
     done
 }
 
+# Another network, which is made at the same moment, takes the directory away when it finds it empty.
 note() {
-    mkdir -p "$notes"
-    for each; do : >"$notes/$each"; done
+    tries=0
+    for each; do
+        until mkdir -p "$notes" && true >"$notes/$each"; do
+            tries=$((tries + 1))
+            [ "$tries" -lt 100 ] || return 1
+        done 2>/dev/null
+    done
 }
 
 forget() {
