@@ -342,6 +342,8 @@ fn swarm_s_own() {
             )
         })
     };
+    // A worker has the swarm's own network some time after it has joined.
+    h2.shell("timeout 60 sh -c 'until docker network ls | grep -qw ingress; do sleep 0.2; done'");
     let before = known();
     lab.run(line).success();
     assert_eq!(lab.run("mknet net --plan").code, 0);
