@@ -21,6 +21,7 @@ mod diskless;
 mod docker_host;
 mod failure;
 mod fanout;
+mod group;
 mod hosts;
 mod images;
 mod look;

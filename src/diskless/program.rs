@@ -7,13 +7,13 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::group::Group;
 use crate::outcome::Outcome;
 
 /// How long a program may take to clean up behind itself.
@@ -50,14 +50,12 @@ impl Program {
         self
     }
 
-    /// In a group of its own: Ctrl-C on the terminal is for us, and what it has started ends with it.
     fn spawn(mut self, input: Stdio) -> Result<(Child, Named), Failure> {
-        self.command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
-        let child = self.command.spawn().map_err(|error| match error.kind() {
+        self.command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (child, group) = Group::lead(&mut self.command).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => missing(self.name, self.package),
             _ => Failure::refused(format!("cannot run {}: {error}", self.name)),
         })?;
-        let group = child.id().map(|id| Pid::from_raw(id.cast_signed()));
         Ok((child, Named { name: self.name, group }))
     }
 }
@@ -69,7 +67,7 @@ pub(crate) fn missing(program: &str, package: &str) -> Failure {
 
 struct Named {
     name: &'static str,
-    group: Option<Pid>,
+    group: Group,
 }
 
 /// Runs a program that has to succeed; its output.
@@ -119,9 +117,7 @@ pub(crate) async fn piped(cx: &Context, programs: impl IntoIterator<Item = Progr
 }
 
 fn signal(named: &[Named], signal: Signal) {
-    for group in named.iter().filter_map(|named| named.group) {
-        killpg(group, signal).ok(); // one that has just ended needs none
-    }
+    named.iter().for_each(|named| named.group.signal(signal));
 }
 
 fn judge(named: &[Named], outputs: io::Result<Vec<Output>>) -> Result<Vec<u8>, Failure> {

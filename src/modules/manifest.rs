@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::requirements::{Requirements, is_inside};
 use super::schema::{Schema, Type};
 use super::selector::{Labels, Selector};
 use super::version;
@@ -41,35 +42,6 @@ pub(crate) struct Requires {
     pub(crate) strong: Vec<Selector>,
     #[serde(default)]
     pub(crate) weak: Vec<Selector>,
-}
-
-/// What must be fetched before it can be applied; what a bundle collects.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Requirements {
-    #[serde(default)]
-    pub(crate) images: Vec<Image>,
-    /// Names of packages by operating system, as in `debian12 = ["etcd-server"]`.
-    #[serde(default)]
-    pub(crate) packages: BTreeMap<String, Vec<String>>,
-    #[serde(default)]
-    pub(crate) files: Vec<File>,
-}
-
-/// A container image, of exactly this content.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Image {
-    pub(crate) name: String,
-    pub(crate) digest: String,
-}
-
-/// A file, of exactly this content.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct File {
-    pub(crate) url: String,
-    pub(crate) sha256: String,
 }
 
 /// What a module can be asked for.
@@ -129,6 +101,8 @@ const fn default_limit() -> u64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Way {
+    /// In this program.
+    Builtin,
     /// On the management node.
     Local,
     /// On each of the target nodes, sent there over ssh.
@@ -173,7 +147,7 @@ impl Manifest {
         if !lacking.is_empty() {
             return Some(format!("there is no [methods.{}]: every module has {}", lacking[0], lacking.join(" ")));
         }
-        if let Some(why) = self.refuse_targets() {
+        if let Some(why) = self.refuse_targets().or_else(|| self.requirements.refuse()) {
             return Some(why);
         }
         let wrong =
@@ -190,6 +164,9 @@ impl Manifest {
                 Some(format!("targets is '{key}', and there is no [config.{key}] of type noderange"))
             }
             (None, Some(method)) => Some(format!("[methods.{method}] runs on nodes, and targets does not say which")),
+            (Some(_), Some(method @ (Method::Metadata | Method::Init))) => {
+                Some(format!("[methods.{method}] is asked once and of no node; 'local' is a way for it"))
+            }
             _ => None,
         }
     }
@@ -200,11 +177,10 @@ impl Run {
         if self.limit == 0 {
             return Some("a limit of 0 seconds leaves no time".into());
         }
-        let inside = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
         match (&self.program, self.way) {
-            (None, Way::Container) => None,
+            (None, Way::Builtin | Way::Container) => None,
             (None, _) => Some("it names no program".into()),
-            (Some(program), _) if !inside(program) => Some(format!("{} is not in the module", program.display())),
+            (Some(program), _) if !is_inside(program) => Some(format!("{} is not in the module", program.display())),
             (Some(_), _) => None,
         }
     }
@@ -213,6 +189,7 @@ impl Run {
 impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Builtin => "builtin",
             Self::Local => "local",
             Self::Node => "node",
             Self::Container => "container",
@@ -253,8 +230,6 @@ weak = [["kind eq network"]]
 
 [requirements]
 packages = { debian12 = ["etcd-server"] }
-images = [{ name = "site/etcd:3.4", digest = "sha256:00" }]
-files = [{ url = "https://10.0.0.1/a", sha256 = "00" }]
 
 [config.members]
 type = "noderange"
@@ -290,6 +265,8 @@ audit = { way = "container" }
         check("program = \"module\"", "program = \"/bin/sh\"", "/bin/sh is not in the module");
         check(", program = \"module\"", "", "[methods.metadata]: it names no program");
         check("limit = 30", "limit = 0", "leaves no time");
+        check("init = { way = \"local\"", "init = { way = \"node\"", "[methods.init] is asked once");
+        check("[\"etcd-server\"]", "[]", "[requirements] packages: debian12 has none");
         check("way = \"node\"", "way = \"moon\"", "unknown variant `moon`");
         check("kind eq monitoring", "kind is monitoring", "there is no operator 'is'");
         check("[\"kind eq network\"]", "[]", "at least one expression");

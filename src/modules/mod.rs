@@ -9,6 +9,7 @@ pub(crate) mod init;
 pub(crate) mod manifest;
 mod order;
 pub(crate) mod plan;
+pub(crate) mod requirements;
 pub(crate) mod run;
 mod schema;
 mod secrets;

@@ -1,0 +1,64 @@
+//! On the management node, in the module's directory.
+
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::Command;
+
+use super::{Call, Heard, WORDS};
+use crate::failure::Failure;
+use crate::group::Group;
+use crate::modules::contract::MOST;
+use crate::modules::manifest::Run;
+use crate::remote::Line;
+
+/// Runs the module's program; its exit code.
+pub(super) async fn run(call: Call<'_>, run: &Run, heard: &mut Heard) -> Result<i64, Failure> {
+    let mut command = Command::new(call.program(run)?);
+    command.arg(call.method.name()).envs(call.request.variables()).current_dir(&call.module.directory);
+    converse(call, run, command, &call.input()?, heard).await
+}
+
+/// Runs a program within the time of a method, gives it its input, and hears what it says.
+pub(super) async fn converse(
+    call: Call<'_>,
+    run: &Run,
+    command: Command,
+    input: &[u8],
+    heard: &mut Heard,
+) -> Result<i64, Failure> {
+    match tokio::time::timeout(run.time(), until_end(call, command, input, heard)).await {
+        Ok(code) => code,
+        Err(_) => Err(call.too_long(run, &heard.stderr)),
+    }
+}
+
+async fn until_end(call: Call<'_>, mut command: Command, input: &[u8], heard: &mut Heard) -> Result<i64, Failure> {
+    let program = command.as_std().get_program().to_string_lossy().into_owned();
+    let cannot = |error: std::io::Error| call.failed(&format!("cannot run {program}: {error}"), "");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (mut child, _group) = Group::lead(&mut command).map_err(cannot)?;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let write = async {
+        if let Some(mut stdin) = stdin {
+            stdin.write_all(input).await.ok(); // a program that does not read it says so by what it answers
+        }
+    };
+    let mut words = Vec::new();
+    let listen = async {
+        if let Some(stderr) = stderr {
+            stderr.take(WORDS as u64).read_to_end(&mut words).await.ok();
+        }
+    };
+    let read = async {
+        let Some(stdout) = stdout else { return };
+        let mut lines = BufReader::new(stdout.take(MOST as u64 + 1)).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            heard.hear(Line::Stdout(line));
+        }
+    };
+    tokio::join!(write, listen, read);
+    heard.stderr = String::from_utf8_lossy(&words).into_owned();
+    let status = child.wait().await.map_err(cannot)?;
+    Ok(status.code().map_or(-1, i64::from))
+}
