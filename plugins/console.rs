@@ -57,19 +57,29 @@ pub struct Session {
 /// The side channel of a session.
 #[async_trait]
 pub trait Control: Send + Sync {
-    /// Follows the window size of the caller.
-    async fn resize(&self, size: Size) -> Result<()>;
+    /// Follows the window size of the caller. A line without a window has nothing to follow.
+    async fn resize(&self, _size: Size) -> Result<()> {
+        Ok(())
+    }
 
     /// The exit code once `output` has ended; None where the session has none (an attached console).
-    async fn exit_code(&self) -> Result<Option<i64>>;
+    async fn exit_code(&self) -> Result<Option<i64>> {
+        Ok(None)
+    }
 
-    /// Who else is attached, when the backend can know.
-    async fn attached(&self) -> Result<Option<Vec<String>>>;
+    /// Who else is attached; None where the backend cannot know.
+    async fn attached(&self) -> Result<Option<Vec<String>>> {
+        Ok(None)
+    }
 
     /// Sends a break over the node's serial line; false where it has none.
-    async fn send_break(&self) -> Result<bool>;
+    async fn send_break(&self) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Ends what the session started on the node and would run on without it. Only dropping the session is not enough for
     /// that, because it takes a request and time.
-    async fn close(&self) -> Result<()>;
+    async fn close(&self) -> Result<()> {
+        Ok(())
+    }
 }

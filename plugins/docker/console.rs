@@ -153,24 +153,6 @@ impl Control for Container {
         // One that has just stopped has no window; the next session sets it anew.
         self.engine.ask(Method::POST, &path, None).await.map(drop)
     }
-
-    async fn exit_code(&self) -> Result<Option<i64>> {
-        Ok(None)
-    }
-
-    /// The engine does not tell.
-    async fn attached(&self) -> Result<Option<Vec<String>>> {
-        Ok(None)
-    }
-
-    async fn send_break(&self) -> Result<bool> {
-        Ok(false)
-    }
-
-    /// The engine forgets a watcher when its connection ends.
-    async fn close(&self) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// Waits for the container, also for one of that name that is made anew meanwhile.

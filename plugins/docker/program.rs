@@ -112,10 +112,6 @@ impl Control for Running {
         Ok(Some(Vec::new()))
     }
 
-    async fn send_break(&self) -> Result<bool> {
-        Ok(false)
-    }
-
     /// Hangs up, as a terminal does that goes away; what does not care is killed.
     async fn close(&self) -> Result<()> {
         if exec::ended(&self.engine, &self.id).await?.is_some() {

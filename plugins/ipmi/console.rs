@@ -142,27 +142,10 @@ struct Line {
 
 #[async_trait]
 impl Control for Line {
-    async fn resize(&self, _size: Size) -> Result<()> {
-        Ok(())
-    }
-
-    async fn exit_code(&self) -> Result<Option<i64>> {
-        Ok(None)
-    }
-
-    /// A BMC gives its console to one client.
-    async fn attached(&self) -> Result<Option<Vec<String>>> {
-        Ok(None)
-    }
-
     async fn send_break(&self) -> Result<bool> {
         // A console that has just ended says so by itself.
         self.breaks.send(()).await.ok();
         Ok(true)
-    }
-
-    async fn close(&self) -> Result<()> {
-        Ok(())
     }
 }
 

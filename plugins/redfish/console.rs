@@ -175,30 +175,8 @@ struct Open {
     _connection: Connection,
 }
 
-#[async_trait]
-impl Control for Open {
-    /// A serial line has no size.
-    async fn resize(&self, _size: Size) -> Result<()> {
-        Ok(())
-    }
-
-    async fn exit_code(&self) -> Result<Option<i64>> {
-        Ok(None)
-    }
-
-    async fn attached(&self) -> Result<Option<Vec<String>>> {
-        Ok(None)
-    }
-
-    /// What sends one differs from BMC to BMC, and may be typed.
-    async fn send_break(&self) -> Result<bool> {
-        Ok(false)
-    }
-
-    async fn close(&self) -> Result<()> {
-        Ok(())
-    }
-}
+/// What sends a break differs from BMC to BMC, and may be typed.
+impl Control for Open {}
 
 #[cfg(test)]
 mod tests {
