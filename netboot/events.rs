@@ -68,6 +68,8 @@ kinds! {
     NoScript = "noscript",
     /// It says how far it has come.
     Status = "status",
+    /// It says what it is, and was told which node, or that it is none.
+    Reported = "reported",
     /// It said so without proving that it is the node.
     Denied = "denied",
     /// It asks more than one machine may.
@@ -88,6 +90,11 @@ pub mod subject {
     pub const INITRD: &str = "initrd";
     pub const ROOT: &str = "root";
     pub const FILE: &str = "file";
+    pub const INSTALLER: &str = "installer";
+    pub const POSTSCRIPTS: &str = "postscripts";
+    pub const REPORT: &str = "report";
+    pub const NODE: &str = "node";
+    pub const NOBODY: &str = "nobody";
     pub const TOKEN: &str = "token";
     pub const DHCP: &str = "dhcp";
     pub const TFTP: &str = "tftp";

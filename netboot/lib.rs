@@ -1,6 +1,7 @@
 //! What a node talks to: names and networks, DHCP, DNS, TFTP and HTTP, boot scripts, postscripts, diskless images.
 
 pub mod advertise;
+pub mod arrivals;
 mod datagrams;
 pub mod dhcp;
 pub mod discovery;
@@ -20,6 +21,7 @@ pub mod mac;
 pub mod metrics;
 pub mod networks;
 pub mod postscripts;
+mod recent;
 pub mod rewrite;
 pub mod root;
 pub mod script;

@@ -31,10 +31,7 @@ impl<C: Eq + Hash> Limit<C> {
     /// What is kept is when all that it has asked will have been allowed: that is less than a stretch ahead, or it waits.
     pub(crate) fn wait(&mut self, client: C, now: Duration, longest: Duration) -> Option<Duration> {
         if self.clients.len() >= CLIENTS {
-            self.clients.retain(|_, busy_until| *busy_until > now);
-        }
-        if self.clients.len() >= CLIENTS {
-            self.clients.clear(); // a flood of forged addresses is not to take the memory of the machine
+            self.make_room(now);
         }
         let busy_until = self.clients.entry(client).or_default();
         let most = now + self.each * self.at_once;
@@ -45,6 +42,18 @@ impl<C: Eq + Hash> Limit<C> {
             *busy_until = next;
             wait
         })
+    }
+
+    /// Forgets who has been quiet. In a flood of forged clients that is not enough: then those go that have asked least, half of
+    /// all, so that whoever is loud is not let off by the flood, and the memory of the machine is not filled.
+    fn make_room(&mut self, now: Duration) {
+        self.clients.retain(|_, busy_until| *busy_until > now);
+        if self.clients.len() > CLIENTS / 2 {
+            let mut until: Vec<Duration> = self.clients.values().copied().collect();
+            let (_, median, _) = until.select_nth_unstable(CLIENTS / 2);
+            let median = *median;
+            self.clients.retain(|_, busy_until| *busy_until > median);
+        }
     }
 }
 
@@ -83,5 +92,15 @@ mod tests {
             limit.allows(client, Duration::from_secs(5));
         }
         assert!(limit.clients.len() <= CLIENTS);
+    }
+    #[test]
+    fn a_flood_of_clients_lets_nobody_off() {
+        let mut limit = Limit::new(20, EACH);
+        let start = Duration::from_secs(5);
+        while limit.allows(0, start) {}
+        for client in 1..200_000_u64 {
+            limit.allows(client, start);
+        }
+        assert!(!limit.allows(0, start));
     }
 }

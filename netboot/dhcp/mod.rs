@@ -21,6 +21,7 @@ mod view;
 pub use client::{Client, Platform, Source};
 pub use packet::{Kind, Reply, Request, To};
 pub use reply::{Facts, Manner, reply};
+use serve::CLIENT_PORT;
 pub use serve::{PROXY_PORT, SERVER_PORT, serve};
 pub use service::{ANOTHER_SERVER, Answer, Link, Served, Service};
 pub use subnet::Subnet;

@@ -14,7 +14,8 @@ use super::service::{Link, Service};
 pub const SERVER_PORT: u16 = 67;
 /// Where firmware asks a server of boot files once more when it has an address.
 pub const PROXY_PORT: u16 = 4011;
-const CLIENT_PORT: u16 = 68;
+/// Where clients listen, and send from.
+pub(super) const CLIENT_PORT: u16 = 68;
 /// No packet of DHCP is longer; what is gets cut off and is none.
 const LONGEST: usize = 4096;
 /// As many packets are answered before the first of their answers is sent.
@@ -48,7 +49,7 @@ pub async fn serve(socket: UdpSocket, mut link: Link, service: &Mutex<Service>, 
             // What has come meanwhile is answered along, so that its leases are written at once.
             for _ in 0..AT_ONCE {
                 let Some((length, from)) = received else { break };
-                let answer = service.consider(&packet[..length], &link, now);
+                let answer = service.consider(&packet[..length], from, &link, now);
                 answers.extend(answer.map(|answer| (answer, from)));
                 received = socket.try_recv_from(&mut packet).ok();
             }

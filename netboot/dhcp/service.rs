@@ -1,7 +1,7 @@
 //! One packet in, at most one out: looks up who asks, chooses an address, keeps leases. Knows no sockets.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ use super::pool::Pool;
 use super::reply::{Facts, Manner, is_for_another, reply};
 use super::subnet::{Answers, Subnet};
 use super::view::{Machine, View};
+use super::{CLIENT_PORT, SERVER_PORT};
+use crate::arrivals::Arrivals;
 use crate::events::{self, Event, Events, subject};
 use crate::http;
 use crate::limit::Limit;
@@ -57,6 +59,7 @@ pub struct Service {
     /// Leases whose machines have not heard of them.
     unwritten: Vec<Lease>,
     events: Events,
+    arrivals: Arc<Arrivals>,
 }
 
 /// A packet to send, and where.
@@ -137,6 +140,7 @@ impl Service {
             no_leases_until: 0,
             unwritten: Vec::new(),
             events: Events::default(),
+            arrivals: Arc::default(),
         })
     }
 
@@ -146,21 +150,28 @@ impl Service {
         Self { events, ..self }
     }
 
+    /// Notes there which nodes are in their firmware.
+    #[must_use]
+    pub fn noting(self, arrivals: Arc<Arrivals>) -> Self {
+        arrivals.feed();
+        Self { arrivals, ..self }
+    }
+
     /// The packet that answers one that came in through `link`, and where it goes. `now` is the time since 1970 began.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn answer(&mut self, packet: &[u8], link: &Link, now: Duration) -> Option<(Vec<u8>, To)> {
-        let answer = self.consider(packet, link, now)?;
+        let answer = self.consider(packet, (Ipv4Addr::UNSPECIFIED, CLIENT_PORT).into(), link, now)?;
         (self.write_leases(now) || !answer.is_lease).then_some((answer.packet, answer.to))
     }
 
-    /// What answers a packet that came in through `link`. `now` is the time since 1970 began.
-    pub fn consider(&mut self, packet: &[u8], link: &Link, now: Duration) -> Option<Answer> {
+    /// What answers a packet that came in through `link` from there. `now` is the time since 1970 began.
+    pub fn consider(&mut self, packet: &[u8], from: SocketAddr, link: &Link, now: Duration) -> Option<Answer> {
         let before = self.unwritten.len();
-        let (packet, to) = self.decide(packet, link, now)?;
+        let (packet, to) = self.decide(packet, from, link, now)?;
         Some(Answer { packet, to, is_lease: self.unwritten.len() > before })
     }
 
-    fn decide(&mut self, packet: &[u8], link: &Link, now: Duration) -> Option<(Vec<u8>, To)> {
+    fn decide(&mut self, packet: &[u8], from: SocketAddr, link: &Link, now: Duration) -> Option<(Vec<u8>, To)> {
         let request = Request::read(packet)?;
         if !self.limit.allows(request.mac, now) {
             self.events.tell(|| Event::new(&link.interface, events::Kind::Limited, subject::DHCP).of(request.mac));
@@ -171,6 +182,9 @@ impl Service {
             self.tell_silent(&request, link, view.machine(request.mac), || self.unwelcome(&request, link, &view));
             return None;
         };
+        if is_in_firmware(&request, from, &standing) {
+            self.arrivals.saw(request.mac);
+        }
         match request.kind {
             Kind::Release => self.release(&request, &standing, link, now.as_secs()),
             Kind::Decline => self.decline(&request, &standing, link, now.as_secs()),
@@ -361,6 +375,18 @@ fn seen(kind: events::Kind, request: &Request, link: &Link, machine: Option<&Mac
         Client::System => subject::SYSTEM,
     };
     Event::new(&link.interface, kind, subject).of(request.mac).node(machine.map(|machine| machine.node.as_str()))
+}
+
+/// Whether it is surely the machine of a node, and in its firmware: users of a system that runs send nothing without an address or
+/// from such a port. What came through a relay counts if that is the network's router, whose address is on no machine of others.
+fn is_in_firmware(request: &Request, from: SocketAddr, standing: &Standing<'_>) -> bool {
+    let at_home = |machine: &Machine| machine.address.is_none() || !standing.is_dynamic;
+    let by_router = || standing.subnet.routers.contains(&Some(request.relay)) && from.ip() == request.relay;
+    let is_below = match request.relay.is_unspecified() {
+        true => request.own.is_unspecified() && from == (Ipv4Addr::UNSPECIFIED, CLIENT_PORT).into(),
+        false => from.port() == SERVER_PORT && by_router(),
+    };
+    is_below && standing.machine.is_some_and(at_home) && Client::of(request) != Client::System
 }
 
 /// Why a client that has a standing gets no reply.

@@ -1,6 +1,6 @@
 //! The whole service on packets as clients send them; replies are read by a library that is not ours.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +11,13 @@ use tables::{Edit, Origin, Tables, schema};
 use tempfile::TempDir;
 
 use super::*;
+use crate::arrivals::Arrivals;
+use crate::mac::Mac;
 
 const KNOWN: [u8; 6] = [0x52, 0x54, 0, 0, 0, 1];
 const US: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 254);
+/// Where firmware sends from, which has no address yet.
+const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), CLIENT_PORT);
 
 /// Tables, a service on them, and a clock.
 struct World {
@@ -493,11 +497,53 @@ fn leases_of_a_burst_are_written_at_once_or_nobody_hears_of_them() {
     }
     let asked = [request(2, Ipv4Addr::new(10, 1, 0, 200)), request(3, Ipv4Addr::new(10, 1, 0, 201)), discover(1)];
     let kinds: Vec<bool> =
-        asked.iter().map(|packet| world.service.consider(packet, &world.link, now).unwrap().is_lease).collect();
+        asked.iter().map(|packet| world.service.consider(packet, CLIENT, &world.link, now).unwrap().is_lease).collect();
     assert_eq!(kinds, [true, true, false], "a node has no lease");
     let tables = Tables::open(world.home.path()).unwrap();
     assert_eq!(tables.leases().unwrap(), [], "nobody has heard of them yet");
     assert!(world.service.write_leases(now));
     assert_eq!(tables.leases().unwrap().len(), 2);
     assert!(world.service.write_leases(now), "there is nothing left to write");
+}
+
+#[test]
+fn only_a_node_without_an_address_is_taken_for_one_that_boots() {
+    let mut world = World::new(SITE);
+    let arrivals = Arc::new(Arrivals::default());
+    world.service = World::service(&world.home, Manner::Authoritative).noting(arrivals.clone());
+    let ipxe = [77, 4, b'i', b'P', b'X', b'E'];
+    let mut arrives = |packet: &[u8], from: &str| {
+        world.service.consider(packet, from.parse().unwrap(), &world.link, Duration::from_secs(world.now));
+        world.now += 10;
+        arrivals.take(Mac(packet[28..34].try_into().unwrap()))
+    };
+    let asks = |own: &str, relay: &str, options: &[u8]| packet(1, KNOWN, ip(own), ip(relay), options);
+    let fresh = asks("0.0.0.0", "0.0.0.0", &ipxe);
+    assert!(arrives(&fresh, "0.0.0.0:68"));
+    assert!(arrives(&packet(1, KNOWN, NOBODY, NOBODY, b"\x3c\x09PXEClient\x5d\x02\x00\x07"), "0.0.0.0:68"));
+    assert!(!arrives(&asks("0.0.0.0", "0.0.0.0", &[]), "0.0.0.0:68"), "a system asks, too");
+    assert!(!arrives(&packet(1, mac(7), NOBODY, NOBODY, &ipxe), "0.0.0.0:68"), "it is no node");
+    // Users of a system that runs.
+    for from in ["0.0.0.0:40000", "10.1.0.9:40000", "10.1.0.9:68"] {
+        assert!(!arrives(&fresh, from), "{from}");
+    }
+    assert!(!arrives(&asks("10.1.0.9", "0.0.0.0", &ipxe), "10.1.0.9:68"));
+    let relayed = asks("0.0.0.0", "10.1.0.1", &ipxe);
+    assert!(arrives(&relayed, "10.1.0.1:67"));
+    for from in ["10.1.0.1:40000", "10.1.0.9:67"] {
+        assert!(!arrives(&relayed, from), "{from}");
+    }
+    assert!(!arrives(&asks("0.0.0.0", "10.1.0.77", &ipxe), "10.1.0.77:67"), "it is not the router");
+}
+
+#[test]
+fn a_node_does_not_boot_on_a_wire_that_is_not_its_own() {
+    let far = "networks 10.2.0.0,255.255.0.0 netname=far|dynamicrange=10.2.9.1-10.2.9.9";
+    let mut world = World::new(&format!("{SITE}; {far}"));
+    let arrivals = Arc::new(Arrivals::default());
+    world.service = World::service(&world.home, Manner::Authoritative).noting(arrivals.clone());
+    let link = Link::fixed("eth2", &["10.2.0.254/16".parse().unwrap()]);
+    let ipxe = packet(1, KNOWN, NOBODY, NOBODY, &[77, 4, b'i', b'P', b'X', b'E']);
+    assert!(world.service.consider(&ipxe, CLIENT, &link, Duration::from_secs(world.now)).is_some());
+    assert!(!arrivals.take(Mac(KNOWN)));
 }

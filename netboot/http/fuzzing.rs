@@ -1,4 +1,5 @@
-//! The door of target `http`: all that comes by one connection to a server with two nodes, of which the client may be one.
+//! The door of target `http`: all that comes by one connection to a server with three nodes, of which the client may be one that
+//! boots or one that is installed, and a machine that nobody knows.
 
 use std::convert::Infallible;
 use std::fs;
@@ -16,20 +17,33 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, split};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Ends, Server, Site};
+use crate::discovery::{Director, Report, Trouble, Verdict};
 use crate::fuzzing::Filled;
 use crate::install::{self, Answers};
 use crate::mac::Mac;
 use crate::postscripts::{self, Files, Occasion, Postscripts};
 
-/// Stands in an input for the token that the first node was given: nobody guesses one.
+/// Stand in an input for the tokens that the first node and the one that is installed were given: nobody guesses one.
 const TOKEN: &[u8] = b"%TOKEN%";
+const INSTALL: &[u8] = b"%INSTALL%";
+/// Of root's password.
+const HASH: &str = "$6$0123456789abcdef$hash.of.root";
+const STRANGER: Mac = Mac([0x52, 0x54, 0, 0x77, 0, 9]);
 const ROWS: &[Filled] = &[
     ("nodelist", &["n1"], &[("groups", "all")]),
     ("nodelist", &["n2"], &[("groups", "all")]),
+    ("nodelist", &["n3"], &[("groups", "all")]),
     ("mac", &["n1"], &[("mac", "52:54:00:77:00:01")]),
     ("mac", &["n2"], &[("mac", "52:54:00:77:00:02")]),
+    ("mac", &["n3"], &[("mac", "52:54:00:77:00:03")]),
     ("hosts", &["n1"], &[("ip", "127.0.0.1")]),
     ("hosts", &["n2"], &[("ip", "127.0.0.2")]),
+    ("hosts", &["n3"], &[("ip", "127.0.0.1")]),
+    ("chain", &["n3"], &[("currstate", "install debian12-x86_64-compute")]),
+    ("nodetype", &["n3"], &[("provmethod", "deb12")]),
+    ("osimage", &["deb12"], &[("osvers", "debian12"), ("provmethod", "install")]),
+    ("passwd", &["system", "root"], &[("password", HASH)]),
+    ("postscripts", &["all"], &[("postscripts", "hello a")]),
     ("chain", &["all"], &[("currstate", "netboot debian12-x86_64-compute")]),
     ("bootparams", &["all"], &[("kernel", "image/deb12/kernel"), ("kcmdline", "quiet")]),
 ];
@@ -40,6 +54,8 @@ const FILES: &[(&str, &str)] = &[
     ("nodes/n1/key", "own of n1"),
     ("nodes/n2/key", "secret of n2"),
     ("secret", "secret of the site"),
+    ("install/postscripts/hello", "echo hello"),
+    ("medium/dists/Release", "release"),
 ];
 
 /// A server, and a client at the address of its first node.
@@ -65,16 +81,16 @@ impl Site for Fixed {
     }
 
     fn record(&self, node: &str, status: &'static str) -> tables::Result<()> {
-        assert!(node == "n1" || status != "booted", "{node} has not said that it is {status}");
+        assert!(node != "n2" || status != "booted", "{node} has not said that it is {status}");
         Ok(())
     }
 
-    fn is_leased(&self, _: Mac, _: IpAddr) -> tables::Result<bool> {
-        Ok(false)
+    fn is_leased(&self, mac: Mac, _: IpAddr) -> tables::Result<bool> {
+        Ok(mac == STRANGER)
     }
 
     fn installed(&self, node: &str) -> tables::Result<()> {
-        assert_eq!(node, "n1", "{node} has not said that it is installed");
+        assert_eq!(node, "n3", "{node} has not said that it is installed");
         Ok(())
     }
 
@@ -88,19 +104,41 @@ impl Site for Fixed {
     }
 }
 
+/// Knows machines that call themselves by a node's name.
+struct Decided;
+
+impl Director for Decided {
+    fn reported(&self, report: Report) -> Result<Verdict, Trouble> {
+        assert_eq!(report.mac, Some(STRANGER), "nobody reports another machine");
+        let texts = [&report.serial, &report.uuid, &report.vendor, &report.product, &report.arch, &report.cpu];
+        assert!(texts.iter().all(|text| !text.contains(char::is_control)), "{report:?}");
+        Ok(match report.serial.as_str() {
+            "n1" => Verdict::Node("n1".to_owned()),
+            _ => Verdict::Nobody("no node is defined that it could be".to_owned()),
+        })
+    }
+
+    fn done(&self, node: &str, _: &str) -> Result<(), Trouble> {
+        assert_ne!(node, "n2", "{node} has done nothing");
+        Ok(())
+    }
+}
+
 impl Fixed {
     fn new(home: &Path) -> tables::Result<Self> {
         let tables = Tables::open(home)?;
         let origin = Origin { user: "root".into(), command: "fuzz".into(), reason: None };
-        let images = home.join("images");
         tables.edit(&origin, |edit| {
             for (table, key, cells) in ROWS {
                 edit.set(schema::find(table).expect("the schema has it"), key, cells)?;
             }
+            let place = |name: &str| home.join(name).to_string_lossy().into_owned();
+            let site = schema::find("site").expect("the schema has it");
+            edit.set(site, &["installdir"], &[("value", &place("install"))])?;
             let table = schema::find("linuximage").expect("the schema has it");
-            edit.set(table, &["deb12"], &[("rootimgdir", &images.to_string_lossy())])
+            edit.set(table, &["deb12"], &[("rootimgdir", &place("images")), ("pkgdir", &place("medium"))])
         })?;
-        let nodes = tables.resolve(&["n1".to_owned(), "n2".to_owned()])?;
+        let nodes = tables.resolve(&["n1", "n2", "n3"].map(str::to_owned))?;
         let table = schema::find("linuximage").expect("the schema has it");
         let image = tables.rows(table, Select::Keys(&["deb12"]))?.pop().expect("it was written above");
         let macs = (1..).map(|last| Mac([0x52, 0x54, 0, 0x77, 0, last]));
@@ -118,33 +156,35 @@ impl Http {
         }
         symlink("../nodes", home.join("images/out")).expect("the directory is ours");
         let site = Fixed::new(home).expect("the rows are right");
-        let server = Server::new(home, Arc::new(site)).expect("its templates are its own");
+        let server = Server::new(home, Arc::new(site)).expect("its templates are its own").directed(Arc::new(Decided));
         let runtime = Builder::new_current_thread().enable_all().build().expect("a thread has a runtime");
         Self { server: Arc::new(server), runtime }
     }
 
     /// Says what the client was answered.
     pub fn run(&mut self, input: &[u8]) -> Vec<u8> {
-        self.server.tokens.forget();
-        let token = self.server.tokens.give("n1", false, SystemTime::now());
-        let input = replaced(input, token.as_bytes());
+        self.server.forget();
+        let [token, install] = ["n1", "n3"].map(|node| self.server.tokens.give(node, false, SystemTime::now()));
+        let input = replaced(&replaced(input, TOKEN, token.as_bytes()), INSTALL, install.as_bytes());
         let answer = self.runtime.block_on(converse(self.server.clone(), &input));
         for secret in ["secret of n2", "secret of the image", "secret of the site"] {
             assert!(!has(&answer, secret.as_bytes()), "a {secret} was given away");
         }
         let proves = has(&input, token.as_bytes());
         assert!(proves || !has(&answer, b"own of n1"), "a file of n1 was given to somebody without its token");
+        let installs = has(&input, install.as_bytes());
+        assert!(installs || !has(&answer, HASH.as_bytes()), "the hash was given to somebody without the token");
         answer
     }
 }
 
-fn replaced(input: &[u8], token: &[u8]) -> Vec<u8> {
+fn replaced(input: &[u8], word: &[u8], token: &[u8]) -> Vec<u8> {
     let mut whole = Vec::with_capacity(input.len());
     let mut rest = input;
-    while let Some(place) = rest.windows(TOKEN.len()).position(|part| part == TOKEN) {
+    while let Some(place) = rest.windows(word.len()).position(|part| part == word) {
         whole.extend_from_slice(&rest[..place]);
         whole.extend_from_slice(token);
-        rest = &rest[place + TOKEN.len()..];
+        rest = &rest[place + word.len()..];
     }
     whole.extend_from_slice(rest);
     whole

@@ -34,10 +34,20 @@ impl Limits {
         }
     }
 
+    /// Forgets who has asked how much.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn forget(&self) {
+        let new = Self::new();
+        for (limit, new) in [(&self.asked, new.asked), (&self.files, new.files)] {
+            *limit.lock().unwrap_or_else(PoisonError::into_inner) =
+                new.into_inner().unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     /// Waits until it is the client's turn; false where that would take too long.
     pub(super) async fn let_pass(&self, client: IpAddr, route: Option<&Route>) -> bool {
         let limit = match route {
-            Some(Route::Start | Route::Image(..) | Route::Shared(..)) | None => &self.files,
+            Some(Route::Start | Route::Image(..) | Route::Media(..) | Route::Shared(..)) | None => &self.files,
             Some(_) => &self.asked,
         };
         let now = self.began.elapsed();

@@ -11,17 +11,16 @@ use hyper::{StatusCode, Uri};
 use tables::Node;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::token::Purpose;
-use super::{Answer, Ends, Server, chain, neighbour, status, text, unavailable, waiting};
+use super::{ARRIVING, Answer, Ends, Server, chain, neighbour, status, text, unavailable, waiting};
 use crate::discovery::{Director, LONGEST, Report, Trouble, Verdict, is_between, step_id};
+use crate::events::{Kind, subject};
 use crate::limit::Limit;
 use crate::mac::Mac;
 use crate::script::State;
 
-/// How long a report may take to arrive.
-const ARRIVING: Duration = Duration::from_secs(20);
 /// Reports that are decided on at once; more wait, and those that wait too long are asked to come again.
 const AT_ONCE: usize = 64;
 const WAITING: Duration = Duration::from_secs(10);
@@ -47,6 +46,12 @@ impl Discovery {
             limit: Mutex::new(Limit::new(REPORTS, EACH)),
             since: Instant::now(),
         }
+    }
+
+    /// Forgets who has reported.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn forget(&self) {
+        *self.limit.lock().unwrap_or_else(PoisonError::into_inner) = Limit::new(REPORTS, EACH);
     }
 
     fn allows(&self, mac: Mac) -> bool {
@@ -91,7 +96,8 @@ impl Server {
         let report = match Report::read(mac, &body) {
             Ok(report) => report,
             Err(unfit) => {
-                warn!(%mac, client = %ends.client, %unfit, "discovery: a report that is none");
+                let event = || ends.event(Kind::Denied, subject::REPORT).detail(format_args!("as {mac}: {unfit}"));
+                self.events.tell(event);
                 return status(StatusCode::BAD_REQUEST);
             }
         };
@@ -106,17 +112,36 @@ impl Server {
         let Some(discovery) = &self.discovery else { return status(StatusCode::NOT_FOUND) };
         let client = ends.client.ip();
         if !neighbour::is_beside(mac, client) && !self.site.is_leased(mac, client).unwrap_or(false) {
-            warn!(%mac, %client, "discovery: the report of a machine that is elsewhere");
+            let event =
+                || ends.event(Kind::Denied, subject::REPORT).detail(format_args!("as {mac}, which is elsewhere"));
+            self.events.tell(event);
             return status(StatusCode::FORBIDDEN);
         }
+        let known = match self.site.node_of(mac) {
+            Ok(known) => known,
+            Err(error) => return unavailable(&error),
+        };
+        // What is up reports nothing; its users may.
+        let arrives = self.arrivals.take(mac);
+        if let Some(node) = known.filter(|node| self.may_be_up(node) && !arrives) {
+            let name = node.name();
+            let event = || ends.event(Kind::Denied, subject::REPORT).of(mac).node(Some(name));
+            self.events.tell(|| event().detail("it is up already"));
+            return text(Ok(format!(
+                "why {name} is up, by its status; rpower {name} boot says otherwise\nwait {AGAIN}\n"
+            )));
+        }
+        let event = |subject| ends.event(Kind::Reported, subject).of(mac);
         match discovery.director.reported(report) {
             Ok(Verdict::Node(name)) => {
-                let token = self.tokens.give(&name, false, SystemTime::now());
-                info!(node = name, %mac, %client, "discovery: known");
+                let node = self.site.node_of(mac).ok().flatten();
+                let is_other = node.is_none_or(|node| node.name() != name);
+                let token = self.tokens.give(&name, is_other, SystemTime::now());
+                self.events.tell(|| event(subject::NODE).node(Some(&name)));
                 text(Ok(format!("node {name}\ntoken {token}\n")))
             }
             Ok(Verdict::Nobody(why)) => {
-                info!(%mac, %client, why, "discovery: not known");
+                self.events.tell(|| event(subject::NOBODY).detail(&why));
                 text(Ok(format!("why {why}\nwait {AGAIN}\n")))
             }
             Err(trouble) => unavailable(&*trouble),
@@ -124,79 +149,82 @@ impl Server {
     }
 
     /// What a node in the maintenance system is to do now.
-    pub(super) fn step(&self, mac: Mac, query: &Query) -> Answer {
+    pub(super) fn step(&self, mac: Mac, query: &Query, ends: &Ends) -> Answer {
         match self.proven(mac, &query.token, Purpose::Status) {
-            Ok(node) if is_between(&node) => self.go_on(mac, &node, &step_id(&node)),
+            Ok(node) if is_between(&node) => self.go_on(mac, &node, &step_id(&node), ends),
             Ok(node) => told(&node),
-            Err(code) => status(code),
+            Err(code) => self.denied(ends, mac, code),
         }
     }
 
     /// A node has done a step; it is told the next one.
-    pub(super) fn done(&self, mac: Mac, query: &Query) -> Answer {
+    pub(super) fn done(&self, mac: Mac, query: &Query, ends: &Ends) -> Answer {
         match self.proven(mac, &query.token, Purpose::Status) {
-            Ok(node) => self.go_on(mac, &node, &query.id),
-            Err(code) => status(code),
+            Ok(node) => self.go_on(mac, &node, &query.id, ends),
+            Err(code) => self.denied(ends, mac, code),
         }
     }
 
-    fn go_on(&self, mac: Mac, node: &Node, id: &str) -> Answer {
-        match self.advance(mac, node, id) {
+    fn go_on(&self, mac: Mac, node: &Node, id: &str, ends: &Ends) -> Answer {
+        match self.advance(mac, node, id, ends) {
             Ok(node) => told(&node),
             Err(trouble) => {
-                self.failed(node.name(), &*trouble);
+                self.failed(mac, node.name(), &*trouble, ends);
                 told(node)
             }
         }
     }
 
     /// A step that cannot be begun stops the chain there; who looks for the node finds that it has failed.
-    fn failed(&self, name: &str, why: &(dyn Error + 'static)) {
-        warn!(node = name, error = %chain(why), "http: its next step cannot be begun");
+    fn failed(&self, mac: Mac, name: &str, why: &(dyn Error + 'static), ends: &Ends) {
+        let event = || ends.event(Kind::Status, "failed").of(mac).node(Some(name));
+        self.events.tell(|| event().detail(format_args!("its next step cannot be begun: {}", chain(why))));
         if let Err(error) = self.site.record(name, "failed") {
             warn!(node = name, %error, "http: status not written");
         }
     }
 
     /// Goes to the step after the one with that id; the node as it is then.
-    fn advance(&self, mac: Mac, node: &Node, id: &str) -> Result<Node, Trouble> {
+    fn advance(&self, mac: Mac, node: &Node, id: &str, ends: &Ends) -> Result<Node, Trouble> {
         let Some(discovery) = &self.discovery else { return Ok(node.clone()) };
         let before = State::of(node);
         discovery.director.done(node.name(), id)?;
         let node = self.site.node_of(mac)?.unwrap_or_else(|| node.clone());
         let state = State::of(&node);
         if state != before {
-            info!(node = node.name(), %before, %state, "http: next step");
             let ended = state == State::Standby && node.get("currchain").is_none();
             let has_run = matches!(before, State::Runcmd(_) | State::Runimage(_));
-            self.site.record(node.name(), if ended && has_run { "configured" } else { state.status() })?;
+            let now = if ended && has_run { "configured" } else { state.status() };
+            let event = || ends.event(Kind::Status, now).of(mac).node(Some(node.name()));
+            self.events.tell(|| event().detail(format_args!("{before} is done, next is {state}")));
+            self.site.record(node.name(), now)?;
         }
         Ok(node)
     }
 
     /// A node that begins to boot has rebooted; what it is then if it was to do that, or was between two steps.
-    pub(super) fn begun(&self, mac: Mac, node: &Node) -> Option<Node> {
+    pub(super) fn begun(&self, mac: Mac, node: &Node, ends: &Ends) -> Option<Node> {
         if State::of(node) != State::Reboot && !is_between(node) {
             return None;
         }
-        match self.advance(mac, node, &step_id(node)) {
+        match self.advance(mac, node, &step_id(node), ends) {
             Ok(node) => Some(node),
             Err(trouble) => {
-                self.failed(node.name(), &*trouble);
+                self.failed(mac, node.name(), &*trouble, ends);
                 None
             }
         }
     }
 
     /// A node that is up by its image has done that step, if others follow.
-    pub(super) fn came_up(&self, name: &str, mac: Mac) {
+    pub(super) fn came_up(&self, name: &str, mac: Mac, ends: &Ends) {
         let node = self.site.node_of(mac).ok().flatten();
         let node = node.filter(|node| node.name() == name && node.get("currchain").is_some());
         let Some((discovery, node)) = self.discovery.as_ref().zip(node) else { return };
         if matches!(State::of(&node), State::Image { .. })
             && let Err(trouble) = discovery.director.done(name, &step_id(&node))
         {
-            self.failed(name, &*trouble);
+            self.failed(mac, name, &*trouble, ends);
         }
     }
 }

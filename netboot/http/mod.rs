@@ -25,6 +25,7 @@ pub(crate) mod fuzzing;
 mod limits;
 mod maintenance;
 mod neighbour;
+mod piece;
 mod provision;
 mod range;
 mod route;
@@ -39,7 +40,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, Limited};
@@ -48,12 +49,15 @@ use hyper::header::{self, HeaderMap};
 use hyper::{Method, Request, Response, StatusCode};
 use tables::Node;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tracing::warn;
 
+use crate::arrivals::Arrivals;
 use crate::discovery::Director;
 use crate::events::{Event, Events, Kind, subject};
 use crate::hostkey;
 use crate::mac::Mac;
+use crate::recent::Recent;
 use crate::root::{self, Opened, Refused, Root};
 use crate::script::{self, Around, State, Templates};
 use limits::Limits;
@@ -90,7 +94,12 @@ const STATUSES: &[&str] = &[
     "booted",
     "failed",
 ];
+/// So many files of so many bytes are kept for a moment for whoever asks next.
+const SMALL_FILES: usize = 256;
+const SMALLEST: u64 = 32 << 10;
 const LONGEST_STATUS: usize = 256;
+/// How long a report may take to arrive.
+const ARRIVING: Duration = Duration::from_secs(20);
 
 /// Why the server cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -108,9 +117,11 @@ pub struct Server {
     templates: Templates,
     tokens: Tokens,
     shares: BTreeMap<String, Root>,
+    recent: Recent,
     limits: Limits,
     discovery: Option<Discovery>,
     events: Events,
+    arrivals: Arc<Arrivals>,
 }
 
 /// Who asks, and under which of our addresses.
@@ -144,9 +155,11 @@ impl Server {
             templates,
             tokens,
             shares,
+            recent: Recent::new(SMALL_FILES, SMALLEST),
             limits: Limits::new(),
             discovery: None,
             events: Events::default(),
+            arrivals: Arc::default(),
         })
     }
 
@@ -154,6 +167,12 @@ impl Server {
     #[must_use]
     pub fn telling(self, events: Events) -> Self {
         Self { events, ..self }
+    }
+
+    /// Looks there whether a node that asks is in its firmware.
+    #[must_use]
+    pub fn noting(self, arrivals: Arc<Arrivals>) -> Self {
+        Self { arrivals, ..self }
     }
 
     /// Serves also the files of `root` under `/NAME/`, to everybody.
@@ -202,17 +221,21 @@ impl Server {
             }
             Route::Own(mac, name) => waiting(move || self.own(mac, &name, &head.headers, &ends)).await,
             Route::Image(image, name) => {
-                let fetch = self.fetch(told::part(&name), format!("{image}/{name}"), ends);
-                let answer = waiting(move || self.image(&image, &name, &head.headers)).await;
+                let (fetch, path) =
+                    (self.fetch(told::part(&name), format!("{image}/{name}"), ends), format!("image/{image}/{name}"));
+                let answer = match self.recent.find(&path) {
+                    Some(small) => content::answer_small(&small, &head.headers),
+                    None => waiting(move || self.image(&image, &name, path, &head.headers)).await,
+                };
                 if head.method == Method::GET { fetch.watch(answer) } else { answer }
             }
             Route::Step(mac) => {
                 let query = Query::of(&head.uri);
-                waiting(move || self.step(mac, &query)).await
+                waiting(move || self.step(mac, &query, &ends)).await
             }
             Route::Done(mac) => {
                 let query = Query::of(&head.uri);
-                waiting(move || self.done(mac, &query)).await
+                waiting(move || self.done(mac, &query, &ends)).await
             }
             Route::Postscripts(mac) => {
                 let token = asked_with(&head.uri).or_else(|| bearer(&head.headers));
@@ -222,14 +245,24 @@ impl Server {
             Route::Media(image, name) => waiting(move || self.media(&image, &name, &head.headers)).await,
             Route::Shared(share, name) => {
                 let subject = if share == "loader" { subject::LOADER } else { told::part(&name) };
-                let fetch = self.fetch(subject, format!("{share}/{name}"), ends);
-                let shared = move || match self.shares.get(&share) {
-                    Some(root) => file(root.open(&name), &head.headers),
-                    None => status(StatusCode::NOT_FOUND),
+                let path = format!("{share}/{name}");
+                let fetch = self.fetch(subject, path.clone(), ends);
+                let answer = match self.recent.find(&path) {
+                    Some(small) => content::answer_small(&small, &head.headers),
+                    None => waiting(move || self.shared(&share, &name, path, &head.headers)).await,
                 };
-                let answer = waiting(shared).await;
                 if head.method == Method::GET { fetch.watch(answer) } else { answer }
             }
+        }
+    }
+
+    /// Forgets who has booted, and who has asked how much.
+    #[cfg(any(test, fuzzing))]
+    fn forget(&self) {
+        self.tokens.forget();
+        self.limits.forget();
+        if let Some(discovery) = &self.discovery {
+            discovery.forget();
         }
     }
 
@@ -238,14 +271,14 @@ impl Server {
     }
 
     /// The script of a machine. Fetching it is where a boot begins: the node gets a token, and its status follows. Not so
-    /// while it is up: whoever is on it can ask, too.
+    /// while it is up, for whoever is on it can ask, too; unless DHCP has just heard of its firmware.
     fn script(&self, mac: Mac, ends: &Ends, begins: bool) -> Answer {
         let mut node = match self.site.node_of(mac) {
             Ok(node) => node,
             Err(error) => return unavailable(&error),
         };
         if let Some(known) = node.as_ref().filter(|node| begins && neighbour::is_at(node, mac, ends.client.ip()))
-            && let Some(further) = self.begun(mac, known)
+            && let Some(further) = self.begun(mac, known, ends)
         {
             node = Some(further);
         }
@@ -253,7 +286,9 @@ impl Server {
         let known = node.as_ref().filter(|node| begins && neighbour::is_at(node, mac, client));
         // What was installed has yet to say that it is up, with the token of the installation.
         let known = known.filter(|node| !awaits_first_start(node));
-        let token = known.map(|node| self.tokens.give(node.name(), is_up(node), SystemTime::now()));
+        let arrives = known.is_some() && self.arrivals.take(mac);
+        let is_up = known.is_some_and(|node| self.may_be_up(node) && !(arrives && begins_anew(node)));
+        let token = known.map(|node| self.tokens.give(node.name(), is_up, SystemTime::now()));
         let genesis = has_genesis(&self.home);
         let ours = ends.ours.ip().to_string();
         let digest = node.as_ref().and_then(|node| self.digest(node));
@@ -267,17 +302,28 @@ impl Server {
         self.events.tell(|| match (&written, known) {
             (Err(error), Some(_)) => own(Kind::NoScript).detail(chain(error)),
             (Err(error), None) => event(Kind::NoScript).detail(format_args!("{mac}: {}", chain(error))),
-            (Ok(_), Some(node)) if is_up(node) => own(Kind::Script).detail("it is up already, its files stay shut"),
+            (Ok(_), Some(_)) if is_up => own(Kind::Script).detail("it is up already, its files stay shut"),
             (Ok(_), Some(_)) => own(Kind::Script).detail(state.image()),
             (Ok(_), None) if node.is_none() => event(Kind::Script).of(mac).detail("no node has this MAC address"),
             (Ok(_), None) => event(Kind::Script).detail(format_args!("of {mac}, which is not there: without a token")),
         });
-        if let (Ok(_), Some(node)) = (&written, known.filter(|node| !is_up(node)))
+        if let (Ok(_), Some(node)) = (&written, known.filter(|_| !is_up))
             && let Err(error) = self.site.record(node.name(), state.status())
         {
             warn!(node = node.name(), %error, "http: status not written");
         }
         text(written)
+    }
+
+    /// Whether there may be others on a node who ask in its name. Until it has no power they still are. What was never heard of
+    /// is on its way if this very daemon would hear of its firmware.
+    fn may_be_up(&self, node: &Node) -> bool {
+        match node.get("status") {
+            None => self.arrivals.is_fed(),
+            // The others that boot so are in the maintenance system.
+            Some("booting") => matches!(State::of(node), State::Boot | State::Offline),
+            Some(status) => has_users(status),
+        }
     }
 
     /// A node says how far it has come.
@@ -307,9 +353,10 @@ impl Server {
         // nobody is, and it asks what comes then.
         if word == "booted" || word == "failed" && !State::of(&node).is_maintenance() {
             self.tokens.is_up(name);
+            self.arrivals.take(mac);
         }
         if word == "booted" {
-            self.came_up(name, mac);
+            self.came_up(name, mac, ends);
         }
         empty(StatusCode::NO_CONTENT)
     }
@@ -357,10 +404,27 @@ impl Server {
         node.ok_or(StatusCode::FORBIDDEN)
     }
 
-    fn image(&self, image: &str, name: &str, headers: &HeaderMap) -> Answer {
+    fn image(&self, image: &str, name: &str, path: String, headers: &HeaderMap) -> Answer {
         match self.directories(image) {
-            Ok(directories) => file(Root::new(directories).open(name), headers),
+            Ok(directories) => self.public(Root::new(directories).open(name), path, headers),
             Err(error) => unavailable(&error),
+        }
+    }
+
+    fn shared(&self, share: &str, name: &str, path: String, headers: &HeaderMap) -> Answer {
+        match self.shares.get(share) {
+            Some(root) => self.public(root.open(name), path, headers),
+            None => status(StatusCode::NOT_FOUND),
+        }
+    }
+
+    /// A file that everybody may have; many may ask for it at once.
+    fn public(&self, opened: Result<Opened, Refused>, path: String, headers: &HeaderMap) -> Answer {
+        match opened.map(|opened| (self.recent.read(path, &opened), opened)) {
+            Ok((Ok(Some(small)), _)) => content::answer_small(&small, headers),
+            Ok((Ok(None), opened)) => content::answer(opened, headers),
+            Ok((Err(error), _)) => unavailable(&error),
+            Err(refused) => file(Err(refused), headers),
         }
     }
 
@@ -375,10 +439,34 @@ impl Server {
     }
 }
 
-/// Whether the last that is known of a node is that it has come up, so that others may be on it; until it has no power they
-/// still are. What is done to its power by us to have it boot says something else.
+/// Whether a node has come up, by what is known of it last.
 fn is_up(node: &Node) -> bool {
-    matches!(node.get("status"), Some("booted" | "failed" | "powering-off"))
+    matches!(node.get("status"), Some("booted" | "failed" | "sshd" | "powering-off"))
+}
+
+/// Whether a node with this status may have users by now, as far as that says: only these words tell that nobody is on it but what
+/// says them. Others do not, of whoever they are: `sshd` of a look at it, `unknown` of one that was lost sight of.
+fn has_users(status: &str) -> bool {
+    const ALONE: [&str; 11] = [
+        "powering-on",
+        "netbooting",
+        "postbooting",
+        "installing",
+        "installed",
+        "discovering",
+        "discovered",
+        "configuring",
+        "configured",
+        "standingby",
+        "bmcready",
+    ];
+    !ALONE.contains(&status)
+}
+
+/// Whether a node that was up and is in its firmware now begins a boot that somebody hears the end of: what boots from its disk does
+/// not say that it is up again.
+fn begins_anew(node: &Node) -> bool {
+    node.get("status") != Some("booted") || !matches!(State::of(node), State::Boot | State::Offline)
 }
 
 /// Whether a node was installed and has not come up since.
@@ -420,7 +508,8 @@ fn file(opened: Result<Opened, Refused>, headers: &HeaderMap) -> Answer {
 
 /// The word in the body of a request.
 async fn said(body: Incoming) -> Result<String, StatusCode> {
-    let body = Limited::new(body, LONGEST_STATUS).collect().await.map_err(|_| StatusCode::BAD_REQUEST)?;
+    let arriving = timeout(ARRIVING, Limited::new(body, LONGEST_STATUS).collect()).await;
+    let body = arriving.map_err(|_| StatusCode::REQUEST_TIMEOUT)?.map_err(|_| StatusCode::BAD_REQUEST)?;
     let bytes = body.to_bytes();
     Ok(String::from_utf8_lossy(&bytes).trim().trim_start_matches("status=").to_owned())
 }

@@ -3,10 +3,10 @@
 
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
-use tracing::{info, warn};
 
 use super::token::Purpose;
 use super::{Answer, Ends, Server, address, chain, content, empty, file, full, status, text, unavailable};
+use crate::events::{Kind, subject};
 use crate::install::{self, Answers};
 use crate::mac::Mac;
 use crate::root::Root;
@@ -16,22 +16,26 @@ impl Server {
     /// The archive of what runs on a node once it has booted, at each boot: it may be one that nobody here has begun. So there is
     /// nothing in it that users of the node may not read.
     pub(super) fn postscripts(&self, mac: Mac, token: Option<&str>, ends: Ends) -> Answer {
-        let Some(token) = token else { return status(StatusCode::UNAUTHORIZED) };
+        let Some(token) = token else { return self.denied(&ends, mac, StatusCode::UNAUTHORIZED) };
         let node = match self.proven(mac, token, Purpose::Booted) {
             Ok(node) => node,
-            Err(code) => return status(code),
+            Err(code) => return self.denied(&ends, mac, code),
         };
+        let event = |kind| ends.event(kind, subject::POSTSCRIPTS).of(mac).node(Some(node.name()));
         let ours = ends.ours.ip().to_string();
         match self.site.postscripts(&node, node.get("xcatmaster").unwrap_or(&ours)) {
             Ok(archive) => {
-                info!(node = node.name(), octets = archive.len(), "http: postscripts");
+                self.events.tell(|| event(Kind::Sent).detail(format_args!("{} bytes", archive.len())));
                 let mut answer = empty(StatusCode::OK);
                 content::set(&mut answer, header::CONTENT_TYPE, "application/x-tar");
                 content::set(&mut answer, header::CACHE_CONTROL, "no-store");
                 *answer.body_mut() = full(archive);
                 answer
             }
-            Err(error) => unavailable(&error),
+            Err(error) => {
+                self.events.tell(|| event(Kind::Absent).detail(chain(&error)));
+                unavailable(&error)
+            }
         }
     }
 
@@ -41,15 +45,16 @@ impl Server {
         let purpose = if Answers::is_late(name) { Purpose::Status } else { Purpose::Files };
         let node = match self.proven(mac, token, purpose) {
             Ok(node) => node,
-            Err(code) => return status(code),
+            Err(code) => return self.denied(&ends, mac, code),
         };
+        let event = |kind| ends.event(kind, subject::INSTALLER).of(mac).node(Some(node.name()));
         if !is_installed(&node) {
             return status(StatusCode::NOT_FOUND);
         }
         let answers = match self.site.answers(&node) {
             Ok(answers) => answers,
             Err(error) => {
-                warn!(node = node.name(), error = %chain(&error), "http: no answers for the installer");
+                self.events.tell(|| event(Kind::Absent).detail(format_args!("{name}: {}", chain(&error))));
                 return status(StatusCode::INTERNAL_SERVER_ERROR);
             }
         };
@@ -57,12 +62,12 @@ impl Server {
         let around = Around { server: &server, address: &ours, mac, token: Some(token), genesis: false, digest: None };
         match answers.write(&self.templates, name, &around) {
             Ok(Some(written)) => {
-                info!(node = node.name(), file = name, "http: for the installer");
+                self.events.tell(|| event(Kind::Sent).detail(name));
                 text(Ok(written))
             }
             Ok(None) => status(StatusCode::NOT_FOUND),
             Err(error) => {
-                warn!(node = node.name(), error = %chain(&error), "http: no answers for the installer");
+                self.events.tell(|| event(Kind::Absent).detail(format_args!("{name}: {}", chain(&error))));
                 text(Err(error))
             }
         }

@@ -22,6 +22,7 @@ struct Served {
     tables: Arc<Tables>,
     url: String,
     heard: tokio::sync::mpsc::Receiver<Event>,
+    arrivals: Arc<Arrivals>,
     stop: CancellationToken,
     running: tokio::task::JoinHandle<io::Result<()>>,
 }
@@ -62,8 +63,10 @@ impl Served {
         let records = Arc::new(Tables::open(home.path()).unwrap());
         let server = Server::new(home.path(), Arc::new(LiveSite::open(tables.clone(), records).unwrap())).unwrap();
         let (events, heard) = Events::heard(1000);
-        let running = tokio::spawn(serve(listener, Arc::new(server.telling(events)), stop.clone()));
-        Self { home, tables, url, heard, stop, running }
+        let arrivals = Arc::<Arrivals>::default();
+        let server = server.telling(events).noting(arrivals.clone());
+        let running = tokio::spawn(serve(listener, Arc::new(server), stop.clone()));
+        Self { home, tables, url, heard, arrivals, stop, running }
     }
 
     /// What curl prints; `@` at the beginning of a word stands for the server, `~` for a space.
@@ -212,6 +215,35 @@ async fn a_node_gets_its_script_and_only_its_own_secrets() {
 }
 
 #[tokio::test]
+async fn a_node_that_boots_by_itself_gets_what_is_its_own() {
+    let served = Served::new().await;
+    let mac: Mac = N1.parse().unwrap();
+    let own = |token: &str| format!("-H Authorization:~Bearer~{token} @/node/{N1}/file/key");
+    for before in ["booted", "failed", "sshd", "unknown", "noping"] {
+        served.record("n1", before);
+        let asked = served.boot().await;
+        assert_eq!(served.code(&own(&asked)).await, "403", "somebody on it has asked");
+        served.arrivals.saw(mac);
+        assert!(!served.curl(&format!("@/node/{N2}")).await.contains("token"));
+        let token = served.boot().await;
+        assert_eq!(served.status("n1"), "netbooting", "it was {before}");
+        assert_eq!(served.curl(&own(&token)).await, "secret of n1");
+        assert_eq!(served.code(&own(&asked)).await, "403");
+        // Firmware has asked twice, and the system is up now: what is left of that opens nothing.
+        served.arrivals.saw(mac);
+        assert_eq!(served.code(&format!("@/node/{N1}/status/booted?token={token}")).await, "204");
+        assert_eq!(served.code(&own(&served.boot().await)).await, "403", "it is up again");
+    }
+    // What boots from its disk says nothing when it is up.
+    let origin = Origin { user: "root".into(), command: "test".into(), reason: None };
+    served.tables.edit(&origin, |edit| edit.set(table("chain"), &["n1"], &[("currstate", "boot")])).unwrap();
+    served.arrivals.saw(mac);
+    assert!(served.curl(&format!("@/node/{N1}")).await.contains("boots from its disk"));
+    assert_eq!(served.status("n1"), "booted");
+    served.end().await;
+}
+
+#[tokio::test]
 async fn a_node_says_how_far_it_has_come_and_nobody_else_does() {
     let served = Served::new().await;
     let token = served.boot().await;
@@ -309,7 +341,7 @@ async fn strange_requests_harm_nobody() {
 
 #[tokio::test]
 async fn a_node_is_installed_and_boots_from_its_disk() {
-    let served = Served::new().await;
+    let mut served = Served::new().await;
     let home = served.home.path().to_owned();
     let origin = Origin { user: "root".into(), command: "test".into(), reason: None };
     fs::create_dir_all(home.join("install/postscripts")).unwrap();
@@ -349,12 +381,15 @@ async fn a_node_is_installed_and_boots_from_its_disk() {
     ] {
         assert_eq!(served.code(&line).await, expected, "{line}");
     }
+    while served.heard.try_recv().is_ok() {}
     let got = home.join("got.tar");
     served.curl(&format!("-o {} @/node/{N1}/postscripts?token={token}", got.display())).await;
     let listed = Command::new("tar").arg("tf").arg(&got).output().await.unwrap();
     assert_eq!(String::from_utf8_lossy(&listed.stdout), "mypostscript\nhello\n");
     let end = served.curl(&format!("@/node/{N1}/install/{token}/finish.sh")).await;
     assert!(end.contains(&format!("token={token}")) && !end.contains("$6$"), "{end}");
+    assert_eq!(served.told().await, format!("sent postscripts n1 {} bytes", fs::read(&got).unwrap().len()));
+    assert_eq!(served.told().await, "sent installer n1 finish.sh");
 
     let say = |word: &str| format!("@/node/{N1}/status/{word}?token={token}");
     assert_eq!(served.code(&say("installed")).await, "204");

@@ -1,6 +1,8 @@
 //! The initial RAM disk of diskless nodes: busybox, the modules that lead to the network, and a script (see its head). With one script
 //! more it is all of the maintenance system.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::image::cpio::Archive;
 use crate::image::modules::Module;
 
@@ -21,12 +23,20 @@ pub fn initramfs(busybox: &[u8], modules: &[Loaded]) -> Vec<u8> {
     archive(busybox, modules).finish()
 }
 
-/// The same for the maintenance system, with further programs by their names.
-pub fn maintenance(busybox: &[u8], modules: &[Loaded], programs: &[(String, Vec<u8>)]) -> Vec<u8> {
+/// The same for the maintenance system, with further programs and their libraries by their paths.
+pub fn maintenance(busybox: &[u8], modules: &[Loaded], files: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
     let mut archive = archive(busybox, modules);
     archive.file("maintain", 0o644, MAINTAIN.as_bytes());
-    for (name, content) in programs {
-        archive.file(&format!("bin/{name}"), 0o755, content);
+    // Some programs want to know who they are.
+    archive.directory("etc");
+    archive.file("etc/passwd", 0o644, b"root:x:0:0:root:/:/bin/sh\n");
+    let above = |path: &str| path.match_indices('/').map(|(at, _)| path[..at].to_owned()).collect::<Vec<_>>();
+    let directories: BTreeSet<String> = files.keys().flat_map(|path| above(path)).collect();
+    for directory in directories.iter().filter(|directory| *directory != "bin") {
+        archive.directory(directory);
+    }
+    for (path, content) in files {
+        archive.file(path, 0o755, content);
     }
     archive.finish()
 }
@@ -78,6 +88,33 @@ mod tests {
         for script in [INIT, DHCP, BOOTED, MAINTAIN] {
             let shell = Command::new("sh").args(["-n", "-c", script]).output().unwrap();
             assert!(shell.status.success(), "{}", String::from_utf8_lossy(&shell.stderr));
+        }
+    }
+
+    #[test]
+    fn the_switch_and_its_port_are_read_of_what_tcpdump_prints() {
+        let functions = MAINTAIN.split("# BYTE...: as text").nth(1).unwrap().split("# Switches send").next().unwrap();
+        let told = |hex: &str| {
+            let dump: String =
+                hex.as_bytes().chunks(32).enumerate().fold("x LLDP, length 46\n".into(), |dump, (line, bytes)| {
+                    format!("{dump}\t0x{:04x}:  {}\n", line * 16, String::from_utf8_lossy(bytes))
+                });
+            let script = format!("#{functions}\nprintf '{dump}' | lldp");
+            let run = Command::new("/bin/busybox").args(["sh", "-c", &script]).output().unwrap();
+            assert!(run.stderr.is_empty(), "{}", String::from_utf8_lossy(&run.stderr));
+            String::from_utf8(run.stdout).unwrap()
+        };
+        let head = "0180c200000e02000000cafe88cc";
+        let (chassis, port, name) = ("02070402000000cafe", "04050573777037", "0a056c65616631");
+        assert_eq!(told(&format!("{head}{chassis}{port}060200780000")), "02:00:00:00:ca:fe\tswp7\n");
+        assert_eq!(told(&format!("{head}{chassis}{port}06020078{name}0000{}", "00".repeat(20))), "leaf1\tswp7\n");
+        // Of a name only what a report may have; what is cut off, empty or no frame says nothing.
+        assert_eq!(
+            told(&format!("{head}{chassis}{port}0a061b5b6d20c384")),
+            "02:00:00:00:ca:fe\tswp7\n".replace("02:00:00:00:ca:fe", "m")
+        );
+        for rest in ["", "02", "0207", "020004000a00", "04050573", "ffffffff"] {
+            assert_eq!(told(&format!("{head}{rest}")), "", "{rest}");
         }
     }
 

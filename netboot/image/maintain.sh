@@ -5,8 +5,8 @@
 #   xcrane.token=TOKEN   what the node proves itself with; a machine that nobody knows has none
 #   BOOTIF=01-MAC        the card that it was booted by
 #
-# Programs that are not busybox's, and are used where mknb --add has added them: ipmitool (the BMC's address), neighbour (told a card, prints
-# the switch, a tab and the port).
+# Programs that are not busybox's, and are used where mknb --add has added them: ipmitool (the BMC's address), and for the switch and
+# its port tcpdump (hears LLDP), or in its place neighbour (told a card, prints the switch, a tab and the port).
 server=$(word xcrane.server)
 own=$(word BOOTIF | sed 's/^01-//')
 token=$(word xcrane.token)
@@ -58,10 +58,61 @@ bmc() {
     done
 }
 
+# BYTE...: as text, of which a name is left.
+letters() {
+    local byte
+    for byte in "$@"; do printf "\\x$byte"; done | tr -cd 'A-Za-z0-9._:/-' | cut -c 1-200
+}
+
+# MAC-KIND BYTE...: what identifies a switch or a port, whose first octet says of which kind that is.
+identity() {
+    local mac=$1 kind=$((0x$2))
+    shift 2
+    if [ "$kind" = "$mac" ]; then echo "$*" | tr ' ' ':'; else letters "$@"; fi
+}
+
+# COUNT BYTE...: the first of them.
+first() {
+    local count=$1
+    shift
+    while [ "$count" -gt 0 ] && [ $# -gt 0 ]; do
+        printf '%s ' "$1"
+        shift
+        count=$((count - 1))
+    done
+}
+
+# What tcpdump -xx prints of a frame of LLDP (IEEE 802.1AB): the switch by its name or what identifies it, a tab, the port.
+lldp() {
+    local type length value switch='' name='' port=''
+    set -- $(sed -n 's/^[[:space:]]*0x[0-9a-f]*: *//p' | tr -d ' \n' | sed 's/../& /g')
+    [ $# -gt 14 ] || return 0
+    shift 14
+    while [ $# -ge 2 ]; do
+        type=$((0x$1 >> 1)) length=$(((0x$1 & 1) << 8 | 0x$2))
+        shift 2
+        [ "$type" -ne 0 ] && [ $# -ge "$length" ] || break
+        value=$(first "$length" "$@")
+        case "$type:$length" in
+        1:0 | 1:1 | 2:0 | 2:1) ;;
+        1:*) switch=$(identity 4 $value) ;;
+        2:*) port=$(identity 3 $value) ;;
+        5:*) name=$(letters $value) ;;
+        esac
+        shift "$length"
+    done
+    [ -z "${name:-$switch}" ] || [ -z "$port" ] || printf '%s\t%s\n' "${name:-$switch}" "$port"
+}
+
+# Switches send such a frame twice a minute.
 switch_port() {
-    local found
-    [ -x /bin/neighbour ] || return 0
-    found=$(timeout 40 neighbour "$(cards | head -n 1)" 2>/dev/null | head -n 1)
+    local found='' card
+    card=$(cards | head -n 1)
+    if [ -x /bin/neighbour ]; then
+        found=$(timeout 40 neighbour "$card" 2>/dev/null | head -n 1)
+    elif [ -x /bin/tcpdump ]; then
+        found=$(timeout 40 tcpdump -Z root -n -xx -c 1 -i "$card" ether proto 0x88cc 2>/dev/null | lldp)
+    fi
     [ -z "$found" ] || echo "switchport=$found"
 }
 

@@ -2,6 +2,8 @@
 //! installation, all from one set of templates. They are for one node only, which has a token for them.
 
 mod media;
+mod medium;
+mod password;
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +16,10 @@ use crate::image::distribution;
 use crate::image::packages::Packages;
 use crate::script::{self, Around, Templates};
 
+use password::Password;
+
 pub use media::{Media, directories};
+pub use medium::Medium;
 
 /// What the end of an installation is, whatever the installer.
 const FINISH: &str = "finish.sh";
@@ -56,8 +61,6 @@ pub enum Error {
     NoImage,
     #[error("image {image}: {why}")]
     Image { image: String, why: String },
-    #[error("the password of root in table passwd (key system) is not a hash")]
-    Plain,
     #[error(
         "nobody could log in: neither has table passwd a password of root (key system), nor are there ssh keys here"
     )]
@@ -105,8 +108,7 @@ pub struct Answers {
     template: Option<String>,
     pkgdir: Option<String>,
     suite: &'static str,
-    /// The hash of root's password.
-    password: Option<String>,
+    password: Option<Password>,
     keys: Vec<String>,
     timezone: String,
     domain: String,
@@ -160,7 +162,7 @@ impl Answers {
     /// The same without the hash, for people to look at.
     #[must_use]
     pub fn without_password(self) -> Self {
-        Self { password: self.password.map(|_| "***".to_owned()), ..self }
+        Self { password: self.password.map(|_| Password::Hidden), ..self }
     }
 
     /// The names of what an installer is given.
@@ -218,7 +220,7 @@ impl Answers {
             mirror_directory => directory,
             is_own_mirror => self.pkgdir.as_deref().is_some_and(|place| place.starts_with('/')),
             suite => self.suite,
-            password => self.password,
+            password => self.password.as_ref().map(Password::hash),
             keys => self.keys,
             timezone => self.timezone,
             node => script::public(&self.node),
@@ -236,17 +238,10 @@ impl Answers {
     }
 }
 
-/// The hash of root's password; what could be read in a plain file on the wire is not sent.
-fn root(tables: &Tables) -> Result<Option<String>, Error> {
+/// Root's password, if it has one.
+fn root(tables: &Tables) -> Result<Option<Password>, Error> {
     let rows = tables.rows(table("passwd"), Select::Where(&[("key", "system"), ("username", "root")]))?;
-    let password = rows.iter().find(|row| !row.is_disabled()).and_then(|row| row.get("password"));
-    match password {
-        Some(hash) if hash.starts_with('$') && hash.len() > 20 && !hash.contains(char::is_whitespace) => {
-            Ok(Some(hash.to_owned()))
-        }
-        Some(_) => Err(Error::Plain),
-        None => Ok(None),
-    }
+    Ok(rows.iter().find(|row| !row.is_disabled()).and_then(|row| row.get("password")).and_then(Password::read))
 }
 
 /// What lays out the disks, in the words of the installer.

@@ -252,6 +252,11 @@ fn the_end_of_an_installation_is_a_script() {
     assert!(script.contains(KEY) && !script.contains(HASH), "{script}");
     let answers = world.answers("d", &[]).unwrap().without_password();
     assert!(format!("{answers:?}").contains("***") && !format!("{answers:?}").contains(HASH));
+    world.set("passwd", &["system", "root"], &[("password", "cluster")]);
+    for (image, name) in [("d", "preseed.cfg"), ("u", "user-data"), ("r", "kickstart.cfg")] {
+        let written = world.written(image, name);
+        assert!(written.contains("$6$") && !written.contains("password cluster"), "{written}");
+    }
 }
 
 #[test]
@@ -267,8 +272,6 @@ fn what_cannot_be_installed_says_why() {
     world.set("linuximage", &["d"], &[("template", ""), ("partitionfile", "s:/x")]);
     assert!(world.why("d").contains("no script"), "{}", world.why("d"));
     world.set("linuximage", &["d"], &[("partitionfile", "")]);
-    world.set("passwd", &["system", "root"], &[("password", "cluster")]);
-    assert_eq!(world.why("d"), Error::Plain.to_string());
     world.set("passwd", &["system", "root"], &[("password", "")]);
     assert_eq!(world.why("d"), Error::NoLogin.to_string());
 }

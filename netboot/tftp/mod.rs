@@ -27,10 +27,11 @@ use tracing::{debug, warn};
 use crate::datagrams::{self, Heard};
 use crate::events::{Event, Events, Kind, subject};
 use crate::http::chain;
+use crate::recent::Recent;
 use crate::root::{Refused, Root};
 use clients::Clients;
 use options::Agreed;
-use packet::{Packet, Request, code};
+use packet::{Mode, Packet, Request, code};
 use source::Source;
 
 /// Where firmware asks.
@@ -38,6 +39,9 @@ pub const PORT: u16 = 69;
 
 /// A request fits into a frame of Ethernet.
 const LONGEST_REQUEST: usize = 1500;
+/// A loader that one machine loads is loaded by others at the same moment: so many of so many bytes are kept for that.
+const LOADERS: usize = 8;
+const LARGEST_LOADER: u64 = 1 << 20;
 /// Before a socket that fails is asked again.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -49,8 +53,9 @@ pub async fn serve(socket: UdpSocket, root: Root, events: Events, stop: Cancella
     datagrams::name_ours(&socket)?;
     let device = socket.device()?;
     let told = Told { events, interface: String::from_utf8_lossy(device.as_deref().unwrap_or_default()).into() };
+    let files = Arc::new(Files { root, recent: Recent::new(LOADERS, LARGEST_LOADER) });
     let mut server =
-        Server { root, device, told, clients: Clients::default(), sessions: JoinSet::new(), peers: HashMap::new() };
+        Server { files, device, told, clients: Clients::default(), sessions: JoinSet::new(), peers: HashMap::new() };
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -69,8 +74,14 @@ pub async fn serve(socket: UdpSocket, root: Root, events: Events, stop: Cancella
     }
 }
 
-struct Server {
+/// What is served, and what was just now.
+struct Files {
     root: Root,
+    recent: Recent,
+}
+
+struct Server {
+    files: Arc<Files>,
     /// The interface that the server is bound to, if it is; answers leave by no other.
     device: Option<Vec<u8>>,
     told: Told,
@@ -93,7 +104,7 @@ impl Server {
             _ => None,
         });
         let own = Own { address: ours, device: self.device.clone() };
-        let session = session(self.root.clone(), request, peer, own, self.told.clone());
+        let session = session(self.files.clone(), request, peer, own, self.told.clone());
         let told = self.told.clone();
         let started = self.sessions.spawn(async move {
             if timeout(clients::LONGEST, session).await.is_err() {
@@ -130,7 +141,7 @@ struct Own {
 }
 
 /// Answers one request; without one the client wanted to write.
-async fn session(root: Root, request: Option<Request>, peer: SocketAddr, own: Own, told: Told) {
+async fn session(files: Arc<Files>, request: Option<Request>, peer: SocketAddr, own: Own, told: Told) {
     let socket = match connected(peer, own).await {
         Ok(socket) => socket,
         Err(error) => return warn!(%peer, %error, "tftp: cannot answer"),
@@ -140,7 +151,7 @@ async fn session(root: Root, request: Option<Request>, peer: SocketAddr, own: Ow
         return refuse(&socket, code::DENIED, "this server is read-only").await;
     };
     let name = request.name.clone();
-    let (source, request) = match source(root, request).await {
+    let (source, request) = match source(files, request).await {
         Ok(found) => found,
         Err((code, why)) => {
             told.tell(peer, Kind::Absent, subject::LOADER, format_args!("{name}: {why}"));
@@ -171,9 +182,14 @@ async fn connected(peer: SocketAddr, own: Own) -> io::Result<UdpSocket> {
 }
 
 /// What is to be sent, or the error that the client is told.
-async fn source(root: Root, request: Request) -> Result<(Source, Request), (u16, String)> {
+async fn source(files: Arc<Files>, request: Request) -> Result<(Source, Request), (u16, String)> {
+    let is_octet = request.mode == Mode::Octet;
+    if let Some(small) = files.recent.find(&request.name).filter(|_| is_octet) {
+        return Ok((Source::whole(small.bytes), request));
+    }
     let open = move || -> Result<(Source, Request), (u16, String)> {
-        let opened = root.open(&request.name).map_err(|refused| {
+        let failed = |error: io::Error| (code::OTHER, error.to_string());
+        let opened = files.root.open(&request.name).map_err(|refused| {
             let code = match refused {
                 Refused::Absent => code::NOT_FOUND,
                 Refused::Denied => code::DENIED,
@@ -181,8 +197,10 @@ async fn source(root: Root, request: Request) -> Result<(Source, Request), (u16,
             };
             (code, refused.to_string())
         })?;
-        let source = Source::new(opened, request.mode).map_err(|error| (code::OTHER, error.to_string()))?;
-        Ok((source, request))
+        if is_octet && let Some(small) = files.recent.read(request.name.clone(), &opened).map_err(failed)? {
+            return Ok((Source::whole(small.bytes), request));
+        }
+        Ok((Source::new(opened, request.mode).map_err(failed)?, request))
     };
     spawn_blocking(open).await.unwrap_or_else(|error| Err((code::OTHER, error.to_string())))
 }

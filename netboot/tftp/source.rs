@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use hyper::body::Bytes;
 use tokio::task::spawn_blocking;
 
 use super::packet::Mode;
@@ -20,7 +21,7 @@ const LONGEST_TEXT: u64 = 64 << 10;
 pub(super) struct Source {
     file: Option<Arc<File>>,
     pub(super) length: u64,
-    piece: Vec<u8>,
+    piece: Bytes,
     /// Where in the file the piece begins.
     at: u64,
 }
@@ -30,15 +31,20 @@ impl Source {
     pub(super) fn new(opened: Opened, mode: Mode) -> io::Result<Self> {
         let Opened { file, length, .. } = opened;
         match mode {
-            Mode::Octet => Ok(Self { file: Some(file.into()), length, piece: Vec::new(), at: 0 }),
+            Mode::Octet => Ok(Self { file: Some(file.into()), length, piece: Bytes::new(), at: 0 }),
             Mode::Netascii if length > LONGEST_TEXT => {
                 Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is too long for mode netascii, take octet"))
             }
             Mode::Netascii => {
                 let piece = netascii(&read(&file, 0, usize::try_from(length).unwrap_or(PIECE))?);
-                Ok(Self { file: None, length: piece.len() as u64, piece, at: 0 })
+                Ok(Self::whole(piece.into()))
             }
         }
+    }
+
+    /// One that was read already, byte for byte.
+    pub(super) fn whole(piece: Bytes) -> Self {
+        Self { file: None, length: piece.len() as u64, piece, at: 0 }
     }
 
     /// The block of that number, the first being 1; the last one is shorter than the others, or empty.
@@ -55,7 +61,7 @@ impl Source {
 
     async fn read(&mut self, start: u64) -> io::Result<()> {
         let Some(file) = self.file.clone() else { return Ok(()) };
-        self.piece = spawn_blocking(move || read(&file, start, PIECE)).await??;
+        self.piece = spawn_blocking(move || read(&file, start, PIECE)).await??.into();
         self.at = start;
         Ok(())
     }

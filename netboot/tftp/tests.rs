@@ -71,21 +71,22 @@ impl Served {
 async fn clients_of_others_fetch_files() {
     let served = Served::new().await;
     for length in [1, 511, 512, 1468, 2936, 300_000] {
-        let bytes = served.file("f", length);
+        let name = format!("f{length}");
+        let bytes = served.file(&name, length);
         for line in [
-            "curl -s -o got tftp://127.0.0.1:PORT/f",
-            "curl -s -o got --tftp-blksize 1468 tftp://127.0.0.1:PORT/f",
-            "curl -s -o got --tftp-blksize 65464 tftp://127.0.0.1:PORT/f",
-            "curl -s -o got --tftp-no-options tftp://127.0.0.1:PORT/f",
-            "atftp -g -r f -l got --option 'windowsize 16' --option 'blksize 1432' --option 'tsize 0' 127.0.0.1 PORT",
+            "curl -s -o got tftp://127.0.0.1:PORT/NAME",
+            "curl -s -o got --tftp-blksize 1468 tftp://127.0.0.1:PORT/NAME",
+            "curl -s -o got --tftp-blksize 65464 tftp://127.0.0.1:PORT/NAME",
+            "curl -s -o got --tftp-no-options tftp://127.0.0.1:PORT/NAME",
+            "atftp -g -r NAME -l got --option 'windowsize 16' --option 'blksize 1432' --option 'tsize 0' 127.0.0.1 PORT",
         ] {
-            let (code, got) = served.client(line).await;
+            let (code, got) = served.client(&line.replace("NAME", &name)).await;
             assert!(code == 0 && got == bytes, "{line}: exit {code}, {} of {length} bytes", got.len());
         }
     }
     // curl does not take 0 for a length, and makes no file of nothing.
-    served.file("f", 0);
-    assert_eq!(served.client("curl -s -o got --tftp-no-options tftp://127.0.0.1:PORT/f").await, (0, Vec::new()));
+    served.file("f0", 0);
+    assert_eq!(served.client("curl -s -o got --tftp-no-options tftp://127.0.0.1:PORT/f0").await, (0, Vec::new()));
     let long = served.file("long", 40 << 20);
     let (code, got) = served.client("curl -s -o got tftp://127.0.0.1:PORT/long").await;
     assert!(code == 0 && got == long, "more than 65535 blocks: exit {code}, {} bytes", got.len());

@@ -64,6 +64,12 @@ impl Case<'_> {
         matches!(self.at.stage, Stage::Kernel | Stage::Initrd | Stage::Root)
     }
 
+    /// What became of its postscripts, if that is where it is.
+    fn posts(&self) -> Option<State> {
+        let is_there = matches!(self.at.stage, Stage::Postscripts | Stage::Said);
+        self.boot.step(Stage::Postscripts).filter(|_| is_there).map(|step| step.state)
+    }
+
     fn was_refused(&self, kind: Kind) -> bool {
         self.boot.refused.iter().any(|seen| seen.kind == kind)
     }
@@ -208,10 +214,52 @@ const RULES: &[Rule] = &[
         remedy: "look with rcons NODE at what the initial RAM disk says",
     },
     Rule {
+        fits: |case| case.is(Stage::Discovery, State::Done),
+        detail: nothing,
+        cause: "it has heard which node it is, and has begun nothing since",
+        remedy: "nodeset NODE stat; look with rcons NODE",
+    },
+    Rule {
+        fits: |case| case.is(Stage::Installer, State::Failed),
+        detail: last,
+        cause: "there are no answers for its installer: {}",
+        remedy: "nodeset NODE --show",
+    },
+    Rule {
+        fits: |case| case.is(Stage::Installer, State::Done),
+        detail: last,
+        cause: "its installer has its answers ({}) and does not come to its end: it may ask something, or lack a package",
+        remedy: "look with rcons NODE",
+    },
+    Rule {
+        fits: |case| case.is(Stage::Postscripts, State::Failed) || case.posts() == Some(State::Failed),
+        detail: |case| case.boot.step(Stage::Postscripts).map_or_else(String::new, |step| step.detail.clone()),
+        cause: "there are no postscripts for it: {}",
+        remedy: "look at site.installdir, and at table postscripts",
+    },
+    Rule {
+        fits: |case| case.is(Stage::Said, State::Failed) && case.at.detail.contains(": "),
+        detail: last,
+        cause: "{}",
+        remedy: "nodeset NODE stat; lsdef NODE -i currchain",
+    },
+    Rule {
+        fits: |case| case.is(Stage::Said, State::Failed) && case.posts().is_some(),
+        detail: nothing,
+        cause: "one of its postscripts has failed",
+        remedy: "xdsh NODE tail /var/log/xcat/xcat.log",
+    },
+    Rule {
         fits: |case| case.is(Stage::Said, State::Failed),
         detail: nothing,
         cause: "it says itself that it has failed",
         remedy: "look with rcons NODE",
+    },
+    Rule {
+        fits: |case| case.posts().is_some() && !case.was_refused(Kind::Denied),
+        detail: nothing,
+        cause: "its postscripts do not come to their end, or its callback does not get through",
+        remedy: "xdsh NODE tail /var/log/xcat/xcat.log; look with rcons NODE",
     },
     Rule {
         fits: |case| case.was_refused(Kind::Denied),
@@ -250,6 +298,9 @@ pub fn verdict(boot: &Boot, around: &Around) -> Verdict {
         if let Some(told) = told {
             return Verdict::AsTold(told.replace("NODE", &around.node));
         }
+    }
+    if at.stage == Stage::Said && matches!(at.subject.as_str(), "standingby" | "configured" | "shell") {
+        return Verdict::AsTold("it waits in the maintenance system, as it was told".to_owned());
     }
     let since = around.now.saturating_sub(boot.last()) / 1000;
     if since < at.stage.patience() && at.state != State::Failed {

@@ -19,6 +19,11 @@ pub enum Stage {
     /// The kernel that was loaded asks for an address.
     System,
     Root,
+    /// It says what it is, and is told which node.
+    Discovery,
+    /// Its installer asks what it is to do.
+    Installer,
+    Postscripts,
     /// It says of itself how far it has come.
     Said,
     Booted,
@@ -37,6 +42,9 @@ impl Stage {
             Self::Initrd => "initrd",
             Self::System => "system",
             Self::Root => "root",
+            Self::Discovery => "discovery",
+            Self::Installer => "installer",
+            Self::Postscripts => "postscripts",
             Self::Said => "status",
             Self::Booted => "booted",
         }
@@ -47,8 +55,10 @@ impl Stage {
         match self {
             Self::Power => 300,
             Self::Firmware | Self::Loader | Self::Ipxe | Self::Script => 30,
-            Self::Kernel | Self::Initrd | Self::System => 90,
+            Self::Kernel | Self::Initrd | Self::System | Self::Discovery => 90,
             Self::Root | Self::Said | Self::Booted => 240,
+            Self::Postscripts => 900,
+            Self::Installer => 3600,
         }
     }
 }
@@ -65,6 +75,9 @@ impl fmt::Display for Stage {
             Self::Initrd => "initial RAM disk",
             Self::System => "DHCP, system",
             Self::Root => "root file system",
+            Self::Discovery => "discovery",
+            Self::Installer => "installer",
+            Self::Postscripts => "postscripts",
             Self::Said => "status",
             Self::Booted => "booted",
         })

@@ -115,6 +115,31 @@ fn what_failed_says_why() {
     super::tests::check(&after(2, "6 limited dhcp"), &late, Stage::Firmware, "more often than one machine may");
 }
 
+#[test]
+fn what_comes_after_the_root_has_its_causes() {
+    let late = around(20_000);
+    let after = |more: &str| format!("{}; {more}", good(14));
+    let check = |events: &str, stage, expected: &str| check(&after(events), &late, stage, expected);
+    check("30 sent installer preseed.cfg", Stage::Installer, "answers (preseed.cfg) and does not come to its end");
+    check(
+        "30 absent installer preseed.cfg: no login",
+        Stage::Installer,
+        "no answers for its installer: preseed.cfg: no",
+    );
+    check("30 status postbooting; 31 sent postscripts 9 bytes", Stage::Said, "postscripts do not come to their end");
+    check("30 status postbooting; 31 absent postscripts x: gone", Stage::Said, "no postscripts for it: x: gone");
+    check("30 sent postscripts 9 bytes; 40 status failed", Stage::Said, "one of its postscripts has failed");
+    check("30 status failed its next step cannot be begun: x", Stage::Said, "its next step cannot be begun: x");
+    check("30 reported node", Stage::Discovery, "has begun nothing since");
+    let said = |events: &str| verdict(boots(&seen(events)).last().unwrap(), &late);
+    assert!(matches!(said("0 reported node; 1 status standingby"), Verdict::AsTold(_)));
+    assert_eq!(boots(&seen("0 reported nobody why")).len(), 0, "it is no node's");
+    assert_eq!(
+        said(&after("30 status postbooting; 31 sent postscripts 9 bytes; 33 status booted")),
+        Verdict::Up(33_000)
+    );
+}
+
 const ANOTHER: &str = crate::dhcp::ANOTHER_SERVER;
 
 #[test]

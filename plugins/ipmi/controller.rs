@@ -24,6 +24,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 const PATIENCE: u32 = 4;
 /// A BMC has no more users than this.
 const MOST_USERS: u8 = 63;
+/// How long telling them may take.
+const READING: Duration = Duration::from_secs(60);
 /// The first user is the one without a name, by the specification.
 const FIRST_NAMED: u8 = 2;
 const NETWORK: &str = "change its network";
@@ -117,7 +119,12 @@ impl Controller for Ipmi {
             },
             Err(error) => error,
         };
-        let back = put_back(&mut session, channel, &former, rights, is_us.then_some(&target.password)).await;
+        let back = match self.still_in(session, [&target, &changed]).await {
+            Ok(mut session) => {
+                put_back(&mut session, channel, &former, rights, is_us.then_some(&target.password)).await
+            }
+            Err(error) => Err(error),
+        };
         Err(undone(&target, USER, &failed, back))
     }
 }
@@ -142,6 +149,20 @@ impl Ipmi {
             return Err(Error::Denied { what: target.name.clone(), why: "this is another BMC, by its GUID".into() });
         }
         Ok(session)
+    }
+
+    /// The session if the BMC still has it, which it may have dropped with the change or forgotten meanwhile; else a new one by
+    /// whichever login it takes.
+    async fn still_in(&self, mut session: Session, logins: [&Target; 2]) -> Result<Session> {
+        if self::channel(&mut session).await.is_ok() {
+            return Ok(session);
+        }
+        let guid = session.guid();
+        drop(session);
+        match self.open_same(logins[0], guid).await {
+            Ok(session) => Ok(session),
+            Err(_) => self.open_same(logins[1], guid).await,
+        }
     }
 
     /// Waits until the BMC is reached with this network.
@@ -277,7 +298,9 @@ async fn users(session: &mut Session, channel: u8) -> Result<Vec<ControllerUser>
     let mut users = Vec::new();
     let mut most = MOST_USERS;
     let mut number = 1;
+    let begun = Instant::now();
     while number <= most {
+        session.in_time(USERS, begun, READING)?;
         let access = access(session, channel, number).await?;
         most = access.most.min(MOST_USERS);
         let answer = session.try_ask(USERS, &account::get_name(number)).await?;
@@ -320,11 +343,15 @@ async fn make(
     if former.name != name {
         session.ask("name a user", &account::set_name(number, name)).await?;
     }
+    // Some end a user's sessions with its password, ours too: of one who could log in nothing is left to do then.
     session.ask("set a password", &account::set_password(number, password)).await?;
     if former.name.is_empty() {
         session.ask("give a user rights", &account::set_administrator(channel, number)).await?;
     }
-    session.ask("enable a user", &account::enable(number, true)).await.map(drop)
+    if former.name.is_empty() || !former.enabled {
+        session.ask("enable a user", &account::enable(number, true)).await?;
+    }
+    Ok(())
 }
 
 /// Does all of it that can be done. A password that nobody knows here cannot be put back.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::sel::{self, Clear};
 use super::{Ipmi, check};
-use crate::{Error, EventLog, MachineEvent, Result};
+use crate::{EventLog, MachineEvent, Result};
 
 /// How long the reading of a log may take; a full one of 64 KiB is read in half a minute.
 const READING: Duration = Duration::from_secs(300);
@@ -33,9 +33,7 @@ impl EventLog for Ipmi {
         // A BMC that goes round in circles comes to an end.
         let mut seen = HashSet::new();
         while seen.insert(number) {
-            if start.elapsed() >= READING {
-                return Err(Error::TimedOut { what: format!("{}: cannot {DOING}", session.name()), after: READING });
-            }
+            session.in_time(DOING, start, READING)?;
             let answer = session.try_ask(DOING, &sel::get(number)).await?;
             if answer.code == EMPTY && number == sel::FIRST {
                 return Ok(events);
@@ -63,9 +61,7 @@ impl EventLog for Ipmi {
             if sel::is_cleared(&answer).ok_or_else(|| session.garbled(DOING))? {
                 return Ok(());
             }
-            if start.elapsed() >= CLEARING {
-                return Err(Error::TimedOut { what: format!("{}: cannot {DOING}", session.name()), after: CLEARING });
-            }
+            session.in_time(DOING, start, CLEARING)?;
             step = Clear::Progress;
             sleep(LOOK_AGAIN).await;
         }

@@ -1,7 +1,10 @@
 //! What a BMC says that it and its machine are.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use tables::Node;
+use tokio::time::Instant;
 
 use super::Ipmi;
 use super::fru::{self, Area};
@@ -14,6 +17,8 @@ const STORAGE: u8 = 0x0a;
 /// What one answer carries of a store. Some BMCs refuse much more than this.
 const PIECE: u8 = 24;
 const DOING: &str = "read the inventory";
+/// How long reading the store may take; a slow BMC needs a tenth of a second for each of its pieces.
+const READING: Duration = Duration::from_secs(60);
 
 #[async_trait]
 impl Inventory for Ipmi {
@@ -89,12 +94,13 @@ pub(super) struct Store {
 impl Store {
     /// Reads the areas that there are; a machine without a store is no error.
     pub(super) async fn read(session: &mut Session) -> Result<Self> {
-        let Some(header) = read(session, 0, fru::HEADER.into()).await? else { return Ok(Self::default()) };
+        let begun = Instant::now();
+        let Some(header) = read(session, begun, 0, fru::HEADER.into()).await? else { return Ok(Self::default()) };
         let Some(areas) = fru::areas(&header) else { return Ok(Self::default()) };
         Ok(Self {
-            chassis: area(session, Area::Chassis, areas.chassis).await?,
-            board: area(session, Area::Board, areas.board).await?,
-            product: area(session, Area::Product, areas.product).await?,
+            chassis: area(session, begun, Area::Chassis, areas.chassis).await?,
+            board: area(session, begun, Area::Board, areas.board).await?,
+            product: area(session, begun, Area::Product, areas.product).await?,
         })
     }
 
@@ -105,18 +111,19 @@ impl Store {
 }
 
 /// The fields of one area; none if it is not there or damaged.
-async fn area(session: &mut Session, area: Area, place: Option<u16>) -> Result<Vec<String>> {
+async fn area(session: &mut Session, begun: Instant, area: Area, place: Option<u16>) -> Result<Vec<String>> {
     let Some(place) = place else { return Ok(Vec::new()) };
-    let Some(head) = read(session, place, fru::AREA_HEADER.into()).await? else { return Ok(Vec::new()) };
+    let Some(head) = read(session, begun, place, fru::AREA_HEADER.into()).await? else { return Ok(Vec::new()) };
     let Some(length) = fru::length(&head) else { return Ok(Vec::new()) };
-    let bytes = read(session, place, length).await?;
+    let bytes = read(session, begun, place, length).await?;
     Ok(bytes.and_then(|bytes| fru::fields(area, &bytes)).unwrap_or_default())
 }
 
 /// Bytes of the machine's own store, number 0; None where it has no such place.
-async fn read(session: &mut Session, place: u16, length: u16) -> Result<Option<Vec<u8>>> {
+async fn read(session: &mut Session, begun: Instant, place: u16, length: u16) -> Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     while bytes.len() < usize::from(length) {
+        session.in_time(DOING, begun, READING)?;
         let done = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
         let count = u8::try_from(length - done).unwrap_or(PIECE).min(PIECE);
         let [low, high] = place.saturating_add(done).to_le_bytes();

@@ -44,8 +44,8 @@ impl Sensors for Ipmi {
             measured.extend(wanted.vitals.iter().flat_map(|vital| chassis::vitals(*vital, &status)));
         }
         if has(&MEASURED) {
-            let deadline = Instant::now() + READING;
-            let records = Records::of(&mut session, deadline).await?;
+            let begun = Instant::now();
+            let records = Records::of(&mut session, begun).await?;
             let mut sensors = match records {
                 Some(records) => records.sensors().await?,
                 None => Vec::new(),
@@ -53,18 +53,11 @@ impl Sensors for Ipmi {
             sensors.retain(|sensor| wanted.vitals.contains(&vital(sensor)));
             for sensor in sensors {
                 measured.push(measure(&mut session, sensor, wanted.limits).await?);
-                in_time(&session, deadline)?;
+                session.in_time(DOING, begun, READING)?;
             }
         }
         Ok(measured)
     }
-}
-
-fn in_time(session: &Session, deadline: Instant) -> Result<()> {
-    if Instant::now() < deadline {
-        return Ok(());
-    }
-    Err(Error::TimedOut { what: format!("{}: cannot {DOING}", session.name()), after: READING })
 }
 
 /// What a sensor is about: what it measures, else what it is.
@@ -118,7 +111,7 @@ struct Records<'a> {
     reservation: u16,
     /// Bytes that the BMC gives at once.
     piece: u8,
-    deadline: Instant,
+    begun: Instant,
 }
 
 /// Why a record could not be read at this moment.
@@ -136,13 +129,13 @@ impl From<Error> for Fault {
 
 impl<'a> Records<'a> {
     /// None where the BMC has no sensors.
-    async fn of(session: &'a mut Session, deadline: Instant) -> Result<Option<Self>> {
+    async fn of(session: &'a mut Session, begun: Instant) -> Result<Option<Self>> {
         for store in [Store::Repository, Store::Device] {
             let answer = session.try_ask(DOING, &store.reserve()).await?;
             if !NO_COMMAND.contains(&answer.code) {
                 let answer = session.succeeded(DOING, answer)?;
                 let reservation = sdr::reservation(&answer).ok_or_else(|| session.garbled(DOING))?;
-                return Ok(Some(Self { session, store, reservation, piece: PIECE, deadline }));
+                return Ok(Some(Self { session, store, reservation, piece: PIECE, begun }));
             }
         }
         Ok(None)
@@ -160,7 +153,7 @@ impl<'a> Records<'a> {
         // A BMC that goes round in circles comes to an end.
         let mut seen = HashSet::new();
         while number != sdr::LAST && seen.insert(number) {
-            in_time(self.session, self.deadline)?;
+            self.session.in_time(DOING, self.begun, READING)?;
             let (next, found) = loop {
                 match self.record(number).await {
                     Ok(record) => break record,
@@ -206,7 +199,7 @@ impl<'a> Records<'a> {
         const ABSENT: u8 = 0xcb;
         let mut count = count;
         loop {
-            in_time(self.session, self.deadline)?;
+            self.session.in_time(DOING, self.begun, READING)?;
             let request = self.store.get(self.reservation, record, offset, count);
             let answer = self.session.try_ask(DOING, &request).await?;
             match answer.code {

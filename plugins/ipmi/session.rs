@@ -120,6 +120,15 @@ impl Session {
         self.talk.as_ref().and_then(|talk| identity::told(talk.guid))
     }
 
+    /// Fails if what is being done is longer under way than it may be: a BMC that answers each of many questions late is not to
+    /// hold up the rest for hours.
+    pub(super) fn in_time(&self, doing: &str, begun: Instant, limit: Duration) -> Result<()> {
+        if begun.elapsed() < limit {
+            return Ok(());
+        }
+        Err(Error::TimedOut { what: format!("{}: cannot {doing}", self.name()), after: limit })
+    }
+
     /// An answer that is too short or says what cannot be.
     pub(super) fn garbled(&self, doing: &str) -> Error {
         garbled(self.name(), doing)

@@ -39,15 +39,7 @@ pub(super) enum Way {
 #[async_trait]
 impl Console for Redfish {
     async fn attach(&self, node: &Node, attach: Attach) -> Result<Session> {
-        let ways = {
-            let mut machine = self.machine(node).await?;
-            let manager = machine.beside(DOING, "ManagedBy", "Managers").await?.map(|(_, manager)| manager);
-            let ways = ways(&machine.now, manager.as_ref(), machine.quirks);
-            if ways.is_empty() {
-                return Err(machine.session.refused(DOING, "it tells of none that is enabled over IPMI or SSH"));
-            }
-            ways
-        };
+        let ways = self.ways(node).await?;
         let mut failed = Vec::new();
         for way in &ways {
             match self.open_by(node, way, attach).await {
@@ -122,6 +114,17 @@ pub(super) fn ways(system: &Document, manager: Option<&Document>, quirks: &Quirk
 }
 
 impl Redfish {
+    /// Asks the BMC through what it has the console of a node.
+    pub(super) async fn ways(&self, node: &Node) -> Result<Vec<Way>> {
+        let mut machine = self.machine(node).await?;
+        let manager = machine.beside(DOING, "ManagedBy", "Managers").await?.map(|(_, manager)| manager);
+        let ways = ways(&machine.now, manager.as_ref(), machine.quirks);
+        match ways.is_empty() {
+            true => Err(machine.session.refused(DOING, "it tells of none that is enabled over IPMI or SSH")),
+            false => Ok(ways),
+        }
+    }
+
     async fn open_by(&self, node: &Node, way: &Way, attach: Attach) -> Result<Session> {
         let place = self.place(node)?;
         let (name, host, found) = (place.name(), place.host.to_owned(), place.address(self.limits.connect).await?);

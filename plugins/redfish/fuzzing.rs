@@ -19,10 +19,11 @@ use tokio::io::duplex;
 use tokio_util::task::TaskTracker;
 
 use super::Redfish;
+use super::console::Way;
 use crate::fuzzing::{check_shown, packets};
 use crate::{
-    Beacon, Boot, BootDevice, BootOverride, EventLog, Inventory, Part, Persistence, Power, PowerAction,
-    RedfishSettings, Result, Sensors, Settings, Vital, WantedVitals, chain,
+    Beacon, Boot, BootDevice, BootOverride, EventLog, Inventory, Measured, Media, Part, Persistence, Power,
+    PowerAction, RedfishSettings, Result, Sensors, Settings, Value, Vital, WantedVitals, chain,
 };
 
 const PASSWORD: &str = "no-one-may-read-this";
@@ -101,7 +102,19 @@ async fn ask(redfish: &Redfish, node: &Node, what: u8) -> Result<Vec<String>> {
     let wanted =
         BootOverride { device: BootDevice::Network, persistence: Persistence::Once, efi: what & 0x80 != 0, url: None };
     let nothing = Vec::new();
-    Ok(match what % 16 {
+    const ALL: [Vital; 9] = [
+        Vital::Temperature,
+        Vital::Voltage,
+        Vital::Current,
+        Vital::Fan,
+        Vital::Wattage,
+        Vital::Other,
+        Vital::Chassis,
+        Vital::Light,
+        Vital::Power,
+    ];
+    let iso = "http://10.0.0.1/image/a.iso";
+    Ok(match what % 32 {
         0 => vec![redfish.state_of_power(node).await?],
         1 => redfish.inventory(node, &PARTS).await?.into_iter().map(|fact| fact.value).collect(),
         2 => redfish.events(node).await?.into_iter().map(|event| event.text).collect(),
@@ -113,8 +126,16 @@ async fn ask(redfish: &Redfish, node: &Node, what: u8) -> Result<Vec<String>> {
         8 => Beacon::switch(redfish, node, true).await.map(|()| nothing)?,
         15 => {
             let vitals = vec![Vital::Temperature, Vital::Fan, Vital::Power];
-            let measured = redfish.vitals(node, &WantedVitals { vitals, limits: true }).await?;
-            measured.into_iter().map(|measured| measured.name).collect()
+            shown(redfish.vitals(node, &WantedVitals { vitals, limits: true }).await?)
+        }
+        16 => shown(redfish.vitals(node, &WantedVitals { vitals: ALL.to_vec(), limits: what & 0x80 != 0 }).await?),
+        17 => redfish.inserted(node).await?,
+        18 => redfish.insert(node, iso).await.map(|()| nothing)?,
+        19 => Media::eject(redfish, node).await.map(|()| nothing)?,
+        20 => redfish.told_ways(node).await?,
+        21 => {
+            let url = Some("http://10.0.0.1/snponly.efi".to_owned());
+            Boot::set(redfish, node, Some(BootOverride { url, ..wanted })).await.map(|_| nothing)?
         }
         other => {
             let action = ACTIONS[usize::from(other - 9) % ACTIONS.len()];
@@ -123,7 +144,25 @@ async fn ask(redfish: &Redfish, node: &Node, what: u8) -> Result<Vec<String>> {
     })
 }
 
+fn shown(measured: Vec<Measured>) -> Vec<String> {
+    let said = |value: &Value| match value {
+        Value::Number { unit, .. } => unit.clone(),
+        Value::Words(words) => words.clone(),
+        Value::Unknown => String::new(),
+    };
+    measured.iter().flat_map(|measured| [measured.name.clone(), said(&measured.value)]).collect()
+}
+
 impl Redfish {
+    /// What is typed into a BMC's shell to get the console.
+    async fn told_ways(&self, node: &Node) -> Result<Vec<String>> {
+        let entry = |way: Way| match way {
+            Way::Ssh { entry, .. } => entry,
+            Way::Ipmi { .. } => None,
+        };
+        Ok(self.ways(node).await?.into_iter().filter_map(entry).collect())
+    }
+
     async fn state_of_power(&self, node: &Node) -> Result<String> {
         Ok(Power::state(self, node).await?.word)
     }

@@ -96,12 +96,8 @@ impl From<install::Error> for Failure {
     fn from(error: install::Error) -> Self {
         let failure = Self::refused(plugins::chain(&error));
         match error {
-            install::Error::Plain => {
-                failure.hint("make one with openssl passwd -6, and put it there with tabedit passwd")
-            }
-            install::Error::NoLogin => failure.hint(
-                "make a key with ssh-keygen, or a hash with openssl passwd -6, and put it there with tabedit passwd",
-            ),
+            install::Error::NoLogin => failure
+                .hint("make a key with ssh-keygen, or put a password or its hash (openssl passwd -6) there with tabedit passwd"),
             _ => failure,
         }
     }

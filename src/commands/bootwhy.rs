@@ -20,9 +20,9 @@ use crate::ui::Format;
 /// Tell what happened to nodes that boot over the network, and why they are not up
 #[derive(Debug, Args)]
 #[command(after_help = "Each stage of a boot stands with its time and the seconds since the one before: power switched by us, DHCP of the
-firmware, loader, DHCP of iPXE, script, kernel, initial RAM disk, DHCP of the system, root file system, what the node said. A node
-that goes no further is told with the likely cause and what to do; with -b only that. It is what xcrane serve has seen (tabdump
-bootevent): some 400 events a node, 30 days.
+firmware, loader, DHCP of iPXE, script, kernel, initial RAM disk, DHCP of the system, root file system, discovery, installer,
+postscripts, what the node said. A node that goes no further is told with the likely cause and what to do; with -b only that. It is
+what xcrane serve has seen (tabdump bootevent): some 400 events a node, 30 days.
 
 Examples:
   bootwhy n1

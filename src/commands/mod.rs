@@ -132,6 +132,7 @@ commands! {
     imgbuild::Imgbuild,
     lsimage::Lsimage,
     rmimage::Rmimage,
+    copycds::Copycds,
     genimage::Genimage,
     packimage::Packimage,
     imgtest::Imgtest,

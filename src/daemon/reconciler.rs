@@ -22,8 +22,9 @@ use tokio_util::sync::CancellationToken;
 use crate::boot::story::{Stories, sentence};
 use crate::failure::Failure;
 
-/// Between two looks at the statuses.
+/// Between two looks at the statuses, and less where a boot may take less than ten times as long.
 const LOOKING: Duration = Duration::from_secs(30);
+const SHORTEST: Duration = Duration::from_secs(1);
 /// How long a boot may take where site.boottimeout does not say it, in seconds.
 const BOOT: u64 = 900;
 /// An installation takes so many times as long.
@@ -34,13 +35,16 @@ const AT_ONCE: usize = 64;
 
 /// Statuses of nodes that are on their way.
 const MOVING: &[&str] =
-    &["powering-on", "netbooting", "booting", "postbooting", "installing", "configuring", "discovering"];
+    &["powering-on", "netbooting", "booting", "postbooting", "installing", "installed", "configuring", "discovering"];
+/// The status of nodes that rest so, or have not heard that they were to; looked at for so many times as long as a boot may take.
+const LEAVING: &str = "powering-off";
+const LOOKS: u64 = 4;
 
 /// Looks after statuses until it is told to stop.
 pub(crate) async fn reconcile(tables: Arc<Tables>, events: Events, stop: CancellationToken) {
     loop {
         tokio::select! {
-            () = sleep(LOOKING) => {}
+            () = sleep(pause(boot_limit(&tables).unwrap_or(BOOT))) => {}
             () = stop.cancelled() => return,
         }
         if let Err(failure) = settle(&tables, &events).await {
@@ -49,19 +53,33 @@ pub(crate) async fn reconcile(tables: Arc<Tables>, events: Events, stop: Cancell
     }
 }
 
+fn pause(limit: u64) -> Duration {
+    Duration::from_secs(limit / 10).clamp(SHORTEST, LOOKING)
+}
+
+/// How many seconds a boot may take.
+fn boot_limit(tables: &Tables) -> Result<u64, Failure> {
+    Ok(tables.site("boottimeout")?.and_then(|seconds| seconds.parse().ok()).unwrap_or(BOOT))
+}
+
 async fn settle(tables: &Tables, events: &Events) -> Result<(), Failure> {
     if matches!(tables.site("nodestatus")?.as_deref(), Some("n" | "no" | "0")) {
         return Ok(());
     }
     let late = late(tables, SystemTime::now())?;
+    if late.is_empty() {
+        return Ok(());
+    }
+    let stories = Stories::read(tables)?;
     let asked = late.into_iter().map(async |node| (answers_ssh(&node).await, node));
     let mut asked = futures_util::stream::iter(asked).buffer_unordered(AT_ONCE);
     while let Some((is_up, node)) = asked.next().await {
         let before = node.get("status").unwrap_or_default();
         let (status, why) = if is_up {
             ("booted", "its sshd answers".to_owned())
+        } else if before == LEAVING {
+            continue;
         } else {
-            let stories = Stories::read(tables)?;
             match stories.boots(&node)?.last().map(|boot| stories.verdict(&node, boot)) {
                 Some(verdict @ Verdict::AsTold(_)) => ("unknown", sentence(&verdict).0),
                 Some(verdict) => ("failed", sentence(&verdict).0),
@@ -77,14 +95,15 @@ async fn settle(tables: &Tables, events: &Events) -> Result<(), Failure> {
 
 /// Nodes that have been on their way for too long, and of which nothing was seen since.
 fn late(tables: &Tables, now: SystemTime) -> Result<Vec<Node>, Failure> {
-    let limit = tables.site("boottimeout")?.and_then(|seconds| seconds.parse().ok()).unwrap_or(BOOT);
+    let limit = boot_limit(tables)?;
     let table = schema::find("nodelist").expect("table nodelist is in the schema");
     let mut names = Vec::new();
     for row in tables.rows(table, Select::All)? {
         let (Some(name), Some(status)) = (row.get("node"), row.get("status")) else { continue };
         let limit = if status == "installing" { limit.saturating_mul(INSTALLATION) } else { limit };
         let since = row.get("statustime").and_then(written);
-        if MOVING.contains(&status) && since.is_none_or(|since| is_past(since, limit, now)) {
+        let leaves = status == LEAVING && since.is_some_and(|since| !is_past(since, limit.saturating_mul(LOOKS), now));
+        if (leaves || MOVING.contains(&status)) && since.is_none_or(|since| is_past(since, limit, now)) {
             let seen = tables.boot_events(name)?.last().and_then(|event| event.time.parse().ok());
             if seen.is_none_or(|seen| is_past(seen, limit, now)) {
                 names.push(name.to_owned());
@@ -131,13 +150,19 @@ mod tests {
         let nodelist = schema::find("nodelist").unwrap();
         tables
             .edit(&origin, |edit| {
-                for node in ["n1", "n2", "n3", "n4"] {
+                for node in ["n1", "n2", "n3", "n4", "n5"] {
                     edit.set(nodelist, &[node], &[("groups", "all")])?;
                 }
                 edit.set(schema::find("hosts").unwrap(), &["all"], &[("ip", "127.0.0.9")]).map(drop)
             })
             .unwrap();
-        let statuses = [("n1", "netbooting"), ("n2", "booted"), ("n3", "installing"), ("n4", "powering-on")];
+        let statuses = [
+            ("n1", "netbooting"),
+            ("n2", "booted"),
+            ("n3", "installing"),
+            ("n4", "powering-on"),
+            ("n5", "powering-off"),
+        ];
         tables.record_statuses(&BTreeMap::from(statuses.map(|(node, status)| (node.to_owned(), status)))).unwrap();
         (home, tables)
     }
@@ -149,11 +174,12 @@ mod tests {
             let nodes = late(&tables, SystemTime::now() + Duration::from_secs(after)).unwrap();
             nodes.iter().map(|node| node.name().to_owned()).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!((late(0), late(1000), late(8000)), (String::new(), "n1 n4".into(), "n1 n3 n4".into()));
+        assert_eq!((late(0), late(1000), late(8000)), (String::new(), "n1 n4 n5".into(), "n1 n3 n4".into()));
         let later = Timestamp::now() + SignedDuration::from_secs(600);
         let seen =
             BootEvent { time: format!("{later:.3}"), node: "n4".into(), kind: "offer".into(), ..BootEvent::default() };
         tables.record_boot_events(&[seen]).unwrap();
-        assert_eq!(late(1000), "n1", "n4 goes on");
+        assert_eq!(late(1000), "n1 n5", "n4 goes on");
+        assert_eq!([2, 100, 900].map(|limit| pause(limit).as_secs()), [1, 10, 30]);
     }
 }

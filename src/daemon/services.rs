@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use netboot::advertise::Advertiser;
+use netboot::arrivals::Arrivals;
 use netboot::dhcp::{self, Link, Manner, Served, Service};
 use netboot::dns::{self, Names};
 use netboot::events::Events;
@@ -41,6 +42,8 @@ pub(crate) struct Services {
     /// Whom services tell what they see.
     events: Events,
     metrics: Arc<Metrics>,
+    /// What DHCP tells HTTP: which nodes are in their firmware.
+    arrivals: Arc<Arrivals>,
 }
 
 impl Services {
@@ -54,13 +57,14 @@ impl Services {
         let mut daemon = Daemon::new()?;
         daemon.start(|stop| recorder.run(stop));
         daemon.start(|stop| reconcile(records, events.clone(), stop));
-        Ok(Self { daemon, interfaces, home: home.to_owned(), keys, site, events, metrics })
+        let arrivals = Arc::default();
+        Ok(Self { daemon, interfaces, home: home.to_owned(), keys, site, events, metrics, arrivals })
     }
 
     pub(crate) fn start_dhcp(&mut self, manner: Manner, served: Served) -> Result<(), Failure> {
         let proxy = manner == Manner::Proxy;
-        let mut service =
-            Service::open(connection(&self.home, SHORT_PATIENCE)?, manner, served)?.telling(self.events.clone());
+        let service = Service::open(connection(&self.home, SHORT_PATIENCE)?, manner, served)?;
+        let mut service = service.telling(self.events.clone()).noting(self.arrivals.clone());
         let mut ports = vec![dhcp::SERVER_PORT];
         ports.extend(proxy.then_some(dhcp::PROXY_PORT));
         let mut open = Vec::new();
@@ -152,7 +156,8 @@ impl Services {
     pub(crate) fn start_http(&mut self, port: u16) -> Result<(), Failure> {
         let server = Server::new(&self.home, self.site.clone()).map_err(|error| Failure::refused(chain(&error)))?;
         let director = Registrar::open(&self.home, self.keys.clone(), PATIENCE)?;
-        let server = Arc::new(server.telling(self.events.clone()).directed(Arc::new(director)));
+        let server = server.telling(self.events.clone()).noting(self.arrivals.clone());
+        let server = Arc::new(server.directed(Arc::new(director)));
         for interface in &self.interfaces {
             let remedy = format!("another program has TCP port {port}; stop it, or chdef -t site httpport=8080");
             let listener =

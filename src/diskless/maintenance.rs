@@ -1,5 +1,6 @@
 //! `mknb`: the maintenance system, which runs from its initial RAM disk: a kernel with its drivers, busybox, scripts of ours.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,7 +42,10 @@ impl Parts {
     pub(crate) async fn make(&self, cx: &Context, architecture: &str) -> Result<Made, Failure> {
         let target = config::home()?.join("genesis");
         let failed = |error: io::Error| Failure::refused(format!("cannot make {}: {error}", target.display()));
-        let programs = self.programs.iter().map(|path| added(path)).collect::<Result<Vec<_>, _>>()?;
+        let mut programs = BTreeMap::new();
+        for path in &self.programs {
+            add(cx, path, &mut programs).await?;
+        }
         let place = Place::take(&target)?;
         let dir = place.aside();
         fs::create_dir(dir).map_err(failed)?;
@@ -90,20 +94,40 @@ impl Parts {
     }
 }
 
-/// The name and the content of a program, which finds no libraries there.
-fn added(path: &Path) -> Result<(String, Vec<u8>), Failure> {
-    let content =
-        fs::read(path).map_err(|error| Failure::refused(format!("cannot read {}: {error}", path.display())))?;
+/// Adds a program to `files`, which are those of the system by their paths there, and the libraries that it runs with.
+async fn add(cx: &Context, path: &Path, files: &mut BTreeMap<String, Vec<u8>>) -> Result<(), Failure> {
+    let content = read(path)?;
+    let name = match path.file_name().and_then(|name| name.to_str()) {
+        Some(name) if name != "busybox" && name != "sh" => format!("bin/{name}"),
+        _ => return Err(Failure::refused(format!("{}: a program cannot have that name there", path.display()))),
+    };
     if !content.starts_with(b"#!") && !is_static(&content) {
-        return Err(Failure::refused(format!(
-            "{} is neither a script nor a program without libraries, and there are none in the maintenance system",
-            path.display()
-        )));
+        let told = program::run(cx, Program::new("ldd", "libc-bin").arg(path)).await.map_err(|failure| {
+            Failure::refused(format!("{} is neither a script nor a program: {}", path.display(), failure.message))
+        })?;
+        for library in libraries(&String::from_utf8_lossy(&told)) {
+            let library = library.map_err(|missing| {
+                Failure::refused(format!("{} lacks the library {missing} on this machine", path.display()))
+            })?;
+            files.insert(library.trim_start_matches('/').to_owned(), read(Path::new(library))?);
+        }
     }
-    match path.file_name().and_then(|name| name.to_str()) {
-        Some(name) if name != "busybox" && name != "sh" => Ok((name.to_owned(), content)),
-        _ => Err(Failure::refused(format!("{}: a program cannot have that name there", path.display()))),
-    }
+    files.insert(name, content);
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::refused(format!("cannot read {}: {error}", path.display())))
+}
+
+/// The files of a program's libraries in what `ldd` tells; an error names one that is not there.
+fn libraries(told: &str) -> impl Iterator<Item = Result<&str, &str>> {
+    told.lines().filter_map(|line| match line.trim().split_once(" => ") {
+        Some((name, "not found")) => Some(Err(name)),
+        Some((_, found)) => found.split(' ').next().filter(|path| path.starts_with('/')).map(Ok),
+        // The loader stands for itself, and what the kernel brings is no file.
+        None => line.trim().split(' ').next().filter(|path| path.starts_with('/')).map(Ok),
+    })
 }
 
 /// What is there of other architectures goes along.
@@ -115,4 +139,18 @@ fn keep_others(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_are_read_of_what_ldd_tells() {
+        let told = "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibpcap.so.0.8 => /lib/x86_64-linux-gnu/libpcap.so.0.8 (0x7f)\n\
+                    \tlibodd.so => not found\n\t/lib64/ld-linux-x86-64.so.2 (0x7f)\n";
+        let expected =
+            [Ok("/lib/x86_64-linux-gnu/libpcap.so.0.8"), Err("libodd.so"), Ok("/lib64/ld-linux-x86-64.so.2")];
+        assert_eq!(libraries(told).collect::<Vec<_>>(), expected);
+    }
 }

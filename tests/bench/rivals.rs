@@ -1,6 +1,7 @@
 //! `make bench`: every figure beside that of a rival, measured in turn in one run. Started by `run`, which brings the rivals.
 
 mod bmcs;
+mod discovery;
 mod engine;
 mod files;
 mod hosts;
@@ -60,6 +61,9 @@ fn main() -> Result<ExitCode> {
     }
     if wanted("leases") {
         leases::run(&mut report, work.path())?;
+    }
+    if wanted("discovery") {
+        discovery::run(&mut report, work.path())?;
     }
     if wanted("files") {
         files::run(&mut report, work.path())?;

@@ -12,6 +12,7 @@ mod chtab;
 mod chvm;
 mod claims;
 mod completion;
+mod copycds;
 mod database;
 mod deflog;
 mod defundo;

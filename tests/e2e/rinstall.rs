@@ -116,3 +116,33 @@ fn nodes_boot_the_image_from_the_network() {
     let refused = lab.run("rinstall all --wait 1");
     assert!(refused.code == 1 && refused.stderr.contains("this site does not want"), "{refused}");
 }
+
+#[test]
+fn the_console_of_a_node_that_boots_is_opened() {
+    let lab = lab().servers(1);
+    lab.shell("mkdir image && cd image && touch kernel initrd.gz rootimg.sfs").success();
+    let image = lab.home().join("image");
+    lab.run(&format!("mkdef -t osimage deb12 imagetype=linux provmethod=netboot rootimgdir={}", image.display()))
+        .success();
+    lab.run(
+        "mkdef n1 groups=all mgt=ipmi bmc=10.79.0.1 bmcusername=admin bmcpassword=secret mac=52:54:00:00:00:01 provmethod=deb12",
+    )
+    .success();
+    let limit = Duration::from_secs(60);
+    let mut console = lab.spawn_pty("rinstall n1 -c", 24, 80);
+    console.expect("n1: on", limit);
+    console.expect("[n1: ^Ec. leaves", limit);
+    lab.serial(1).say("iPXE initialising devices...\r\n");
+    console.expect("iPXE initialising devices...", limit);
+    console.send("\x05c.");
+    console.expect("[left n1]", limit);
+    assert_eq!(console.wait(limit).code, 0);
+    assert_eq!(lab.server(1).ipmitool("chassis power status").success(), "Chassis Power is on");
+    assert_eq!(lab.run("nodels n1 nodelist.status").stdout, "n1: powering-on\n");
+    lab.run("mkdef n2 groups=all mgt=ipmi bmc=10.79.0.2").success();
+    assert_snapshot!(lab.run("rinstall all -c"), @"
+    ------- stderr -------
+    Error: -c takes one node, 'all' names 2
+    [exit status: 1]
+    ");
+}

@@ -203,6 +203,11 @@ fn what_a_bmc_does_not_keep_is_put_back() {
     assert!(!run.to_string().contains("hunter2") && !run.to_string().contains("secret"), "{run}");
     let run = lab.run("rspconfig n1 gateway=10.78.0.254");
     assert!(run.stderr.contains("it has taken the values and not kept them; it is as it was\n"), "{run}");
+    bmcs.fault(address, Some(Fault::EndsSessions { keeps: false }));
+    let run = lab.run_with_stdin("rspconfig n1 password", "hunter2\n");
+    assert!(run.stderr.contains("wrong password for user 'admin'; it is as it was\n"), "{run}");
+    bmcs.fault(address, Some(Fault::EndsSessions { keeps: true }));
+    assert_eq!(lab.run_with_stdin("rspconfig n1 password", "sesame\n").stdout, "n1: BMC password of admin: changed\n");
     bmcs.fault(address, None);
     // A run that was killed after the BMC had the new password, and before the tables had it.
     bmcs.change(address, |machine| machine.password = "hunter2".into());

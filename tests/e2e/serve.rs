@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::lab::{Lab, Running};
+use ::lab::{Lab, Running, Wait, wait_for};
 use insta::assert_snapshot;
 
 use crate::lab;
@@ -140,6 +140,15 @@ fn firmware_is_led_to_its_image_and_says_that_it_is_up() {
     let callback = script.split("xcrane.callback=").nth(1).and_then(|rest| rest.split(' ').next()).expect("a callback");
     n1.shell(&format!("busybox wget -q -O - '{callback}'")).success();
     assert_eq!(lab.run("nodels n1 nodelist.status").stdout, "n1: booted\n");
+    // It starts by itself: its users have nothing of asking as it does, its firmware gets what is the node's own.
+    let key = format!(
+        "url={url}; token=$(curl -sf $url | sed -n 's/.*xcrane.token=\\([^ ]*\\).*/\\1/p'); \
+        curl -s -o /dev/null -w '%{{http_code}}' -H \"Authorization: Bearer $token\" $url/file/ssh_host_ed25519_key"
+    );
+    assert_eq!(n1.shell(&key).success(), "403");
+    told(&["-V", "PXEClient:Arch:00000:UNDI:002001", "-x", "0x5d:0000", "-x", "0x4d:69505845"]);
+    assert_eq!(n1.shell(&key).success(), "200");
+    assert_eq!(lab.run("nodels n1 nodelist.status").stdout, "n1: netbooting\n");
     // The tables are live for HTTP too.
     lab.run("chdef n1 mac=").success();
     assert!(n1.shell(&format!("curl -sf {url}")).success().contains("no node has MAC address"));
@@ -234,6 +243,46 @@ fn leases_outlive_a_killed_daemon() {
     let moved = clients[1].dhclient();
     assert!(moved.stderr.contains("DHCPNAK"), "{moved}");
     assert_eq!(clients[1].address(), "10.77.0.20/24");
+}
+
+#[test]
+fn systemd_networkd_has_its_address_and_a_status_is_settled() {
+    let lab = lab().systemd_hosts(1);
+    define_network(&lab);
+    lab.run("mkdef h1 groups=all mac=02:4c:00:00:00:01 ip=10.77.0.9").success();
+    let _daemon = serve(&lab, "");
+    let h1 = lab.host("h1");
+    h1.shell(
+        "printf '[Match]\\nName=eth0\\n[Network]\\nDHCP=ipv4\\n[DHCPv4]\\nUseMTU=yes\\n' >/etc/systemd/network/eth0.network
+        ip addr flush dev eth0 && systemctl start systemd-networkd",
+    );
+    wait_for("its address", LIMIT, || match h1.shell("ip -4 -o addr show dev eth0; networkctl status eth0 || :") {
+        shown if shown.contains("inet 10.77.0.9/24") => Wait::Ready(()),
+        shown => Wait::NotYet(shown),
+    });
+    // By its DUID, which is none of what firmware and iPXE have called themselves.
+    let told = "^(ADDRESS|DNS|DOMAINNAME|HOSTNAME|LIFETIME|MTU|NETMASK|ROUTER|SERVER_ADDRESS)=";
+    assert_snapshot!(h1.shell(&format!("grep -hE '{told}' /run/systemd/netif/leases/* | sort")), @"
+    ADDRESS=10.77.0.9
+    DNS=10.77.0.254
+    DOMAINNAME=cluster.org
+    HOSTNAME=h1
+    LIFETIME=43200
+    MTU=1400
+    NETMASK=255.255.255.0
+    ROUTER=10.77.0.1
+    SERVER_ADDRESS=10.77.0.254
+    ");
+
+    // A callback that was lost, and a machine that never came.
+    lab.run("mkdef n1 groups=all mac=52:54:00:77:00:01 ip=10.77.0.11").success();
+    lab.run("chdef -t site boottimeout=2").success();
+    lab.run("chtab node=h1 nodelist.status=postbooting").success();
+    lab.run("chtab node=n1 nodelist.status=powering-on").success();
+    wait_for("settled statuses", LIMIT, || match lab.run("nodels all nodelist.status").stdout {
+        shown if shown == "h1: booted\nn1: failed\n" => Wait::Ready(()),
+        shown => Wait::NotYet(shown),
+    });
 }
 
 #[test]

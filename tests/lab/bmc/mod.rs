@@ -43,6 +43,8 @@ pub enum Fault {
     Twice,
     /// Says yes to new settings and keeps none.
     Forgetful,
+    /// Ends all its sessions when it is told a password, which it keeps or not.
+    EndsSessions { keeps: bool },
     /// Does what it is told with the power, and its answer to that is lost.
     Unheard,
 }

@@ -177,6 +177,7 @@ impl Sessions {
             }
             (0, 0x02 | 0x08, _) if session.privilege < 3 => (0xd4, vec![]),
             (0x0c, 0x01, Some(Fault::Forgetful)) | (6, 0x45 | 0x47, Some(Fault::Forgetful)) => (0, vec![]),
+            (6, 0x47, Some(Fault::EndsSessions { keeps: false })) => (0, vec![]),
             _ => machine.answer(function, command, data),
         };
         if *fault == Some(Fault::Unheard) && (function, command) == (0, 2) {
@@ -185,8 +186,10 @@ impl Sessions {
         session.sequence += 1;
         let response = packets::response(&message, code, &answer);
         let sealed = packets::seal(session.hash, k1, k2, session.console, session.sequence, &response);
-        if (function, command) == (6, 0x3c) {
-            self.all.remove(&number);
+        match (function, command, &*fault) {
+            (6, 0x3c, _) => drop(self.all.remove(&number)),
+            (6, 0x47, Some(Fault::EndsSessions { .. })) => self.all.clear(),
+            _ => {}
         }
         Some(sealed)
     }
