@@ -16,7 +16,7 @@ use crate::ssh::{Connections, Ssh};
 use crate::wol::Wol;
 use crate::{
     Beacon, Boot, Console, Controller, Discovery, Error, EventLog, Exec, Files, Guests, Host, Hosts, Images, Inventory,
-    Media, Power, Progress, Reach, Result, Sensors, Settings, Ways,
+    Media, Power, Progress, Reach, Result, Sensors, Settings, Tasks, Ways,
 };
 
 /// A driver, and at a glance what it can do.
@@ -80,6 +80,9 @@ pub trait Backend: Send + Sync {
         None
     }
     fn survey(&self) -> Option<&dyn EngineSurvey> {
+        None
+    }
+    fn tasks(&self) -> Option<&dyn Tasks> {
         None
     }
 }
@@ -215,6 +218,11 @@ impl Backends {
     /// The driver that tells about `host` itself, chosen in the same way.
     pub fn hosts(&self, host: &Node) -> Result<&dyn Hosts> {
         self.on_host(host, "carrying guests", |driver| driver.hosts())
+    }
+
+    /// The driver that runs tasks on `host`, chosen in the same way.
+    pub fn tasks_on(&self, host: &Node) -> Result<&dyn Tasks> {
+        self.on_host(host, "running tasks", |driver| driver.tasks())
     }
 
     fn on_host<'a, C: ?Sized>(

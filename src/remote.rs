@@ -8,6 +8,9 @@ use tokio::sync::mpsc;
 
 use crate::failure::Failure;
 
+/// Pieces of output on their way.
+pub(crate) const PIECES: usize = 64;
+
 /// A whole line of a program's output, without its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Line {
@@ -21,14 +24,24 @@ pub(crate) async fn run(
     node: &Node,
     invocation: &Invocation,
     limit: Option<Duration>,
-    mut line: impl FnMut(Line),
+    line: impl FnMut(Line),
 ) -> Result<i64, Failure> {
     let exec: &dyn Exec = backends.exec(node)?;
-    let (sender, mut receiver) = mpsc::channel(64);
+    let (sender, receiver) = mpsc::channel(PIECES);
+    follow(exec.run(node, invocation, sender), receiver, limit, line).await
+}
+
+/// Waits for a program that is run somewhere, and hands on its output line by line.
+pub(crate) async fn follow(
+    program: impl Future<Output = plugins::Result<i64>>,
+    mut output: mpsc::Receiver<Output>,
+    limit: Option<Duration>,
+    mut line: impl FnMut(Line),
+) -> Result<i64, Failure> {
     let program = async {
         match limit {
-            None => Ok(exec.run(node, invocation, sender).await?),
-            Some(limit) => match tokio::time::timeout(limit, exec.run(node, invocation, sender)).await {
+            None => Ok(program.await?),
+            Some(limit) => match tokio::time::timeout(limit, program).await {
                 Ok(code) => Ok(code?),
                 Err(_) => Err(Failure::refused(format!("timeout exceeded: no end within {} s", limit.as_secs_f64()))),
             },
@@ -36,7 +49,7 @@ pub(crate) async fn run(
     };
     let reading = async {
         let (mut stdout, mut stderr) = (Lines::default(), Lines::default());
-        while let Some(output) = receiver.recv().await {
+        while let Some(output) = output.recv().await {
             match output {
                 Output::Stdout(bytes) => stdout.feed(&bytes, |text| line(Line::Stdout(text))),
                 Output::Stderr(bytes) => stderr.feed(&bytes, |text| line(Line::Stderr(text))),

@@ -141,7 +141,7 @@ pub(super) async fn ended(engine: &Engine, id: &str) -> Result<Option<i64>> {
 }
 
 /// Writes the program's input and closes it. A program that does not read all of it is within its rights.
-async fn feed(mut writer: WriteHalf<TokioIo<Upgraded>>, stdin: &[u8]) {
+pub(super) async fn feed(mut writer: WriteHalf<TokioIo<Upgraded>>, stdin: &[u8]) {
     if stdin.is_empty() {
         // The connection must stay open in this direction: some engines take its end for the end of the whole.
         return;

@@ -28,6 +28,7 @@ mod program;
 mod reach;
 mod stream;
 mod survey;
+mod tasks;
 mod version;
 mod vitals;
 mod wire;
@@ -44,7 +45,7 @@ pub use self::fields::HOSTS_FILE;
 use crate::networks::EngineNetworks;
 use crate::networks::survey::EngineSurvey;
 use crate::ssh::Connections;
-use crate::{Backend, Console, Exec, Files, Guests, Hosts, Power, Progress, Reach, Result};
+use crate::{Backend, Console, Exec, Files, Guests, Hosts, Power, Progress, Reach, Result, Tasks};
 
 /// The word in the `mgt` column.
 const NAME: &str = "docker";
@@ -114,6 +115,10 @@ impl Backend for Docker {
     }
 
     fn hosts(&self) -> Option<&dyn Hosts> {
+        Some(self)
+    }
+
+    fn tasks(&self) -> Option<&dyn Tasks> {
         Some(self)
     }
 }

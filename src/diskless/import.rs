@@ -1,14 +1,11 @@
 //! `imgimport`: a container image becomes the root of a diskless image.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use netboot::image::lint::{Finding, View, lint};
-use nix::fcntl::OFlag;
 use plugins::Reference;
 use plugins::archive::Unpacked;
 use tables::{Row, schema::Table};
@@ -20,10 +17,8 @@ use super::{Image, table};
 use crate::config;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::fanout::pressed;
-use crate::images::archives;
+use crate::images::archives::{self, Fetched};
 use crate::images::hosts::image;
-use crate::outcome::Outcome;
 
 /// Where a container image comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,46 +139,13 @@ impl Image {
 
     async fn unpack(&self, cx: &Context, file: &Path, to: &Path) -> Result<Unpacked, Failure> {
         self.tell("unpack", 2, STEPS);
-        let archive = archives::open(file).await?;
-        let [_] = archive.images() else {
-            let why = format!("{} holds {} images, and a root is one", file.display(), archive.images().len());
-            return Err(Failure::refused(why).hint("save one of them: docker save IMAGE"));
-        };
-        let (stop, to) = (Arc::new(AtomicBool::new(false)), to.to_owned());
-        let seen = stop.clone();
-        let mut work = tokio::task::spawn_blocking(move || archive.unpack(&archive.images()[0], &to, &seen));
-        let mut keyboard = cx.keyboard();
-        let ended = tokio::select! {
-            ended = &mut work => Some(ended),
-            () = pressed(&mut keyboard) => None,
-        };
-        cx.give_back(keyboard);
-        match ended {
-            Some(ended) => Ok(ended.map_err(|error| Failure::refused(error.to_string()))??),
-            None => {
-                stop.store(true, Ordering::Relaxed);
-                work.await.ok(); // it ends soon, with an error
-                Err(Failure { outcome: Outcome::Interrupted, ..Failure::refused("interrupted") })
-            }
-        }
+        Ok(archives::unpack(cx, file, to).await?.0)
     }
 
     /// The image of a registry as a file, which goes again.
     async fn fetch(&self, cx: &Context, image: &Reference) -> Result<Fetched, Failure> {
         self.tell("fetch", 1, STEPS);
-        let registries = cx.registries()?;
-        let registry = registries.of(image).ok_or_else(|| {
-            Failure::refused(format!("{image} is of none of our registries"))
-                .hint("of a file: docker://./FILE; save it as a host has it with: imgsave IMAGE FILE --from HOST")
-        })?;
-        let fetched = Fetched(self.directory.join(".container.tar"));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
-        let file = options.open(&fetched.0);
-        let file = file.map_err(|error| Failure::refused(format!("cannot write {}: {error}", fetched.0.display())))?;
-        let limit = cx.settings()?.transfer_limit;
-        registry.client.save(image, file, limit, &cx.progress()).await?;
-        Ok(fetched)
+        archives::fetch(cx, image, self.directory.join(".container.tar")).await
     }
 
     /// What the root says of itself fills in what the definition does not say.
@@ -225,15 +187,6 @@ impl Image {
 }
 
 const STEPS: usize = 4;
-
-/// A file that goes with this.
-struct Fetched(PathBuf);
-
-impl Drop for Fetched {
-    fn drop(&mut self) {
-        fs::remove_file(&self.0).ok(); // the next run writes it anew
-    }
-}
 
 /// What of a foreign file is taken into a definition.
 fn is_word(text: &str) -> bool {

@@ -1,10 +1,73 @@
 //! Archives of images on this machine.
 
-use std::path::Path;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use plugins::archive::Archive;
+use nix::fcntl::OFlag;
+use plugins::Reference;
+use plugins::archive::{Archive, Unpacked};
 
+use crate::context::Context;
 use crate::failure::Failure;
+use crate::fanout::pressed;
+use crate::outcome::Outcome;
+
+/// A file that goes with this.
+pub(crate) struct Fetched(pub(crate) PathBuf);
+
+impl Drop for Fetched {
+    fn drop(&mut self) {
+        fs::remove_file(&self.0).ok(); // the next run writes it anew
+    }
+}
+
+/// The image of one of our registries as a file, which goes again.
+pub(crate) async fn fetch(cx: &Context, image: &Reference, to: PathBuf) -> Result<Fetched, Failure> {
+    let registries = cx.registries()?;
+    let registry = registries.of(image).ok_or_else(|| {
+        Failure::refused(format!("{image} is of none of our registries"))
+            .hint("of a file: docker://./FILE; save it as a host has it with: imgsave IMAGE FILE --from HOST")
+    })?;
+    let fetched = Fetched(to);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
+    let file = options.open(&fetched.0);
+    let file = file.map_err(|error| Failure::refused(format!("cannot write {}: {error}", fetched.0.display())))?;
+    let limit = cx.settings()?.transfer_limit;
+    registry.client.save(image, file, limit, &cx.progress()).await?;
+    Ok(fetched)
+}
+
+/// Writes the root of the only image of an archive as a new directory, with the owners it has; Ctrl-C ends it. What the image is
+/// called in the archive.
+pub(crate) async fn unpack(cx: &Context, file: &Path, to: &Path) -> Result<(Unpacked, Option<String>), Failure> {
+    let archive = open(file).await?;
+    let [image] = archive.images() else {
+        let why = format!("{} holds {} images, and one is wanted", file.display(), archive.images().len());
+        return Err(Failure::refused(why).hint("save one of them: docker save IMAGE"));
+    };
+    let name = image.names.first().cloned();
+    let (stop, to) = (Arc::new(AtomicBool::new(false)), to.to_owned());
+    let seen = stop.clone();
+    let mut work = tokio::task::spawn_blocking(move || archive.unpack(&archive.images()[0], &to, &seen));
+    let mut keyboard = cx.keyboard();
+    let ended = tokio::select! {
+        ended = &mut work => Some(ended),
+        () = pressed(&mut keyboard) => None,
+    };
+    cx.give_back(keyboard);
+    match ended {
+        Some(ended) => Ok((ended.map_err(|error| Failure::refused(error.to_string()))??, name)),
+        None => {
+            stop.store(true, Ordering::Relaxed);
+            work.await.ok(); // it ends soon, with an error
+            Err(Failure { outcome: Outcome::Interrupted, ..Failure::refused("interrupted") })
+        }
+    }
+}
 
 /// Finds out what is in one, which may take the reading of all of it.
 pub(crate) async fn open(path: &Path) -> Result<Archive, Failure> {

@@ -1,43 +1,33 @@
 //! Carries out a plan that was kept: module by module, on several nodes at once, writing down what each has answered.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::path::Path;
 
-use futures_util::stream::{StreamExt, iter};
+use futures_util::StreamExt;
 use serde_json::Value;
-use tables::Node;
 
 use super::Module;
 use super::contract::Applied;
 use super::manifest::Method;
-use super::plan::{AT_ONCE, Part, Plan, Unit, about, digest};
-use super::run::Call;
-use super::site::{Ready, Site};
+use super::plan::{Part, Plan, Unit, digest};
+use super::run::{Asked, answers};
+use super::site::Site;
 use super::state::{self, Document, Unfinished};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
+use crate::turn::{self, Turns};
 
-/// Nobody else applies these modules while the files are open.
+const MODULES: Turns = Turns { file: "modules.lock", doing: "work of these modules" };
+const NODES: Turns = Turns { file: "modules-nodes.lock", doing: "work of modules on these nodes" };
+
+/// Nobody else works with these modules, or with others on these nodes, while the files are open.
 #[derive(Debug)]
-pub(crate) struct Turn(#[expect(dead_code, reason = "locks end when they are dropped")] Vec<File>);
+pub(crate) struct Turn(#[expect(dead_code, reason = "locks end when they are dropped")] [File; 2]);
 
 impl Turn {
-    pub(crate) fn take(home: &Path, modules: &[&str]) -> Result<Self, Failure> {
-        let directory = home.join("plans");
-        fs::create_dir_all(&directory)
-            .map_err(|error| Failure::refused(format!("cannot make {}: {error}", directory.display())))?;
-        let take = |name: &&str| {
-            let path = directory.join(format!("{name}.lock"));
-            let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-            let file = file.map_err(|error| Failure::refused(format!("cannot lock {}: {error}", path.display())))?;
-            match file.try_lock() {
-                Ok(()) => Ok(file),
-                Err(_) => Err(Failure::refused(format!("module {name} is being applied by somebody else"))
-                    .hint("try again when that is over")),
-            }
-        };
-        modules.iter().map(take).collect::<Result<_, _>>().map(Self)
+    pub(crate) fn take(home: &Path, modules: &[String], nodes: &[String]) -> Result<Self, Failure> {
+        Ok(Self([turn::take(home, &MODULES, modules)?, turn::take(home, &NODES, nodes)?]))
     }
 }
 
@@ -46,24 +36,37 @@ impl Turn {
 pub(crate) async fn apply(cx: &Context, name: &str) -> Result<(Outcome, Vec<String>), Failure> {
     let home = crate::config::home()?;
     let plan = Plan::kept(&home, name)?;
-    let names: Vec<&str> = plan.parts.iter().map(|part| part.module.as_str()).collect();
-    let _turn = Turn::take(&home, &names)?;
+    let names: Vec<String> = plan.parts.iter().map(|part| part.module.clone()).collect();
+    let mut site = Site::read(cx)?;
+    let _turn = Turn::take(&home, &names, &nodes(cx, &site, &plan)?)?;
     // Only now: what others have done before is known.
-    let site = Site::read(cx)?;
+    site.renew(cx)?;
     for part in &plan.parts {
         refuse_old(&site, &plan, part)?;
     }
     let mut applied = Vec::new();
     for part in &plan.parts {
-        // Those before it in the plan are part of what it may know of.
-        let site = Site::read(cx)?;
         if carry_out(cx, &site, &plan, part).await? != Outcome::Done {
             return Ok((Outcome::SomeFailed, applied));
         }
         applied.push(part.module.clone());
+        // It is part of what those after it may know of.
+        site.renew(cx)?;
     }
     Plan::drop_kept(&home, name)?;
     Ok((Outcome::Done, applied))
+}
+
+/// All nodes that the plan is about, by name: a module that runs once may work on any of its own.
+fn nodes(cx: &Context, site: &Site, plan: &Plan) -> Result<Vec<String>, Failure> {
+    let mut names = Vec::new();
+    for part in &plan.parts {
+        let ready = site.ready(cx, site.find(&part.module)?, part.config.clone())?;
+        names.extend(ready.targets.iter().map(|node| node.name().to_owned()));
+    }
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
 }
 
 /// The world may have moved on since the plan was made.
@@ -98,25 +101,20 @@ async fn carry_out(cx: &Context, site: &Site, plan: &Plan, part: &Part) -> Resul
         return Ok(Outcome::Done);
     }
     book.write(cx)?;
-    let nodes: Vec<(String, Option<Node>)> = ready.units(Method::Apply);
-    let left: Vec<(&Unit, Option<Node>)> = left(part, &book.document, &nodes)?;
+    let left = left(part, &book.document, ready.asked(Method::Apply))?;
     let bar = cx.ui.count(&part.module, left.len());
-    let mut answers = iter(left)
-        .map(|(unit, node)| {
-            let ready = &ready;
-            async move { (unit, ask(cx, ready, unit, node).await) }
-        })
-        .buffer_unordered(AT_ONCE);
     let mut outcome = Outcome::Done;
-    while let Some((unit, answer)) = answers.next().await {
+    let mut answers = answers::<Applied>(cx, &ready, Method::Apply, left);
+    while let Some((target, answer)) = answers.next().await {
         bar.inc(1);
         match answer {
-            Ok(state) => {
-                book.done(cx, unit, state)?;
-                unit.shown(&part.module).iter().for_each(|line| cx.ui.line(line));
+            Ok(said) => {
+                book.done(cx, &target, said.state)?;
+                let done = part.units.iter().filter(|unit| unit.target == target);
+                done.flat_map(|unit| unit.shown(&part.module)).for_each(|line| cx.ui.line(&line));
             }
             Err(failure) => {
-                cx.ui.failure(&about(&unit.target, failure));
+                cx.ui.failure(&failure);
                 outcome = Outcome::SomeFailed;
             }
         }
@@ -128,31 +126,24 @@ async fn carry_out(cx: &Context, site: &Site, plan: &Plan, part: &Part) -> Resul
     Ok(outcome)
 }
 
-/// What was planned and is not done, each with its node.
-fn left<'a>(
-    part: &'a Part,
-    document: &Document,
-    nodes: &[(String, Option<Node>)],
-) -> Result<Vec<(&'a Unit, Option<Node>)>, Failure> {
+/// What was planned and is not done.
+fn left<'a>(part: &'a Part, document: &Document, mut asked: Vec<Asked<'a>>) -> Result<Vec<Asked<'a>>, Failure> {
     let done = document.unfinished.as_ref().map_or(&[][..], |unfinished| &unfinished.done);
-    let open = part.units.iter().filter(|unit| !unit.changes.is_empty() && !done.contains(&unit.target));
-    open.map(|unit| match nodes.iter().find(|(target, _)| *target == unit.target) {
-        Some((_, node)) => Ok((unit, node.clone())),
-        None => Err(Failure::refused(format!(
-            "the plan for module {} is old: it has no {} any more",
-            part.module, unit.target
-        ))
-        .hint(format!("see what is to be done now: xcrane module plan {}", part.module))),
-    })
-    .collect()
-}
-
-async fn ask(cx: &Context, ready: &Ready<'_>, unit: &Unit, node: Option<Node>) -> Result<Option<Value>, Failure> {
-    let request = ready.request(Method::Apply, &unit.target, &unit.changes);
-    let call = Call { module: ready.module, method: Method::Apply, request: &request, secrets: &ready.secrets };
-    let said = call.carry_out::<Applied>(cx, node.as_ref()).await?;
-    said.warnings.iter().for_each(|warning| cx.ui.warning(warning));
-    Ok(said.result.state)
+    let is_open = |unit: &&Unit| !unit.changes.is_empty() && !done.contains(&unit.target);
+    let open: Vec<&Unit> = part.units.iter().filter(is_open).collect();
+    if let Some(gone) = open.iter().find(|unit| !asked.iter().any(|asked| asked.target == unit.target)) {
+        let why = format!("the plan for module {} is old: it has no {} any more", part.module, gone.target);
+        let hint = format!("see what is to be done now: xcrane module plan {}", part.module);
+        return Err(Failure::refused(why).hint(hint));
+    }
+    asked.retain_mut(|asked| match open.iter().find(|unit| unit.target == asked.target) {
+        Some(unit) => {
+            asked.changes = &unit.changes;
+            true
+        }
+        None => false,
+    });
+    Ok(asked)
 }
 
 /// The document as it is when the plan begins, or goes on.
@@ -183,12 +174,12 @@ impl Book {
         Ok(())
     }
 
-    fn done(&mut self, cx: &Context, unit: &Unit, state: Option<Value>) -> Result<(), Failure> {
+    fn done(&mut self, cx: &Context, target: &str, state: Option<Value>) -> Result<(), Failure> {
         if let Some(state) = state {
-            self.document.remember(&unit.target, state);
+            self.document.remember(target, state);
         }
         if let Some(unfinished) = &mut self.document.unfinished {
-            unfinished.done.push(unit.target.clone());
+            unfinished.done.push(target.to_owned());
         }
         self.write(cx)
     }
@@ -221,13 +212,15 @@ mod tests {
             config: serde_json::Map::new(),
             units: vec![unit("n1", 1), unit("n2", 0), unit("n3", 2)],
         };
-        let nodes: Vec<_> = ["n1", "n2", "n3"].map(|name| (name.to_owned(), None)).into();
+        let asked = |names: &[&str]| {
+            let asked = |name: &&str| Asked { target: (*name).to_owned(), node: None, changes: &[], backup: None };
+            names.iter().map(asked).collect::<Vec<_>>()
+        };
         let mut document: Document = serde_json::from_str(r#"{"name":"m","labels":{}}"#).unwrap();
         document.unfinished = Some(Unfinished { plan: "p".into(), done: vec!["n1".into()] });
-        let open: Vec<&str> =
-            left(&part, &document, &nodes).unwrap().iter().map(|(unit, _)| unit.target.as_str()).collect();
-        assert_eq!(open, ["n3"]);
-        assert!(left(&part, &document, &nodes[..2]).is_err());
+        let open = left(&part, &document, asked(&["n1", "n2", "n3"])).unwrap();
+        assert_eq!(open.iter().map(|one| (one.target.as_str(), one.changes.len())).collect::<Vec<_>>(), [("n3", 2)]);
+        assert!(left(&part, &document, asked(&["n1", "n2"])).is_err());
         assert_eq!(unit(WHOLE, 1).shown("m"), ["m: x"]);
     }
 }

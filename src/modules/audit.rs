@@ -1,14 +1,12 @@
 //! Where machines are otherwise than a module left them.
 
-use futures_util::stream::{StreamExt, iter};
+use futures_util::StreamExt;
 use serde_json::Value;
-use tables::Node;
 
 use super::config::Config;
 use super::contract::{Audit, Finding};
 use super::manifest::Method;
-use super::plan::{AT_ONCE, about};
-use super::run::Call;
+use super::run::answers;
 use super::site::{Ready, Site};
 use super::{Module, state};
 use crate::context::Context;
@@ -32,38 +30,33 @@ pub(crate) async fn audit(cx: &Context, site: &Site, module: &Module, adopt: boo
     };
     let config = Config::read(&site.home, module)?.values(module)?;
     let ready = site.ready(cx, module, config)?;
-    let asked = iter(ready.units(Method::Audit)).map(|(target, node)| ask(cx, &ready, target, node));
-    let answers: Vec<_> = asked.buffered(AT_ONCE).collect().await;
     let mut document = installed.document.clone();
     let mut found = Vec::new();
-    for (target, answer) in answers {
+    let mut answers = answers::<Audit>(cx, &ready, Method::Audit, ready.asked(Method::Audit));
+    while let Some((target, answer)) = answers.next().await {
         let answer = answer.map(|audit| {
-            if let (Some(state), true) = (audit.state, adopt) {
+            if let (Some(state), true) = (audit.state.filter(|state| *state != Value::Null), adopt) {
                 document.remember(&target, state);
             }
-            audit.findings
+            masked(audit.findings, &ready)
         });
-        found.push(Found { answer: answer.map_err(|failure| about(&target, failure)), target });
+        found.push(Found { answer, target });
     }
+    drop(answers);
+    found.sort_by(|one, other| one.target.cmp(&other.target));
     if document != installed.document {
         state::save(cx, &document, installed.serial)?;
     }
     Ok(found)
 }
 
-async fn ask(cx: &Context, ready: &Ready<'_>, target: String, node: Option<Node>) -> (String, Result<Audit, Failure>) {
-    let request = ready.request(Method::Audit, &target, &[]);
-    let call = Call { module: ready.module, method: Method::Audit, request: &request, secrets: &ready.secrets };
-    let answer = call.carry_out::<Audit>(cx, node.as_ref()).await.map(|said| {
-        said.warnings.iter().for_each(|warning| cx.ui.warning(warning));
-        let masked = |text: Option<String>| text.map(|text| ready.secrets.mask(&text));
-        let findings = said.result.findings.into_iter().map(|finding| Finding {
-            what: ready.secrets.mask(&finding.what),
-            from: masked(finding.from),
-            to: masked(finding.to),
-            ..finding
-        });
-        Audit { findings: findings.collect(), state: said.result.state.filter(|state| *state != Value::Null) }
+fn masked(findings: Vec<Finding>, ready: &Ready<'_>) -> Vec<Finding> {
+    let masked = |text: Option<String>| text.map(|text| ready.secrets.mask(&text));
+    let findings = findings.into_iter().map(|finding| Finding {
+        what: ready.secrets.mask(&finding.what),
+        from: masked(finding.from),
+        to: masked(finding.to),
+        ..finding
     });
-    (target, answer)
+    findings.collect()
 }

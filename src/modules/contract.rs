@@ -36,6 +36,9 @@ pub(crate) struct Request<'a> {
     pub(crate) targets: &'a [Value],
     /// For `apply`: the changes that its plan has named.
     pub(crate) changes: &'a [Change],
+    /// For `restore`: what `backup` has said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) backup: Option<&'a Value>,
 }
 
 impl Request<'_> {
@@ -100,11 +103,33 @@ pub(crate) struct Change {
     pub(crate) to: Option<String>,
 }
 
-/// `apply` and the optional methods: what the module wants to remember.
+/// `apply`, `restore`, `update` and `scale`: what the module wants to remember.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 pub(crate) struct Applied {
     #[serde(default)]
     pub(crate) state: Option<Value>,
+}
+
+/// `backup`: whatever the module needs to restore it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) backup: Value,
+}
+
+/// `test`: whether it works, thing by thing.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct Tested {
+    pub(crate) tests: Vec<Trial>,
+}
+
+/// Something that was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Trial {
+    pub(crate) what: String,
+    /// Why it does not work; nothing where it does.
+    #[serde(default)]
+    pub(crate) fault: Option<String>,
 }
 
 /// `audit`: where machines differ from what the state says.
@@ -256,6 +281,7 @@ mod tests {
             target: Some(&target),
             targets: &[],
             changes: &[],
+            backup: None,
         };
         let written: Vec<String> = request.variables().iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(written, ["CONFIG_TEXT=a b", "CONFIG_OPEN_FILES=3", "CONFIG_ON=true", "TARGET=n1"]);

@@ -31,7 +31,25 @@ pub(crate) struct Manifest {
     /// The key of the config that says on which nodes it works.
     #[serde(default)]
     pub(crate) targets: Option<String>,
+    /// For methods that run in a container.
+    #[serde(default)]
+    pub(crate) container: Container,
     pub(crate) methods: BTreeMap<Method, Run>,
+}
+
+/// The container in which methods run.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Container {
+    /// Default is the one that the module was added from.
+    #[serde(default)]
+    pub(crate) image: Option<String>,
+    /// The key of the config that says on which Docker host; default is the host that site.modulehost names.
+    #[serde(default)]
+    pub(crate) host: Option<String>,
+    /// The engine's network that it is in.
+    #[serde(default)]
+    pub(crate) network: Option<String>,
 }
 
 /// Other modules that must, or should, be there before.
@@ -150,15 +168,26 @@ impl Manifest {
         if let Some(why) = self.refuse_targets().or_else(|| self.requirements.refuse()) {
             return Some(why);
         }
+        if let Some(why) = self.container.refuse(&self.config) {
+            return Some(format!("[container]: {why}"));
+        }
         let wrong =
-            self.methods.iter().find_map(|(method, run)| Some(format!("[methods.{method}]: {}", run.refuse()?)));
+            self.methods.iter().find_map(|(method, run)| Some(format!("[methods.{method}]: {}", run.refuse(*method)?)));
         wrong.or_else(|| {
-            self.config.iter().find_map(|(key, wanted)| Some(format!("[config.{key}]: {}", wanted.refuse()?)))
+            self.config
+                .iter()
+                .find_map(|(key, wanted)| Some(format!("[config.{key}]: {}", wanted.refuse(&self.config)?)))
         })
     }
 
     fn refuse_targets(&self) -> Option<String> {
-        let on_nodes = self.methods.iter().find(|(_, run)| run.way == Way::Node).map(|(method, _)| method);
+        let once = |method: &Method| matches!(method, Method::Metadata | Method::Init);
+        let is_on_nodes = |method: &Method, run: &Run| match run.way {
+            Way::Node => true,
+            Way::Ansible => !once(method),
+            Way::Builtin | Way::Local | Way::Container => false,
+        };
+        let on_nodes = self.methods.iter().find(|(method, run)| is_on_nodes(method, run)).map(|(method, _)| method);
         match (&self.targets, on_nodes) {
             (Some(key), _) if self.config.get(key).is_none_or(|wanted| wanted.kind != Type::Noderange) => {
                 Some(format!("targets is '{key}', and there is no [config.{key}] of type noderange"))
@@ -172,13 +201,26 @@ impl Manifest {
     }
 }
 
+impl Container {
+    fn refuse(&self, config: &Schema) -> Option<String> {
+        let image = self.image.as_deref().and_then(|image| image.parse::<plugins::Reference>().err());
+        image.or_else(|| {
+            let key = self.host.as_ref()?;
+            let is_range = config.get(key).is_some_and(|wanted| wanted.kind == Type::Noderange);
+            (!is_range).then(|| format!("host is '{key}', and there is no [config.{key}] of type noderange"))
+        })
+    }
+}
+
 impl Run {
-    fn refuse(&self) -> Option<String> {
+    fn refuse(&self, method: Method) -> Option<String> {
         if self.limit == 0 {
             return Some("a limit of 0 seconds leaves no time".into());
         }
         match (&self.program, self.way) {
             (None, Way::Builtin | Way::Container) => None,
+            // They are answered by what module.toml says.
+            (None, Way::Ansible) if matches!(method, Method::Metadata | Method::Init) => None,
             (None, _) => Some("it names no program".into()),
             (Some(program), _) if !is_inside(program) => Some(format!("{} is not in the module", program.display())),
             (Some(_), _) => None,

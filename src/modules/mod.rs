@@ -1,5 +1,6 @@
 //! Modules: what is set up on a cluster in parts that depend on each other. A module is a directory with `module.toml`.
 
+pub(crate) mod add;
 pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod check;
@@ -7,6 +8,7 @@ pub(crate) mod config;
 pub(crate) mod contract;
 pub(crate) mod init;
 pub(crate) mod manifest;
+pub(crate) mod optional;
 mod order;
 pub(crate) mod plan;
 pub(crate) mod requirements;
@@ -14,9 +16,11 @@ pub(crate) mod run;
 mod schema;
 mod secrets;
 pub(crate) mod selector;
+mod shared;
 pub(crate) mod site;
 pub(crate) mod state;
 mod version;
+pub(crate) mod yaml;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,6 +33,9 @@ use crate::failure::Failure;
 
 /// The target of a method that runs once and not for each node; no node is called so.
 pub(crate) const WHOLE: &str = "";
+
+/// The file of a module's directory that says from which container image it was added.
+pub(crate) const WHENCE: &str = ".image";
 
 /// A `module.toml` is pages, not megabytes.
 const LARGEST: u64 = 1 << 20;

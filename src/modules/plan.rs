@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use futures_util::stream::{StreamExt, iter};
+use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -13,14 +13,11 @@ use sha2::{Digest, Sha256};
 use super::config::Config;
 use super::contract::{Change, Changes};
 use super::manifest::Method;
-use super::run::Call;
+use super::run::answers;
 use super::site::{Ready, Site};
 use super::{Module, WHOLE};
 use crate::context::Context;
 use crate::failure::Failure;
-
-/// How many nodes a module works on at once.
-pub(crate) const AT_ONCE: usize = 32;
 
 /// A plan that was kept: modules in their order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,47 +110,39 @@ pub(crate) async fn part(cx: &Context, site: &Site, module: &Module) -> Result<P
     let config = Config::read(&site.home, module)?;
     let digest = digest(&config.text);
     let ready = site.ready(cx, module, config.values(module)?)?;
-    let (units, failed): (Vec<_>, Vec<_>) = iter(ready.units(Method::Plan))
-        .map(|(target, node)| ask(cx, &ready, target, node))
-        .buffered(AT_ONCE)
-        .collect::<Vec<_>>()
-        .await
-        .into_iter()
-        .partition(Result::is_ok);
-    let failed: Vec<Failure> = failed.into_iter().filter_map(Result::err).collect();
-    if !failed.is_empty() {
-        return Err(all_of(failed));
+    let (mut units, mut failed) = (Vec::new(), Vec::new());
+    let mut answers = answers::<Changes>(cx, &ready, Method::Plan, ready.asked(Method::Plan));
+    while let Some((target, answer)) = answers.next().await {
+        match answer {
+            Ok(said) => units.push(Unit { changes: masked(said, &ready), target }),
+            Err(failure) => failed.push((target, failure)),
+        }
     }
+    drop(answers);
+    if !failed.is_empty() {
+        failed.sort_by(|(one, _), (other, _)| one.cmp(other));
+        return Err(all_of(failed.into_iter().map(|(_, failure)| failure).collect()));
+    }
+    // As they are said to come, whoever was first: a plan is known by what it says.
+    units.sort_by(|one, other| one.target.cmp(&other.target));
     Ok(Part {
         module: module.manifest.name().to_owned(),
         version: module.manifest.label("version").to_owned(),
         serial: ready.serial,
         digest,
-        units: units.into_iter().filter_map(Result::ok).collect(),
+        units,
         config: ready.config,
     })
 }
 
-async fn ask(cx: &Context, ready: &Ready<'_>, target: String, node: Option<tables::Node>) -> Result<Unit, Failure> {
-    let request = ready.request(Method::Plan, &target, &[]);
-    let call = Call { module: ready.module, method: Method::Plan, request: &request, secrets: &ready.secrets };
-    let said = call.carry_out::<Changes>(cx, node.as_ref()).await.map_err(|failure| about(&target, failure))?;
-    said.warnings.iter().for_each(|warning| cx.ui.warning(warning));
+fn masked(said: Changes, ready: &Ready<'_>) -> Vec<Change> {
     let masked = |text: Option<String>| text.map(|text| ready.secrets.mask(&text));
-    let changes = said.result.changes.into_iter().map(|change| Change {
+    let changes = said.changes.into_iter().map(|change| Change {
         what: ready.secrets.mask(&change.what),
         from: masked(change.from),
         to: masked(change.to),
     });
-    Ok(Unit { changes: changes.collect(), target })
-}
-
-/// A failure that says on which node it was.
-pub(crate) fn about(target: &str, failure: Failure) -> Failure {
-    match target {
-        WHOLE => failure,
-        target => Failure { message: format!("{target}: {}", failure.message), ..failure },
-    }
+    changes.collect()
 }
 
 /// Several failures as one.

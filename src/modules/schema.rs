@@ -42,6 +42,15 @@ pub(crate) struct Key {
     /// Never shown.
     #[serde(default)]
     pub(crate) secret: bool,
+    /// Of a noderange: `init` chooses so many nodes that no module works on.
+    #[serde(default)]
+    pub(crate) choose: usize,
+    /// Among these; default is all.
+    #[serde(default)]
+    pub(crate) from: Option<String>,
+    /// Of a list: `init` fills in the addresses of the nodes of this key.
+    #[serde(default)]
+    pub(crate) addresses: Option<String>,
 }
 
 /// The keys of a module's config.
@@ -105,7 +114,15 @@ fn unknown(schema: &Schema) -> String {
 
 impl Key {
     /// Why this is no key: its own default must be a value that it takes.
-    pub(super) fn refuse(&self) -> Option<String> {
+    pub(super) fn refuse(&self, schema: &Schema) -> Option<String> {
+        if (self.choose > 0 || self.from.is_some()) && self.kind != Type::Noderange {
+            return Some("nodes can be chosen for a noderange".into());
+        }
+        if let Some(key) = &self.addresses
+            && (self.kind != Type::List || schema.get(key).is_none_or(|of| of.kind != Type::Noderange))
+        {
+            return Some(format!("addresses of '{key}' make a list, of the nodes of a noderange"));
+        }
         let default = self.default.as_ref()?;
         let text = format!("default = {default}");
         let table = DeTable::parse(&text).ok()?;

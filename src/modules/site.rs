@@ -1,14 +1,18 @@
 //! The modules of a site with what was applied of them: what every verb of `xcrane module` works on.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 use tables::Node;
 
+use super::config::Config;
 use super::contract::{Change, Request, VERSION};
 use super::manifest::{Method, Way};
 use super::order::{self, Part, Unsatisfied};
+use super::run::Asked;
 use super::schema::Type;
 use super::secrets::Secrets;
 use super::selector::Selector;
@@ -22,6 +26,8 @@ pub(crate) struct Site {
     pub(crate) home: PathBuf,
     pub(crate) modules: Modules,
     pub(crate) installed: BTreeMap<String, Installed>,
+    /// Ranges that were looked up: modules mostly mean the same nodes.
+    ranges: RefCell<BTreeMap<String, Rc<Vec<Node>>>>,
 }
 
 /// A module with its config, ready to be asked.
@@ -32,7 +38,7 @@ pub(crate) struct Ready<'a> {
     pub(crate) document: Document,
     pub(crate) serial: u64,
     states: Map<String, Value>,
-    targets: Vec<Node>,
+    pub(crate) targets: Vec<Node>,
     told: Vec<Value>,
 }
 
@@ -46,7 +52,13 @@ impl Site {
         }
         let modules = Modules::find(&directories);
         modules.problems.iter().for_each(|problem| cx.ui.warning(problem));
-        Ok(Self { home, modules, installed: state::load(cx)? })
+        Ok(Self { home, modules, installed: state::load(cx)?, ranges: RefCell::default() })
+    }
+
+    /// Learns what was applied meanwhile.
+    pub(crate) fn renew(&mut self, cx: &Context) -> Result<(), Failure> {
+        self.installed = state::load(cx)?;
+        Ok(())
     }
 
     pub(crate) fn find(&self, name: &str) -> Result<&Module, Failure> {
@@ -104,13 +116,13 @@ impl Site {
             let Some(range) = config.get(key).and_then(Value::as_str).filter(|range| !range.is_empty()) else {
                 continue;
             };
-            let nodes = cx.nodes(range).map_err(|failure| Failure {
+            let nodes = self.nodes(cx, range).map_err(|failure| Failure {
                 message: format!("{key} of module {}: {}", manifest.name(), failure.message),
                 ..failure
             })?;
             // Only the key that the module names says on which nodes it runs.
             if manifest.targets.as_deref() == Some(key) {
-                targets.extend(nodes.into_iter().map(|node| (node.name().to_owned(), node)));
+                targets.extend(nodes.iter().map(|node| (node.name().to_owned(), node.clone())));
             }
         }
         let targets: Vec<Node> = targets.into_values().collect();
@@ -128,6 +140,35 @@ impl Site {
             told: targets.iter().map(told).collect(),
             targets,
         })
+    }
+
+    fn nodes(&self, cx: &Context, range: &str) -> Result<Rc<Vec<Node>>, Failure> {
+        if let Some(nodes) = self.ranges.borrow().get(range) {
+            return Ok(nodes.clone());
+        }
+        let nodes = Rc::new(cx.nodes(range)?);
+        self.ranges.borrow_mut().insert(range.to_owned(), nodes.clone());
+        Ok(nodes)
+    }
+
+    /// Nodes that modules have chosen for themselves, but for this one.
+    pub(crate) fn chosen(&self, cx: &Context, except: &str) -> BTreeSet<String> {
+        let mut chosen = BTreeSet::new();
+        for (name, module) in self.modules.all.iter().filter(|(name, _)| *name != except) {
+            let Some(key) = module.manifest.targets.as_ref() else { continue };
+            // What is set up everywhere takes no node from others.
+            if module.manifest.config.get(key).is_none_or(|wanted| wanted.choose == 0) {
+                continue;
+            }
+            let installed = self.installed.get(name).into_iter();
+            chosen.extend(installed.flat_map(|installed| installed.document.targets.keys().cloned()));
+            // A config that is wrong is told when its module is planned.
+            let config = Config::read(&self.home, module).and_then(|config| config.values(module)).unwrap_or_default();
+            let range = config.get(key).and_then(Value::as_str).filter(|range| !range.is_empty());
+            let nodes = range.and_then(|range| self.nodes(cx, range).ok());
+            chosen.extend(nodes.iter().flat_map(|nodes| nodes.iter().map(|node| node.name().to_owned())));
+        }
+        chosen
     }
 
     /// Which installed modules would lack something without this one.
@@ -151,10 +192,13 @@ impl Site {
 
 impl Ready<'_> {
     /// What a method is run for: each of the nodes, or the whole.
-    pub(crate) fn units(&self, method: Method) -> Vec<(String, Option<Node>)> {
+    pub(crate) fn asked<'b>(&self, method: Method) -> Vec<Asked<'b>> {
+        let asked = |target: &str, node| Asked { target: target.to_owned(), node, changes: &[], backup: None };
         match self.module.manifest.methods.get(&method).map(|run| run.way) {
-            Some(Way::Node) => self.targets.iter().map(|node| (node.name().to_owned(), Some(node.clone()))).collect(),
-            _ => vec![(WHOLE.to_owned(), None)],
+            Some(Way::Node | Way::Ansible) => {
+                self.targets.iter().map(|node| asked(node.name(), Some(node.clone()))).collect()
+            }
+            _ => vec![asked(WHOLE, None)],
         }
     }
 
@@ -170,6 +214,7 @@ impl Ready<'_> {
             target: self.targets.iter().position(|node| node.name() == target).map(|place| &self.told[place]),
             targets: &self.told,
             changes,
+            backup: None,
         }
     }
 }

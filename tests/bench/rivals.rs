@@ -8,6 +8,7 @@ mod hosts;
 mod images;
 mod leases;
 mod links;
+mod modules;
 mod networks;
 mod pulls;
 mod race;
@@ -67,6 +68,9 @@ fn main() -> Result<ExitCode> {
     }
     if wanted("files") {
         files::run(&mut report, work.path())?;
+    }
+    if wanted("modules") {
+        modules::run(&mut report, work.path())?;
     }
     report.close(started.elapsed())?;
     Ok(ExitCode::SUCCESS)

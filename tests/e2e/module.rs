@@ -3,9 +3,10 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
+use ::lab::{Lab, Wait, wait_for};
 use insta::assert_snapshot;
-use lab::Lab;
 
 use crate::{defined_hosts, lab, rack, session};
 
@@ -34,16 +35,16 @@ fn module(lab: &Lab, name: &str, manifest: &str, program: &str) {
 
 /// A module that runs here, and needs what `rest` says.
 fn local(lab: &Lab, name: &str, rest: &str, plan: &str) {
-    let manifest = format!(
-        "{rest}\n[labels]\nname = '{name}'\nversion = '1.0'\n[methods]\nmetadata = {{ way = 'local', program = 'run' }}\n\
-         init = {{ way = 'local', program = 'run' }}\nplan = {{ way = 'local', program = 'run', limit = 2 }}\n\
-         apply = {{ way = 'local', program = 'run' }}\naudit = {{ way = 'local', program = 'run' }}\n"
-    );
-    let program = format!(
-        "#!/bin/sh\ncase $1 in\ninit) echo '{{\"result\":{{\"config\":{{}}}}}}' ;;\nplan) {plan} ;;\n\
-         apply) echo '{{\"result\":{{\"state\":1}}}}' ;;\nesac\n"
-    );
-    module(lab, name, &manifest, &program);
+    scripted(lab, name, rest, &format!("plan) {plan} ;;\napply) echo '{{\"result\":{{\"state\":1}}}}' ;;"));
+}
+
+/// The same that does what `cases` of its script say.
+fn scripted(lab: &Lab, name: &str, rest: &str, cases: &str) {
+    let methods = ["metadata", "init", "plan", "apply", "audit", "backup", "restore", "update", "scale", "test"];
+    let methods = methods.map(|method| format!("{method} = {{ way = 'local', program = 'run', limit = 2 }}\n"));
+    let labels = format!("[labels]\nname = '{name}'\nversion = '1.0'\n");
+    let program = format!("#!/bin/sh\ncase $1 in\ninit) echo '{{\"result\":{{\"config\":{{}}}}}}' ;;\n{cases}\nesac\n");
+    module(lab, name, &format!("{rest}\n{labels}[methods]\n{}", methods.concat()), &program);
 }
 
 const CHANGE: &str = r#"echo '{"result":{"changes":[{"what":"it","to":"done"}]}}'"#;
@@ -53,6 +54,7 @@ fn in_shell_and_in_python_on_hosts() {
     let lab = defined_hosts(lab().hosts(2), 2);
     with_examples(&lab);
     assert_snapshot!(lab.run("xcrane module list"), @"
+    banner: 1.0 greeting - what people read before they log in
     limits: 1.1 node-base - how many files a user may open
     motd: 1.0 greeting - what people read when they log in
     ");
@@ -227,4 +229,154 @@ fn programs_that_do_not_keep_to_the_contract() {
     it is ******
     [exit status: 1]
     ");
+}
+
+#[test]
+fn what_a_module_does_wrong_stays_its_own() {
+    let lab = rack();
+    local(&lab, "base", "", CHANGE);
+    let says = |state: &str| format!("plan) {CHANGE} ;;\napply) echo '{{\"result\":{state}}}' ;;");
+    scripted(&lab, "greedy", "", &says(r#"{"state":2,"states":{"base":{"state":"stolen"}},"name":"base"}"#));
+    scripted(
+        &lab,
+        "dies",
+        "",
+        &format!(
+            "plan) {CHANGE} ;;\napply) [ -e half ] || {{ touch half; kill -9 $$; }}; echo '{{\"result\":{{\"state\":3}}}}' ;;"
+        ),
+    );
+    assert_snapshot!(session(&lab, r#"
+        xcrane module plan base greedy dies
+        xcrane module apply base
+        xcrane module list
+        xcrane module backup dies
+        xcrane module apply base
+        xcrane module state base --yaml
+        xcrane module state greedy --yaml > greedy.yml
+        sed -i 's/^state: .*/state: 7/' greedy.yml
+        xcrane module plan greedy
+        xcrane module state greedy --import greedy.yml
+        xcrane module apply greedy
+        xcrane module state base --import greedy.yml
+        chtab module=greedy module.state=broken
+        xcrane module plan base
+    "#), @"");
+}
+
+#[test]
+fn methods_that_a_module_need_not_have() {
+    let lab = rack();
+    let answers = r#"plan) echo '{"result":{"changes":[{"what":"it"}]}}' ;;
+apply) echo '{"result":{"state":{"members":1}}}' ;;
+backup) echo '{"result":{"backup":{"data":"of then"}}}' ;;
+restore) grep -q '"backup":{"data":"of then"}' && echo '{"result":{"state":{"members":2}}}' ;;
+update) echo '{"result":{}}' ;;
+scale) echo '{"error":"it cannot grow"}' ;;
+test) echo '{"result":{"tests":[{"what":"it answers"},{"what":"it is quick","fault":"took 3 s"}]}}' ;;"#;
+    scripted(&lab, "kept", "", answers);
+    assert_snapshot!(session(&lab, r#"
+        xcrane module backup kept
+        xcrane module plan kept
+        xcrane module apply kept
+        xcrane module restore kept
+        xcrane module backup kept 2>&1 | sed 's/[0-9]\{8\}-[0-9.]*/TIME/'
+        xcrane module restore kept
+        xcrane module state kept --yaml
+        xcrane module update kept
+        xcrane module scale kept
+        xcrane module test kept
+        xcrane module test kept --json
+    "#), @"");
+}
+
+#[test]
+fn a_playbook_on_hosts() {
+    let lab = defined_hosts(lab().hosts(2), 2);
+    with_examples(&lab);
+    assert_snapshot!(session(&lab, "
+        xcrane module init banner
+        grep nodes $XCRANE_HOME/configs/banner.toml
+        xcrane module plan banner
+        xcrane module apply banner | sort
+        xcrane module state banner --yaml
+    "), @"");
+    assert_eq!(lab.host("h2").shell("cat /etc/issue.net").trim(), "Authorized use only");
+    lab.host("h1").shell("echo mine > /etc/issue.net");
+    assert_snapshot!(lab.run("xcrane module audit banner"), @"");
+    let directory = lab.state().join("modules/bad");
+    let manifest =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/examples/banner/module.toml"));
+    put(&directory.join("module.toml"), &manifest.unwrap().replace("\"banner\"", "\"bad\""), 0o644);
+    put(
+        &directory.join("banner.yml"),
+        "- hosts: targets\n  gather_facts: false\n  tasks:\n    - command: \"false\"\n      check_mode: false\n",
+        0o644,
+    );
+    config(&lab, "bad", "nodes = 'h1'\n");
+    assert_snapshot!(lab.run("xcrane module plan bad"), @"");
+}
+
+#[test]
+fn a_module_in_a_container() {
+    let lab = defined_hosts(lab().hosts(1), 1);
+    local(&lab, "base", "", CHANGE);
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/examples/probe/module");
+    let read = |name: &str| fs::read_to_string(example.join(name)).expect("it is shipped");
+    let files = format!(
+        "mkdir -p /b/module; cd /b; cat > module/module.toml <<'E'\n{}E\ncat > module/probe <<'E'\n{}E\nchmod 755 module/probe",
+        read("module.toml"),
+        read("probe")
+    );
+    let host = lab.host("h1");
+    host.shell(&files);
+    host.shell("cd /b; docker create --name b busybox:lab; docker cp module b:/module; docker commit -c 'ENTRYPOINT [\"/module/probe\"]' b site/probe:1; docker rm b");
+    config(&lab, "probe", "host = 'h1'\n");
+    assert_snapshot!(session(&lab, "
+        imgsave site/probe:1 probe.tar --from h1
+        xcrane module add docker://./probe.tar
+        xcrane module plan base
+        xcrane module apply base
+        xcrane module plan probe
+        xcrane module apply probe
+        xcrane module plan probe
+        xcrane module test probe
+        xcrane module check probe --apply h1
+    "), @"");
+    // Nothing of it stays.
+    assert_eq!(host.shell("docker ps -aq; docker volume ls -q"), "");
+}
+
+#[test]
+fn a_killed_apply_goes_on_and_nobody_works_on_its_nodes_meanwhile() {
+    let lab = defined_hosts(lab().hosts(2), 2);
+    with_examples(&lab);
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/examples/motd/module.toml"));
+    let manifest = manifest.unwrap().replace("\"motd\"", "\"run\"").replace("name = \"run\"", "name = \"slow\"");
+    let program = "#!/bin/sh\ncase $1 in\nplan) echo '{\"result\":{\"changes\":[{\"what\":\"it\"}]}}' ;;\n\
+                   apply) [ $TARGET = h1 ] || while ! [ -e /go ]; do sleep 0.1; done; echo x >> /done; echo '{\"result\":{\"state\":1}}' ;;\nesac\n";
+    module(&lab, "slow", &manifest, program);
+    config(&lab, "slow", "nodes = 'hosts'\n");
+    config(&lab, "motd", "nodes = 'h2'\n");
+    assert_eq!(lab.run("xcrane module plan slow").code, 2);
+    assert_eq!(lab.run("xcrane module plan motd").code, 2);
+    lab.shell("xcrane module apply slow >/dev/null 2>&1 & echo $! > pid").success();
+    wait_for("h1 is done", Duration::from_secs(60), || {
+        let state = lab.run("xcrane module state slow");
+        if state.stdout.contains("\"h1\"") { Wait::Ready(()) } else { Wait::NotYet(state.to_string()) }
+    });
+    let others = lab.run("xcrane module apply motd");
+    assert!(
+        others.stderr.contains("nothing was done: work of modules on these nodes is under way: process "),
+        "{others}"
+    );
+    assert!(others.code == 1 && others.stderr.contains(" has h2"), "{others}");
+    lab.shell("kill -9 $(cat pid)").success();
+    assert!(lab.run("xcrane module list").stdout.contains("slow: 1.0 greeting partial"));
+    lab.host("h2").shell("touch /go");
+    assert_snapshot!(lab.run("xcrane module apply slow"), @"");
+    assert_eq!(lab.host("h1").shell("cat /done"), "x\n");
+    // A host that is down costs its own answer.
+    lab.host("h1").shell("kill $(cat /run/sshd.pid)");
+    config(&lab, "motd", "nodes = 'hosts'\n");
+    assert_snapshot!(lab.run("xcrane module plan motd"), @"");
 }

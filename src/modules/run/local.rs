@@ -16,24 +16,30 @@ use crate::remote::Line;
 pub(super) async fn run(call: Call<'_>, run: &Run, heard: &mut Heard) -> Result<i64, Failure> {
     let mut command = Command::new(call.program(run)?);
     command.arg(call.method.name()).envs(call.request.variables()).current_dir(&call.module.directory);
-    converse(call, run, command, &call.input()?, heard).await
+    let input = call.input()?;
+    converse(call, run, command, &input, &mut |line| heard.hear(line)).await
 }
 
-/// Runs a program within the time of a method, gives it its input, and hears what it says.
+/// Runs a program within the time of a method, gives it its input, and hands on what it says.
 pub(super) async fn converse(
     call: Call<'_>,
     run: &Run,
     command: Command,
     input: &[u8],
-    heard: &mut Heard,
+    hear: &mut impl FnMut(Line),
 ) -> Result<i64, Failure> {
-    match tokio::time::timeout(run.time(), until_end(call, command, input, heard)).await {
+    match tokio::time::timeout(run.time(), until_end(call, command, input, hear)).await {
         Ok(code) => code,
-        Err(_) => Err(call.too_long(run, &heard.stderr)),
+        Err(_) => Err(call.too_long(run)),
     }
 }
 
-async fn until_end(call: Call<'_>, mut command: Command, input: &[u8], heard: &mut Heard) -> Result<i64, Failure> {
+async fn until_end(
+    call: Call<'_>,
+    mut command: Command,
+    input: &[u8],
+    hear: &mut impl FnMut(Line),
+) -> Result<i64, Failure> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     let cannot = |error: std::io::Error| call.failed(&format!("cannot run {program}: {error}"), "");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -54,11 +60,11 @@ async fn until_end(call: Call<'_>, mut command: Command, input: &[u8], heard: &m
         let Some(stdout) = stdout else { return };
         let mut lines = BufReader::new(stdout.take(MOST as u64 + 1)).lines();
         while let Ok(Some(line)) = lines.next_line().await {
-            heard.hear(Line::Stdout(line));
+            hear(Line::Stdout(line));
         }
     };
     tokio::join!(write, listen, read);
-    heard.stderr = String::from_utf8_lossy(&words).into_owned();
+    hear(Line::Stderr(String::from_utf8_lossy(&words).into_owned()));
     let status = child.wait().await.map_err(cannot)?;
     Ok(status.code().map_or(-1, i64::from))
 }

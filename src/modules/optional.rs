@@ -1,0 +1,209 @@
+//! What a module can be asked for beside plan and apply: backup, restore, update, scale and test.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use futures_util::StreamExt;
+use jiff::Zoned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+use super::apply::Turn;
+use super::config::Config;
+use super::contract::{Applied, Kept, Tested, Trial};
+use super::manifest::Method;
+use super::plan::write_private;
+use super::run::{Asked, answers};
+use super::site::{Ready, Site};
+use super::state::{self, Document};
+use super::{Module, WHOLE};
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// What a module has said for its `restore`, of each target.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Backup {
+    pub(crate) module: String,
+    pub(crate) version: String,
+    targets: BTreeMap<String, Value>,
+}
+
+impl Backup {
+    /// The one in a file, else the newest that is kept.
+    pub(crate) fn read(home: &Path, module: &str, file: Option<&Path>) -> Result<Self, Failure> {
+        let file = match file {
+            Some(file) => file.to_owned(),
+            None => newest(&directory(home, module)).ok_or_else(|| {
+                Failure::refused(format!("there is no backup of module {module}"))
+                    .hint(format!("make one: xcrane module backup {module}"))
+            })?,
+        };
+        let text = fs::read_to_string(&file)
+            .map_err(|error| Failure::refused(format!("cannot read {}: {error}", file.display())))?;
+        let backup: Self = serde_json::from_str(&text)
+            .map_err(|error| Failure::refused(format!("{} is no backup of a module: {error}", file.display())))?;
+        match backup.module == module {
+            true => Ok(backup),
+            false => Err(Failure::refused(format!("{} is a backup of module {}", file.display(), backup.module))),
+        }
+    }
+
+    /// Keeps it, readable only by us; the file.
+    fn keep(&self, home: &Path) -> Result<PathBuf, Failure> {
+        let name = Zoned::now().strftime("%Y%m%d-%H%M%S%.3f").to_string();
+        let file = directory(home, &self.module).join(format!("{name}.json"));
+        let failed = |error: std::io::Error| Failure::refused(format!("cannot write {}: {error}", file.display()));
+        let text = serde_json::to_vec(self).map_err(|error| failed(error.into()))?;
+        write_private(&file, &text).map_err(failed)?;
+        Ok(file)
+    }
+}
+
+fn directory(home: &Path, module: &str) -> PathBuf {
+    home.join("backups").join(module)
+}
+
+/// Names are times.
+fn newest(directory: &Path) -> Option<PathBuf> {
+    let files = fs::read_dir(directory).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    files.filter(|file| file.extension().is_some_and(|end| end == "json")).max()
+}
+
+/// What one target has answered.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) target: String,
+    pub(crate) answer: Result<Vec<Trial>, Failure>,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    pub(crate) answers: Vec<Answered>,
+    /// Where the backup is.
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// Asks a module that was applied for one of these methods, each of its targets; what they answer becomes the state.
+pub(crate) async fn ask(cx: &Context, name: &str, method: Method, backup: Option<Backup>) -> Result<Done, Failure> {
+    let mut site = Site::read(cx)?;
+    let module = site.find(name)?.clone();
+    refuse(&site, &module, method)?;
+    let config = Config::read(&site.home, &module)?.values(&module)?;
+    let targets = site.ready(cx, &module, config.clone())?.targets;
+    let mut names: Vec<String> = targets.iter().map(|node| node.name().to_owned()).collect();
+    names.extend(site.installed[name].document.targets.keys().filter(|_| method == Method::Scale).cloned());
+    let _turn = Turn::take(&site.home, &[name.to_owned()], &names)?;
+    site.renew(cx)?;
+    refuse(&site, &module, method)?;
+    let ready = site.ready(cx, &module, config)?;
+    let asked = asked(cx, &ready, method, backup.as_ref())?;
+    match method {
+        Method::Backup => keep(cx, &site, &ready, asked).await,
+        Method::Test => tried(cx, &ready, asked).await,
+        _ => change(cx, &ready, method, asked).await,
+    }
+}
+
+fn refuse(site: &Site, module: &Module, method: Method) -> Result<(), Failure> {
+    let name = module.manifest.name();
+    if !module.manifest.methods.contains_key(&method) {
+        let all: Vec<&str> = module.manifest.methods.keys().map(|method| method.name()).collect();
+        return Err(Failure::refused(format!("module {name} has no method {method}; it has {}", all.join(" "))));
+    }
+    match site.installed.get(name) {
+        None => Err(Failure::refused(format!("module {name} was not applied"))
+            .hint(format!("what applying would do: xcrane module plan {name}"))),
+        Some(installed) if installed.document.unfinished.is_some() && method != Method::Test => {
+            Err(Failure::refused(format!("module {name} is half applied"))
+                .hint(format!("what is left is done by: xcrane module apply {name}")))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Whom to ask. Scaling is told to those as well who are to be no part of it any more.
+fn asked<'a>(
+    cx: &Context,
+    ready: &Ready<'_>,
+    method: Method,
+    backup: Option<&Backup>,
+) -> Result<Vec<Asked<'a>>, Failure> {
+    let mut asked = ready.asked(method);
+    if method == Method::Scale && asked.iter().all(|asked| asked.target != WHOLE) {
+        for gone in ready.document.targets.keys().filter(|name| ready.targets.iter().all(|node| node.name() != *name)) {
+            // A node that is in no table any more can be asked nothing.
+            if let Ok([node]) = cx.nodes(gone).as_deref() {
+                asked.push(Asked { target: gone.clone(), node: Some(node.clone()), changes: &[], backup: None });
+            }
+        }
+    }
+    let Some(backup) = backup else { return Ok(asked) };
+    for asked in &mut asked {
+        asked.backup = backup.targets.get(&asked.target).cloned();
+        if asked.backup.is_none() {
+            let whom = if asked.target == WHOLE { "the whole" } else { &asked.target };
+            let why = format!("the backup of module {} has nothing of {whom}", backup.module);
+            return Err(Failure::refused(why).hint("what it has is of the nodes that the module had when it was made"));
+        }
+    }
+    Ok(asked)
+}
+
+/// A backup is kept when it has all targets: half of one would be restored as a whole.
+async fn keep(cx: &Context, site: &Site, ready: &Ready<'_>, asked: Vec<Asked<'_>>) -> Result<Done, Failure> {
+    let manifest = &ready.module.manifest;
+    let (mut done, mut targets) = (Done::default(), BTreeMap::new());
+    let mut answers = answers::<Kept>(cx, ready, Method::Backup, asked);
+    while let Some((target, answer)) = answers.next().await {
+        let answer = answer.map(|kept| {
+            targets.insert(target.clone(), kept.backup);
+            Vec::new()
+        });
+        done.answers.push(Answered { target, answer });
+    }
+    if done.answers.iter().all(|one| one.answer.is_ok()) {
+        let (module, version) = (manifest.name().to_owned(), manifest.label("version").to_owned());
+        done.file = Some(Backup { module, version, targets }.keep(&site.home)?);
+    }
+    Ok(done)
+}
+
+async fn tried(cx: &Context, ready: &Ready<'_>, asked: Vec<Asked<'_>>) -> Result<Done, Failure> {
+    let mut done = Done::default();
+    let mut answers = answers::<Tested>(cx, ready, Method::Test, asked);
+    while let Some((target, answer)) = answers.next().await {
+        let masked = |trial: Trial| Trial {
+            what: ready.secrets.mask(&trial.what),
+            fault: trial.fault.map(|fault| ready.secrets.mask(&fault)),
+        };
+        let answer = answer.map(|said| said.tests.into_iter().map(masked).collect());
+        done.answers.push(Answered { target, answer });
+    }
+    Ok(done)
+}
+
+/// Each answer is written down the moment it is there.
+async fn change(cx: &Context, ready: &Ready<'_>, method: Method, asked: Vec<Asked<'_>>) -> Result<Done, Failure> {
+    let (mut done, mut document, mut serial) = (Done::default(), ready.document.clone(), ready.serial);
+    if method == Method::Update {
+        let (labels, strong) = (ready.module.manifest.labels.clone(), ready.module.manifest.requires.strong.clone());
+        document = Document { labels, strong, ..document };
+    }
+    let stays = |target: &str| target == WHOLE || ready.targets.iter().any(|node| node.name() == target);
+    let mut answers = answers::<Applied>(cx, ready, method, asked);
+    while let Some((target, answer)) = answers.next().await {
+        if let Ok(said) = &answer {
+            match (&said.state, stays(&target)) {
+                (_, false) => drop(document.targets.remove(&target)),
+                (Some(state), true) => document.remember(&target, state.clone()),
+                (None, true) => {}
+            }
+            serial = state::save(cx, &document, serial)?;
+        }
+        done.answers.push(Answered { answer: answer.map(|_| Vec::new()), target });
+    }
+    Ok(done)
+}
