@@ -35,6 +35,8 @@ pub struct Authority {
 pub enum Purpose {
     Server,
     Client,
+    /// Both: members of a cluster are servers and clients of each other.
+    Peer,
 }
 
 /// Whom a certificate is for.
@@ -210,10 +212,11 @@ fn params(subject: &Subject, lifetime: Duration) -> Result<CertificateParams, rc
     params.distinguished_name.push(DnType::CommonName, subject.names.first().cloned().unwrap_or_default());
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![match subject.purpose {
-        Purpose::Server => ExtendedKeyUsagePurpose::ServerAuth,
-        Purpose::Client => ExtendedKeyUsagePurpose::ClientAuth,
-    }];
+    params.extended_key_usages = match subject.purpose {
+        Purpose::Server => vec![ExtendedKeyUsagePurpose::ServerAuth],
+        Purpose::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
+        Purpose::Peer => vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
+    };
     Ok(params)
 }
 

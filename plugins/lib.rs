@@ -39,6 +39,7 @@ mod reference;
 pub mod registry;
 mod secret;
 mod sensors;
+pub mod services;
 mod settings;
 pub mod setup;
 pub mod ssh;

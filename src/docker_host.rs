@@ -1,10 +1,12 @@
-//! What mkhost, lshost and rmhost share: a host's definition made whole, and a look at the host.
+//! What mkhost, lshost, rmhost and module docker-host share: a host's definition made whole, a look at the host, what is to
+//! be done there, and what would go wrong at a shutdown.
 
+use std::path::Path;
 use std::time::Duration;
 
 use plugins::authority::Authority;
-use plugins::dockerhost::{self, Config};
-use plugins::setup::{self, Observed, Step, Thing};
+use plugins::dockerhost::{self, Config, Finding, Shutdown};
+use plugins::setup::{self, FileState, Observed, Step, Thing};
 use plugins::{Backends, Carried, Error, Host, HostState};
 use tables::Node;
 
@@ -122,6 +124,42 @@ pub(crate) async fn check_data_root(
         None => "data of an engine that does not answer is".to_owned(),
     };
     Err(dockerhost::refuse_to_move(&what, &from, &to).into())
+}
+
+/// What is to be done to make a Docker host of a node; packages come from a directory of this machine if one is named.
+pub(crate) async fn plan(
+    backends: &Backends,
+    node: Node,
+    config: &Config,
+    packages: Option<&Path>,
+) -> Result<Plan, Failure> {
+    let looked = look(backends, &node, config).await?;
+    let wanted = dockerhost::wanted(config, &looked.observed)?;
+    check_data_root(backends, &node, &wanted, &looked).await?;
+    let mut steps = steps(&looked.host, &wanted).await?;
+    if let Some(directory) = packages {
+        steps = setup::packages_from(steps, directory);
+    }
+    weighed(backends, node, steps, &looked).await
+}
+
+/// What would go wrong at a shutdown. An engine that does not run is what the plan is about.
+pub(crate) async fn findings(backends: &Backends, node: &Node, looked: &Looked) -> Result<Vec<Finding>, Failure> {
+    if !looked.is_active() {
+        return Ok(Vec::new());
+    }
+    let state = state(backends, node).await?;
+    let carried = carried(backends, node).await?;
+    let shown = said(&looked.host, &dockerhost::SHOW_UNIT).await?;
+    let shutdown = Shutdown::of(daemon(&looked.observed), &shown);
+    Ok(dockerhost::findings(node.name(), &state, &carried, &shutdown))
+}
+
+fn daemon(observed: &Observed) -> &str {
+    match observed.files.get(dockerhost::DAEMON) {
+        Some(FileState::Text { text, .. }) => text,
+        _ => "",
+    }
 }
 
 /// What a program on the host prints.

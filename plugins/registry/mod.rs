@@ -228,9 +228,7 @@ fn with_listens(script: &str) -> String {
 }
 
 fn shell(what: &str, check: &str, make: &str, arguments: &[&str]) -> Thing {
-    let program =
-        |script: &str| ["sh", "-c", script, "sh"].iter().chain(arguments).map(|word| (*word).to_owned()).collect();
-    Thing::Fact(Fact { what: what.into(), check: program(check), make: program(make) })
+    Thing::Fact(Fact::shell(what, check, make, arguments))
 }
 
 #[cfg(test)]

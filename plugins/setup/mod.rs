@@ -93,6 +93,15 @@ pub struct Fact {
     pub make: Vec<String>,
 }
 
+impl Fact {
+    /// A fact whose programs are scripts of sh, with the same arguments.
+    pub fn shell(what: impl Into<String>, check: &str, make: &str, arguments: &[&str]) -> Self {
+        let program =
+            |script: &str| ["sh", "-c", script, "sh"].iter().chain(arguments).map(|word| (*word).to_owned()).collect();
+        Self { what: what.into(), check: program(check), make: program(make) }
+    }
+}
+
 /// A fact whose making may cut the host off. The host undoes it by itself, unless a new login finds that all is well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Risk {

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use plugins::dockerhost::{self, Config, Finding, Shutdown};
-use plugins::setup::{FileState, Observed, Step};
-use plugins::{Backends, Error, Host, HostState};
+use plugins::dockerhost::{self, Config, Finding};
+use plugins::setup::Step;
+use plugins::{Error, Host, HostState};
 use serde_json::json;
 use tables::Node;
 
 use super::{Run, Shape};
 use crate::context::Context;
-use crate::docker_host::{self, Certificates, Looked};
+use crate::docker_host::{self, Certificates};
 use crate::failure::Failure;
 use crate::fanout::Manner;
 use crate::outcome::Outcome;
@@ -74,7 +74,7 @@ impl Lshost {
             let looked = docker_host::look(backends, &node, config).await?;
             let wanted = dockerhost::wanted(config, &looked.observed)?;
             let steps = docker_host::steps(&looked.host, &wanted).await?;
-            let findings = findings(backends, &node, &looked).await?;
+            let findings = docker_host::findings(backends, &node, &looked).await?;
             off.set(off.get() || !steps.is_empty() || !findings.is_empty());
             Ok(audited(node.name(), &steps, &findings))
         };
@@ -132,25 +132,6 @@ fn listed(state: &HostState, (free, all): (u64, u64)) -> Answer {
     data["free"] = free.into();
     data["size"] = all.into();
     Answer { lines: vec![line], data: Some(data), ..Answer::default() }
-}
-
-/// What would go wrong at a shutdown. An engine that does not run is what the plan is about.
-async fn findings(backends: &Backends, node: &Node, looked: &Looked) -> Result<Vec<Finding>, Failure> {
-    if !looked.is_active() {
-        return Ok(Vec::new());
-    }
-    let state = docker_host::state(backends, node).await?;
-    let carried = docker_host::carried(backends, node).await?;
-    let shown = docker_host::said(&looked.host, &dockerhost::SHOW_UNIT).await?;
-    let shutdown = Shutdown::of(daemon(&looked.observed), &shown);
-    Ok(dockerhost::findings(node.name(), &state, &carried, &shutdown))
-}
-
-fn daemon(observed: &Observed) -> &str {
-    match observed.files.get(dockerhost::DAEMON) {
-        Some(FileState::Text { text, .. }) => text,
-        _ => "",
-    }
 }
 
 fn audited(host: &str, steps: &[Step], findings: &[Finding]) -> Answer {

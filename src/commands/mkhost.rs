@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use plugins::dockerhost::{self, Config};
-use plugins::setup;
+use plugins::dockerhost::Config;
 use tables::Node;
 
 use super::{Run, Shape};
@@ -71,14 +70,7 @@ impl Run for Mkhost {
         let backends = cx.backends()?;
         let look = async |node: Node| {
             let config = configs.iter().find(|config| config.name == node.name()).expect("there is one for each node");
-            let looked = docker_host::look(backends, &node, config).await?;
-            let wanted = dockerhost::wanted(config, &looked.observed)?;
-            docker_host::check_data_root(backends, &node, &wanted, &looked).await?;
-            let mut steps = docker_host::steps(&looked.host, &wanted).await?;
-            if let Some(directory) = &self.packages {
-                steps = setup::packages_from(steps, directory);
-            }
-            docker_host::weighed(backends, node, steps, &looked).await
+            docker_host::plan(backends, node, config, self.packages.as_deref()).await
         };
         let plans = cx.look_at(nodes, Manner::from(&self.shape), look).await?;
         if self.plan {

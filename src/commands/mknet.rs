@@ -1,11 +1,6 @@
 //! `mknet`: make networks over hosts, or bring them in step with their definitions.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
-use plugins::networks::survey::Survey;
-use plugins::networks::{self, Uplink};
-use tables::Node;
 use tables::definitions::{Assignment, Job, Operator};
 
 use super::{Run, Shape};
@@ -14,7 +9,7 @@ use crate::definition;
 use crate::failure::Failure;
 use crate::fanout::Manner;
 use crate::names::names;
-use crate::network::{self, Defined, Made, Task, Work};
+use crate::network::{self, Defined};
 use crate::outcome::Outcome;
 
 /// Make networks over hosts, or bring them in step with their definitions
@@ -64,9 +59,6 @@ pub(crate) struct Mknet {
     shape: Shape,
 }
 
-/// What the hosts have said of their uplinks: by network and host.
-type Uplinks = BTreeMap<String, BTreeMap<String, Uplink>>;
-
 impl Run for Mknet {
     fn is_audited(&self) -> bool {
         !self.plan
@@ -80,10 +72,7 @@ impl Run for Mknet {
             true => cx.networks(cx.tables()?, manner.format, &names)?,
             false => self.define(cx, &names, None)?,
         };
-        let made = network::made(cx, |name| names.iter().any(|meant| meant == name))?;
-        let (answers, asked) = ask(cx, &defined, manner).await?;
-        let work = self.work(cx, &defined, &made, &answers)?;
-        let deeds = cx.plan_networks(work, asked, manner).await?;
+        let deeds = network::deeds(cx, &defined, self.install, manner).await?;
         if self.plan {
             cx.show_networks(&deeds, manner.format);
             return Ok(deeds.outcome());
@@ -127,38 +116,6 @@ impl Mknet {
             Err(Undone::Refused(failure)) => Err(failure),
         }
     }
-
-    /// What becomes of each network on the hosts that carry it, and on those that did.
-    fn work(
-        &self,
-        cx: &Context,
-        defined: &[Defined],
-        made: &BTreeMap<String, Made>,
-        answers: &Answers,
-    ) -> Result<Work, Failure> {
-        let mut work = Work::default();
-        for defined in defined {
-            let name = &defined.network.name;
-            let (made, nothing) = (made.get(name), BTreeMap::new());
-            let uplinks = answers.uplinks.get(name).unwrap_or(&nothing);
-            let network = network::settle(defined, made, uplinks);
-            network::site::check(cx.tables()?, &network, &answers.reached)?;
-            for host in defined.hosts.iter().filter(|host| answers.reached.contains_key(host.name())) {
-                if let Some(why) = networks::unfit(&network, &answers.reached[host.name()]) {
-                    let what = format!("nothing was done: {name} on {}: {why}", host.name());
-                    return Err(Failure::refused(what));
-                }
-                network::check_mtu(&network, host.name(), uplinks.get(host.name()))?;
-                let was = made.and_then(|made| made.get(host.name())).cloned().map(Box::new);
-                work.add(host, Task::Carry { network: network.clone(), was, install: self.install });
-            }
-            let stays = |host: &str| network.members.iter().any(|member| member.host == host);
-            for (host, was) in made.into_iter().flatten().filter(|(host, _)| !stays(host)) {
-                work.leave(cx, host, was, false)?;
-            }
-        }
-        Ok(work)
-    }
 }
 
 /// Why a change of the tables is not kept.
@@ -182,38 +139,4 @@ fn assignment(word: &str) -> Result<Assignment, Failure> {
     let (attribute, value) =
         word.split_once('=').ok_or_else(|| Failure::usage(format!("'{word}' is not of the form attribute=value")))?;
     Ok(Assignment { attribute: attribute.to_owned(), operator: Operator::Set, value: value.to_owned() })
-}
-
-/// Asks all hosts of their uplinks, which shows who answers; networks without a way to another host have none.
-async fn ask(cx: &Context, defined: &[Defined], manner: Manner) -> Result<(Answers, Outcome), Failure> {
-    let backends = cx.backends()?;
-    let mut hosts: BTreeMap<&str, &Node> = BTreeMap::new();
-    hosts.extend(defined.iter().flat_map(|defined| &defined.hosts).map(|host| (host.name(), host)));
-    let nodes = hosts.into_values().cloned().collect();
-    let question = async |node: Node| {
-        let survey = backends.survey(&node).await?;
-        let host = backends.host(&node).await?;
-        let mut found = Vec::new();
-        for Defined { network, .. } in defined {
-            let Some(member) = network.members.iter().find(|member| member.host == node.name()) else { continue };
-            found.push((network.name.clone(), networks::uplink(&host, network, member).await?));
-        }
-        Ok((survey, found))
-    };
-    let seen = cx.look_at(nodes, manner, question).await?;
-    let mut answers = Answers::default();
-    for (host, (survey, found)) in seen.ready {
-        for (network, uplink) in found {
-            answers.uplinks.entry(network).or_default().extend(uplink.map(|uplink| (host.clone(), uplink)));
-        }
-        answers.reached.insert(host, survey);
-    }
-    Ok((answers, seen.looked))
-}
-
-/// What the hosts that could be reached have said.
-#[derive(Debug, Default)]
-struct Answers {
-    uplinks: Uplinks,
-    reached: BTreeMap<String, Survey>,
 }

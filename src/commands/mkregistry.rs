@@ -1,23 +1,20 @@
 //! `mkregistry`: set up an image registry on a node, or bring it in step with its definition.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use plugins::archive::Archive;
 use plugins::registry::{self, Config};
-use plugins::{Secret, setup};
 use tables::Node;
 
 use super::{Run, Shape};
 use crate::context::Context;
-use crate::docker_host::{self, Certificates};
+use crate::docker_host::Certificates;
 use crate::failure::Failure;
 use crate::fanout::Manner;
-use crate::images::archives;
 use crate::outcome::Outcome;
-use crate::plan::Plan;
-use crate::registry::{Entry, PASSWD_KEY, entries, passwd, passwords, table};
+use crate::registry::{Meant, Wish};
 use crate::reply::Answer;
 use crate::size::size;
 
@@ -103,24 +100,12 @@ impl Run for Mkregistry {
 
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         cx.tell_progress(self.shape.format());
-        let node = self.node(cx)?;
-        let all = entries(cx.tables()?)?;
-        let archive = match &self.image {
-            Some(path) => Some(Arc::new(archives::open(path).await?)),
-            None => None,
-        };
-        let entry = self.entry(cx, &node, &all, archive.as_deref())?;
-        let mut passwords = passwords(cx.tables()?)?;
-        let new = self.new_passwords(cx, &entry, &passwords).await?;
-        passwords.extend(new.iter().cloned());
         let certificates = if self.plan { Certificates::Find } else { Certificates::Make };
-        let known = all.iter().find(|known| known.name == entry.name);
-        let former = known.map(|known| known.storage().to_owned()).filter(|storage| storage != entry.storage());
-        let brings_image = archive.is_some();
-        let config = Config { former, brings_image, ..entry.config(&node, &passwords, &all)? };
-        let config = cx.certified(cx.introduced(config, &node)?, certificates)?;
+        let wish = self.wish();
+        let meant = wish.meant(cx, certificates).await?;
+        let Meant { node, config, archive, is_known, .. } = &meant;
         let manner = Manner::from(&self.shape);
-        let look = async |node: Node| self.look(cx, &config, node).await;
+        let look = async |_: Node| wish.look(cx, &meant).await;
         let mut plans = cx.look_at(vec![node.clone()], manner, look).await?;
         if self.plan {
             cx.show_plans(&plans, self.shape.format());
@@ -129,9 +114,9 @@ impl Run for Mkregistry {
         if plans.ready.is_empty() {
             return Ok(plans.outcome());
         }
-        self.define(cx, &entry, &new)?;
-        if let Some(archive) = &archive {
-            let loaded = self.load(cx, archive, &config, node.clone()).await?;
+        wish.keep(cx, &meant)?;
+        if let Some(archive) = archive {
+            let loaded = self.load(cx, archive, config, node.clone()).await?;
             if loaded != Outcome::Done {
                 return Ok(loaded);
             }
@@ -142,57 +127,29 @@ impl Run for Mkregistry {
         if outcome != Outcome::Done {
             return Ok(outcome);
         }
-        if !all.iter().any(|known| known.name == entry.name) {
+        if !is_known {
             let place = config.place();
             cx.ui.hints(&[format!("hosts trust it after: chdef -p HOSTS dockertrust={place} && mkhost HOSTS")]);
         }
-        if self.gc { collect(cx, &config, node, manner).await } else { Ok(outcome) }
+        if self.gc { collect(cx, config, node.clone(), manner).await } else { Ok(outcome) }
     }
 }
 
 impl Mkregistry {
-    fn node(&self, cx: &Context) -> Result<Node, Failure> {
-        if let Some(directory) = self.packages.as_ref().filter(|directory| !directory.is_dir()) {
-            return Err(Failure::refused(format!("{} is not a directory", directory.display())));
+    fn wish(&self) -> Wish {
+        Wish {
+            noderange: self.noderange.clone(),
+            name: self.name.clone(),
+            address: self.address.clone(),
+            port: self.port,
+            storage: self.storage.clone(),
+            auth: self.auth.clone(),
+            password_stdin: self.password_stdin,
+            upstream: self.upstream.clone(),
+            packages: self.packages.clone(),
+            image: self.image.clone(),
+            reason: self.reason.clone(),
         }
-        if self.password_stdin && self.auth.len() != 1 {
-            return Err(Failure::usage("--password-stdin is for one user, and --auth names several"));
-        }
-        let mut nodes = cx.nodes(&self.noderange)?;
-        match (nodes.pop(), nodes.is_empty()) {
-            (Some(node), true) => Ok(node),
-            _ => Err(Failure::refused(format!("'{}' is more than one node; a registry is on one", self.noderange))),
-        }
-    }
-
-    /// What is known of the registry, with what was said now.
-    fn entry(&self, cx: &Context, node: &Node, all: &[Entry], archive: Option<&Archive>) -> Result<Entry, Failure> {
-        let name = self.name.clone().unwrap_or_else(|| node.name().to_owned());
-        let known = all.iter().find(|entry| entry.name == name).cloned();
-        let known = known.unwrap_or_else(|| Entry { name, node: node.name().to_owned(), ..Entry::default() });
-        if known.node != node.name() {
-            return Err(Failure::refused(format!("registry {} is on {} already", known.name, known.node))
-                .hint(format!("remove it there with: rmregistry {}", known.name)));
-        }
-        Ok(Entry {
-            address: self.address.clone().unwrap_or(known.address),
-            port: self.port.map_or(known.port, |port| port.to_string()),
-            storage: self.storage.clone().unwrap_or(known.storage),
-            users: if self.auth.is_empty() { known.users } else { self.auth.clone() },
-            image: archive.map(|archive| self.name_of(archive)).transpose()?.unwrap_or(known.image),
-            upstream: self.upstream(cx, all)?.unwrap_or(known.upstream),
-            ..known
-        })
-    }
-
-    /// What the only image of an archive is called.
-    fn name_of(&self, archive: &Archive) -> Result<String, Failure> {
-        let file = self.image.as_deref().map(Path::display);
-        match archive.images() {
-            [image] => image.names.first().cloned().ok_or("its image has no name"),
-            _ => Err("it holds several images"),
-        }
-        .map_err(|why| Failure::refused(format!("{} is not the image of one server: {why}", file.expect("it was opened"))))
     }
 
     /// Brings the server's image to the node.
@@ -207,55 +164,6 @@ impl Mkregistry {
             })
         };
         Ok(cx.each(vec![node], Manner::from(&self.shape), ask).await.into())
-    }
-
-    /// The URL behind the mirror, also where one of our own registries is meant.
-    fn upstream(&self, cx: &Context, all: &[Entry]) -> Result<Option<String>, Failure> {
-        let Some(said) = &self.upstream else { return Ok(None) };
-        let Some(own) = all.iter().find(|entry| &entry.name == said) else { return Ok(Some(said.clone())) };
-        Ok(Some(format!("https://{}", cx.registry_place(own)?)))
-    }
-
-    /// Passwords that are not in the tables yet, by user.
-    async fn new_passwords(
-        &self,
-        cx: &Context,
-        entry: &Entry,
-        known: &crate::registry::Passwords,
-    ) -> Result<Vec<(String, Secret)>, Failure> {
-        if self.password_stdin {
-            let user = self.auth.first().cloned().unwrap_or_default();
-            let password = cx.password(&format!("Password of {user}")).await?;
-            return Ok(vec![(user, password)]);
-        }
-        let lacking = entry.users.iter().filter(|user| self.auth.contains(user) && !known.contains_key(*user));
-        lacking.map(|user| Ok((user.clone(), Secret::random()?))).collect()
-    }
-
-    async fn look(&self, cx: &Context, config: &Config, node: Node) -> Result<Plan, Failure> {
-        let host = cx.backends()?.host(&node).await?;
-        let observed = setup::observe(&host, &registry::questions(config)).await?;
-        let wanted = registry::wanted(config, &observed)?;
-        let mut steps = docker_host::steps(&host, &wanted).await?;
-        if let Some(directory) = &self.packages {
-            steps = setup::packages_from(steps, directory);
-        }
-        Ok(Plan { node, steps, notes: registry::notes(config, &observed), stops: 0 })
-    }
-
-    /// Comes before the first change of the node, so that a run that is killed can be completed.
-    fn define(&self, cx: &Context, entry: &Entry, new: &[(String, Secret)]) -> Result<(), Failure> {
-        let cells = entry.cells();
-        let cells: Vec<(&str, &str)> = cells.iter().map(|(column, value)| (*column, value.as_str())).collect();
-        cx.tables()?.edit(&cx.origin(self.reason.clone()), |edit| {
-            edit.set(table(), &[&entry.name], &cells)?;
-            for (user, password) in new {
-                let chosen = [("key", PASSWD_KEY), ("username", user.as_str()), ("authdomain", "")];
-                edit.set_where(passwd(), &chosen, &[("password", password.reveal())])?;
-            }
-            Ok(())
-        })?;
-        Ok(())
     }
 }
 

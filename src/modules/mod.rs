@@ -3,6 +3,7 @@
 pub(crate) mod add;
 pub(crate) mod apply;
 pub(crate) mod audit;
+pub(crate) mod builtin;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod contract;
@@ -43,6 +44,7 @@ const LARGEST: u64 = 1 << 20;
 /// A module that can be used.
 #[derive(Debug, Clone)]
 pub(crate) struct Module {
+    /// Nothing for one that is built in.
     pub(crate) directory: PathBuf,
     pub(crate) manifest: Manifest,
 }
@@ -99,6 +101,15 @@ impl Modules {
             },
             Err(why) => self.problems.push(format!("{}: {why}", file.display())),
         }
+    }
+
+    /// Adds those that are built in; of one name the site's own counts.
+    pub(crate) fn with_builtin(mut self) -> Self {
+        for manifest in builtin::manifests() {
+            let module = || Module { directory: PathBuf::new(), manifest: manifest.clone() };
+            self.all.entry(manifest.name().to_owned()).or_insert_with(module);
+        }
+        self
     }
 
     /// All of them, as the order knows them.

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value, json};
 use tables::Node;
 
+use super::builtin::{self, Known};
 use super::config::Config;
 use super::contract::{Change, Request, VERSION};
 use super::manifest::{Method, Way};
@@ -50,7 +51,7 @@ impl Site {
         if let Some(path) = cx.tables()?.site("modulepath")? {
             directories.extend(path.split(':').filter(|part| !part.is_empty()).map(PathBuf::from));
         }
-        let modules = Modules::find(&directories);
+        let modules = Modules::find(&directories).with_builtin();
         modules.problems.iter().for_each(|problem| cx.ui.warning(problem));
         Ok(Self { home, modules, installed: state::load(cx)?, ranges: RefCell::default() })
     }
@@ -125,18 +126,23 @@ impl Site {
                 targets.extend(nodes.iter().map(|node| (node.name().to_owned(), node.clone())));
             }
         }
-        let targets: Vec<Node> = targets.into_values().collect();
         let (document, serial) = match self.installed.get(manifest.name()) {
             Some(installed) => (installed.document.clone(), installed.serial),
             None => (Document::new(manifest), 0),
         };
+        let states = state::shared(&self.installed, manifest.name());
+        if let Some(builtin) = builtin::of(module) {
+            let further = builtin.further(cx, &Known { config: &config, states: &states, document: &document })?;
+            targets.extend(further.into_iter().map(|node| (node.name().to_owned(), node)));
+        }
+        let targets: Vec<Node> = targets.into_values().collect();
         Ok(Ready {
             module,
             secrets: Secrets::of(&manifest.config, &config),
             config,
             document,
             serial,
-            states: state::shared(&self.installed, manifest.name()),
+            states,
             told: targets.iter().map(told).collect(),
             targets,
         })
@@ -194,10 +200,10 @@ impl Ready<'_> {
     /// What a method is run for: each of the nodes, or the whole.
     pub(crate) fn asked<'b>(&self, method: Method) -> Vec<Asked<'b>> {
         let asked = |target: &str, node| Asked { target: target.to_owned(), node, changes: &[], backup: None };
+        let each = || self.targets.iter().map(|node| asked(node.name(), Some(node.clone()))).collect();
         match self.module.manifest.methods.get(&method).map(|run| run.way) {
-            Some(Way::Node | Way::Ansible) => {
-                self.targets.iter().map(|node| asked(node.name(), Some(node.clone()))).collect()
-            }
+            Some(Way::Node | Way::Ansible) => each(),
+            Some(Way::Builtin) if self.module.manifest.targets.is_some() && builtin::is_of_each(method) => each(),
             _ => vec![asked(WHOLE, None)],
         }
     }

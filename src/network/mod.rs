@@ -3,8 +3,9 @@
 //!
 //! Reading order: `define` (one network from its row), `rules` (what networks may not have in common), `record` (where
 //! each was made), `mtu`, `site` (what stands in its way), `task` (one network on one host: what is to be
-//! done, and doing it), `work` (all of them on all hosts); `links` is what chknet shows.
+//! done, and doing it), `work` (all of them on all hosts), `carry` (from definitions to that); `links` is what chknet shows.
 
+mod carry;
 mod define;
 pub(crate) mod links;
 mod mtu;
@@ -26,10 +27,11 @@ use crate::failure::{Failure, add_hints};
 use crate::reply::{Body, Reply};
 use crate::ui::Format;
 
+pub(crate) use carry::deeds;
 pub(crate) use mtu::{check as check_mtu, settle};
 pub(crate) use record::{Made, made};
 pub(crate) use task::{Standing, Task, stand};
-pub(crate) use work::Work;
+pub(crate) use work::{Deeds, Work};
 
 /// A network with the hosts that carry it.
 #[derive(Debug, Clone)]

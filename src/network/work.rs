@@ -66,6 +66,24 @@ impl Deeds {
     pub(crate) fn outcome(&self) -> Outcome {
         self.seen.outcome_if(|(_, deeds)| deeds.iter().any(|deed| !deed.is_nothing()))
     }
+
+    /// Whether no host is looked at.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.seen.ready.is_empty()
+    }
+
+    /// How the looking ended; a host that could not be reached has said so.
+    pub(crate) fn looked(&self) -> Outcome {
+        self.seen.looked
+    }
+
+    /// Each thing that would be done, with its host and its network.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let open = self.seen.ready.iter().flat_map(|(host, (_, deeds))| deeds.iter().map(move |deed| (host, deed)));
+        let open = open.filter(|(_, deed)| !deed.is_nothing());
+        open.map(|(host, deed)| format!("{host}: {}: {}", deed.task.network().name, deed.lines().join("\n    ")))
+            .collect()
+    }
 }
 
 impl Context {

@@ -6,6 +6,7 @@ mod accounts;
 mod bmcdiscover;
 mod bmcs;
 mod bootwhy;
+mod builtin_modules;
 mod chdef;
 mod chknet;
 mod chtab;

@@ -55,8 +55,14 @@ fn in_shell_and_in_python_on_hosts() {
     with_examples(&lab);
     assert_snapshot!(lab.run("xcrane module list"), @"
     banner: 1.0 greeting - what people read before they log in
+    docker-host: 1.0.0 engine - machines that run containers, as mkhost makes them
+    etcd: 1.0.0 store - a key-value store on several machines, known to each other by the site's authority
     limits: 1.1 node-base - how many files a user may open
+    monitoring: 1.0.0 monitoring - Prometheus, and its exporter on every machine that a module works on
     motd: 1.0 greeting - what people read when they log in
+    network: 1.0.0 network - networks of containers over Docker hosts, as mknet makes them
+    node-base: 1.0.0 node-base - what all machines have in common: users, keys, time, the kernel's settings for HPC
+    registry: 1.0.0 registry - the site's registry of container images, as mkregistry makes it
     ");
     assert_snapshot!(lab.run("xcrane module init motd"), @"motd: wrote $XCRANE_HOME/configs/motd.toml");
     assert_snapshot!(lab.run("xcrane module plan motd"), @"
@@ -180,7 +186,7 @@ fn what_is_required_comes_first_and_what_is_lacking_is_named() {
     $ xcrane module plan moon
     ------- stderr -------
     Error: there is no module 'moon'
-    Hint: there are: base one queue two watch
+    Hint: there are: base docker-host etcd monitoring network node-base one queue registry two watch
     [exit status: 1]
     ");
 }

@@ -34,7 +34,15 @@ const ENGINE: &[&str] = &[
 ];
 
 /// What a test may install, on a host or in an image.
-const OFFERED: &[&str] = &["ifupdown", "linux-image-cloud-amd64", "network-manager"];
+const OFFERED: &[&str] = &[
+    "etcd-client",
+    "etcd-server",
+    "ifupdown",
+    "linux-image-cloud-amd64",
+    "network-manager",
+    "prometheus",
+    "prometheus-node-exporter",
+];
 
 /// How the root is made; see its head.
 const SCRIPT: &str = include_str!("root.sh");

@@ -34,7 +34,10 @@ pub(super) fn list(cx: &Context, site: &Site, shape: Shape, is_meant: impl Fn(&M
 pub(super) fn info(cx: &Context, site: &Site, name: &str) -> Result<Outcome, Failure> {
     let module = site.find(name)?;
     let manifest = &module.manifest;
-    cx.ui.line(&format!("{name}: {}", module.directory.display()));
+    match module.directory.as_os_str().is_empty() {
+        true => cx.ui.line(&format!("{name}: built in")),
+        false => cx.ui.line(&format!("{name}: {}", module.directory.display())),
+    }
     manifest.labels.iter().for_each(|(key, value)| cx.ui.line(&format!("    {key}={value}")));
     manifest.requires.strong.iter().for_each(|selector| cx.ui.line(&format!("    requires {selector}")));
     manifest.requires.weak.iter().for_each(|selector| cx.ui.line(&format!("    would like {selector}")));

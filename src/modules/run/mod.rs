@@ -2,6 +2,7 @@
 //! [`Call::hear`].
 
 mod ansible;
+mod builtin;
 mod container;
 mod local;
 mod node;
@@ -135,10 +136,9 @@ impl Call<'_> {
             (Way::Local, _) => local::run(self, run, heard).await,
             (Way::Node, Some(node)) => node::run(self, cx, node, run, heard).await,
             (Way::Container, _) => container::run(self, cx, run, heard).await,
+            (Way::Builtin, node) => builtin::run(self, cx, node, run, heard).await,
             (Way::Ansible, _) => self.told(heard),
-            (way @ (Way::Node | Way::Builtin), _) => {
-                Err(self.failed(&format!("methods cannot run by way '{way}' yet"), ""))
-            }
+            (way @ Way::Node, _) => Err(self.failed(&format!("methods cannot run by way '{way}' yet"), "")),
         }
     }
 

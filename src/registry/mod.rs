@@ -1,5 +1,7 @@
 //! What mkregistry, lsregistry and rmregistry share: rows of table registry made whole, and who pulls as whom.
 
+mod wish;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use tables::{Node, Row, Select, Tables};
 use crate::context::Context;
 use crate::docker_host::Certificates;
 use crate::failure::Failure;
+
+pub(crate) use wish::{Meant, Wish};
 
 /// Of table passwd: the accounts of registries.
 pub(crate) const PASSWD_KEY: &str = "registry";

@@ -1,0 +1,46 @@
+//! Networks over hosts, by the functions of mknet.
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::work::{MANNER, Work};
+use super::{Builtin, Job};
+use crate::docker_host::Certificates;
+use crate::failure::Failure;
+use crate::network;
+use crate::outcome::Outcome;
+
+pub(super) struct Network;
+
+#[derive(Deserialize)]
+struct Config {
+    networks: Vec<String>,
+    install: bool,
+}
+
+#[async_trait(?Send)]
+impl Builtin for Network {
+    fn text(&self) -> &'static str {
+        include_str!("../../../plugins/modules/network/module.toml")
+    }
+
+    fn proposal(&self, job: &Job<'_>) -> Result<Value, Failure> {
+        Ok(json!({ "networks": network::names(job.cx.tables()?)? }))
+    }
+
+    async fn work(&self, job: &Job<'_>, _certificates: Certificates) -> Result<Work, Failure> {
+        let config: Config = job.config()?;
+        let defined = job.cx.networks(job.cx.tables()?, MANNER.format, &config.networks)?;
+        let deeds = network::deeds(job.cx, &defined, config.install, MANNER).await?;
+        match deeds.looked() {
+            Outcome::Done => Ok(Work::Networks(deeds)),
+            outcome => Err(Failure { outcome, ..Failure::refused("not all of its hosts could be asked") }
+                .hint("hosts of networks are Docker hosts: xcrane module apply docker-host")),
+        }
+    }
+
+    fn state(&self, job: &Job<'_>) -> Result<Value, Failure> {
+        Ok(json!({ "networks": job.config::<Config>()?.networks }))
+    }
+}

@@ -1,0 +1,185 @@
+//! Modules that are built in, on real machines: infrastructure, then a store on three of its machines, then monitoring of both.
+
+use std::fs;
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use lab::{Lab, Wait, wait_for};
+
+use crate::{defined_hosts, lab, session};
+
+const ALL: [&str; 6] = ["docker-host", "etcd", "monitoring", "network", "node-base", "registry"];
+
+/// Hosts whose package source has what modules install.
+fn machines(count: u8) -> Lab {
+    let lab = defined_hosts(lab().systemd_hosts(count), count);
+    let source = lab.package_source();
+    let line = format!("echo 'deb [trusted=yes] {source} ./' >/etc/apt/sources.list; apt-get -q update");
+    (1..=count).for_each(|number| drop(lab.host(&format!("h{number}")).shell(&line)));
+    lab
+}
+
+fn config(lab: &Lab, name: &str, text: &str) {
+    let directory = lab.state().join("configs");
+    let written = fs::create_dir_all(&directory).and_then(|()| fs::write(directory.join(format!("{name}.toml")), text));
+    written.expect("the home of a lab can be written");
+}
+
+/// Plans a module, which must have something to do, and applies that.
+fn apply(lab: &Lab, name: &str) -> String {
+    let plan = lab.run(&format!("xcrane module plan {name}"));
+    assert_eq!(plan.code, 2, "{plan}");
+    let applied = lab.run(&format!("xcrane module apply {name}")).success();
+    let again = lab.run(&format!("xcrane module plan {name}"));
+    assert_eq!(again.code, 0, "{again}");
+    applied
+}
+
+/// What Prometheus itself says of those it watches.
+fn watched(lab: &Lab) -> Vec<String> {
+    let said = lab.shell("curl -s http://10.77.0.4:9090/api/v1/targets?state=active").stdout;
+    let Ok(said) = serde_json::from_str::<serde_json::Value>(&said) else { return Vec::new() };
+    let targets = said["data"]["activeTargets"].as_array().into_iter().flatten();
+    let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let line = |it: &serde_json::Value| {
+        format!("{} {} {}", word(&it["labels"]["job"]), word(&it["labels"]["node"]), word(&it["health"]))
+    };
+    let mut lines: Vec<String> = targets.map(line).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn infrastructure_then_a_store_then_monitoring_of_both() {
+    let lab = machines(4);
+    lab.run("mkdef -t network blue driver=bridge net=10.80.0.0 mask=255.255.0.0 hosts=h[3-4]").success();
+    config(&lab, "docker-host", "hosts = 'h[3-4]'\n");
+    let applied = apply(&lab, "docker-host");
+    assert!(applied.contains("docker-host on h4: change /etc/docker/daemon.json"), "{applied}");
+    lab.run("xcrane module init network").success();
+    let applied = apply(&lab, "network");
+    assert!(applied.contains("make the engine's network: 10.80.0.0/16"), "{applied}");
+    assert_snapshot!(lab.run("lsnet blue").sorted(), @"
+    h3: blue: made
+    h4: blue: made
+    ");
+
+    // What a store requires is named before anything is done.
+    lab.run("xcrane module init etcd").success();
+    assert_snapshot!(lab.run("xcrane module plan etcd"), @"
+    ------- stderr -------
+    Error: module etcd requires one with kind eq node-base, and none is installed or chosen
+    Hint: node-base is one: xcrane module plan node-base
+    [exit status: 1]
+    ");
+    config(
+        &lab,
+        "node-base",
+        "nodes = 'hosts'\nusers = ['ada:2000']\nkeys = ['ada ssh-ed25519 AAAA ada@desk']\nsysctl = ['net.core.somaxconn=5000']\n",
+    );
+    apply(&lab, "node-base");
+    let h2 = lab.host("h2");
+    assert_eq!(
+        h2.shell("id -u ada; cat ~ada/.ssh/authorized_keys; sysctl -n net.core.somaxconn").trim(),
+        "2000\nssh-ed25519 AAAA ada@desk\n5000"
+    );
+    config(&lab, "monitoring", "server = 'h4'\ninterval = 1\n");
+    apply(&lab, "monitoring");
+
+    let applied = apply(&lab, "etcd");
+    assert_snapshot!(applied.split_once("monitoring: influenced ").unwrap_or_default().1, @r#"
+    by etcd; xcrane module plan monitoring && xcrane module apply monitoring would do:
+        monitoring on h4: change /etc/prometheus/xcrane-targets.json
+        --- /etc/prometheus/xcrane-targets.json
+        +++ /etc/prometheus/xcrane-targets.json
+        @@ -1,6 +1,9 @@
+         [
+        +{"targets":["10.77.0.1:2381"],"labels":{"job":"etcd","node":"h1"}},
+         {"targets":["10.77.0.1:9100"],"labels":{"job":"node","node":"h1"}},
+        +{"targets":["10.77.0.2:2381"],"labels":{"job":"etcd","node":"h2"}},
+         {"targets":["10.77.0.2:9100"],"labels":{"job":"node","node":"h2"}},
+        +{"targets":["10.77.0.3:2381"],"labels":{"job":"etcd","node":"h3"}},
+         {"targets":["10.77.0.3:9100"],"labels":{"job":"node","node":"h3"}},
+         {"targets":["10.77.0.4:9100"],"labels":{"job":"node","node":"h4"}}
+         ]
+    "#);
+    let ctl = "etcdctl --cacert=/etc/etcd/ca.pem --cert=/etc/etcd/node.pem --key=/etc/etcd/node.pem --endpoints=https://10.77.0";
+    lab.host("h1").shell(&format!("{ctl}.1:2379 put where rack7"));
+    assert_eq!(lab.host("h3").shell(&format!("{ctl}.3:2379 get --print-value-only where")).trim(), "rack7");
+
+    apply(&lab, "monitoring");
+    let seen = wait_for("all targets of Prometheus", Duration::from_secs(60), || {
+        let watched = watched(&lab);
+        let is_up = watched.len() == 7 && watched.iter().all(|line| line.ends_with(" up"));
+        if is_up { Wait::Ready(watched) } else { Wait::NotYet(watched.join("\n")) }
+    });
+    assert_snapshot!(seen.join("\n"), @"
+    etcd h1 up
+    etcd h2 up
+    etcd h3 up
+    node h1 up
+    node h2 up
+    node h3 up
+    node h4 up
+    ");
+
+    // What somebody has changed by hand is found, and put right by the next plan.
+    lab.host("h2").shell("systemctl stop etcd; rm ~ada/.ssh/authorized_keys");
+    assert_snapshot!(session(&lab, "
+        xcrane module audit etcd
+        xcrane module audit node-base -b
+    "), @"
+    $ xcrane module audit etcd
+    h1: as it was left
+    h2: missing: to start etcd.service
+    h2: changed: to make it so that member h2 is healthy
+    h3: as it was left
+    [exit status: 2]
+    $ xcrane module audit node-base -b
+    h[1,3-4]: as it was left
+    h2: changed: to make it so that ada is let in by ada@desk (7919610f)
+    [exit status: 2]
+    ");
+    apply(&lab, "etcd");
+
+    // A machine joins the store, another one leaves it; what is in it stays.
+    for nodes in ["h[1-4]", "h[2-4]"] {
+        config(&lab, "etcd", &format!("nodes = '{nodes}'\n"));
+        apply(&lab, "etcd");
+    }
+    let said = lab
+        .host("h4")
+        .shell(&format!("{ctl}.4:2379 get --print-value-only where; {ctl}.4:2379 member list | cut -d, -f3 | sort"));
+    assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["rack7", "h2", "h3", "h4"]);
+    assert_eq!(lab.host("h1").shell("ls /var/lib/etcd; systemctl is-active etcd || true").trim(), "inactive");
+
+    config(&lab, "registry", "node = 'h4'\nusers = ['ada']\n");
+    apply(&lab, "registry");
+    for name in ALL {
+        let checked = lab.run(&format!("xcrane module check {name}"));
+        assert_eq!(checked.code, 0, "{checked}");
+    }
+}
+
+#[test]
+fn all_are_there_on_a_fresh_machine_and_a_sites_own_counts_before() {
+    let lab = lab();
+    assert_snapshot!(lab.run("xcrane module list"), @"
+    docker-host: 1.0.0 engine - machines that run containers, as mkhost makes them
+    etcd: 1.0.0 store - a key-value store on several machines, known to each other by the site's authority
+    monitoring: 1.0.0 monitoring - Prometheus, and its exporter on every machine that a module works on
+    network: 1.0.0 network - networks of containers over Docker hosts, as mknet makes them
+    node-base: 1.0.0 node-base - what all machines have in common: users, keys, time, the kernel's settings for HPC
+    registry: 1.0.0 registry - the site's registry of container images, as mkregistry makes it
+    ");
+    let directory = lab.state().join("modules/etcd");
+    fs::create_dir_all(&directory).expect("the home of a lab can be written");
+    let own = include_str!("../../plugins/modules/etcd/module.toml").replace("1.0.0", "1.0.1");
+    fs::write(directory.join("module.toml"), own).expect("the home of a lab can be written");
+    assert_snapshot!(lab.run("xcrane module search 'kind eq store'"), @"etcd: 1.0.1 store - a key-value store on several machines, known to each other by the site's authority");
+    assert_snapshot!(lab.shell("xcrane module info etcd | head -n 3"), @"
+    etcd: $XCRANE_HOME/modules/etcd
+        kind=store
+        machines=own
+    ");
+}
