@@ -8,6 +8,7 @@ use tables::definitions::words;
 use tokio_util::task::TaskTracker;
 
 use crate::docker::{self, Docker};
+use crate::executable;
 use crate::ipmi::Ipmi;
 use crate::networks::EngineNetworks;
 use crate::networks::survey::{self, Attached, EngineSurvey, Survey};
@@ -90,6 +91,8 @@ pub trait Backend: Send + Sync {
 /// Every driver, by the word that chooses it.
 pub struct Backends {
     drivers: Vec<Box<dyn Backend>>,
+    /// How many of them are of this program; executables of the site follow.
+    own: usize,
     /// What goes on although its caller has left, such as ending a program on a node.
     endings: TaskTracker,
     settings: Settings,
@@ -106,9 +109,11 @@ impl Backends {
         let ipmi = Ipmi::new(settings, &endings);
         let redfish = Redfish::new(settings, &endings);
         let wol = Wol::new(settings);
-        let drivers: Vec<Box<dyn Backend>> =
+        let mut drivers: Vec<Box<dyn Backend>> =
             vec![Box::new(docker), Box::new(ipmi), Box::new(redfish), Box::new(ssh), Box::new(wol)];
-        Self { drivers, endings, settings: settings.clone(), connections }
+        let (own, taken) = (drivers.len(), drivers.iter().map(|driver| driver.name()).collect::<Vec<_>>());
+        drivers.extend(executable::all(settings, &taken).into_iter().map(|one| Box::new(one) as Box<dyn Backend>));
+        Self { drivers, own, endings, settings: settings.clone(), connections }
     }
 
     /// Waits for what goes on although its caller has left; to be called before the program ends. False if `limit` was
@@ -232,7 +237,8 @@ impl Backends {
         capability: impl Fn(&'a dyn Backend) -> Option<&'a C>,
     ) -> Result<&'a C> {
         if host.get("hosttype").is_none() {
-            let mut able = self.drivers.iter().filter_map(|driver| capability(driver.as_ref()));
+            // An executable of the site carries what is said to be its, and never becomes the default of others.
+            let mut able = self.drivers[..self.own].iter().filter_map(|driver| capability(driver.as_ref()));
             if let (Some(only), None) = (able.next(), able.next()) {
                 return Ok(only);
             }
@@ -259,9 +265,10 @@ impl Backends {
         what: &str,
         capability: impl Fn(&'a dyn Backend) -> Option<&'a C>,
     ) -> Result<&'a C> {
-        let name = node.get("mgt").filter(|name| self.find(name).is_some_and(|driver| driver.guests().is_some()));
+        let enters = |driver: &'a dyn Backend| driver.guests().is_some() && capability(driver).is_some();
+        let name = node.get("mgt").filter(|name| self.find(name).is_some_and(enters));
         let name = name.unwrap_or(crate::ssh::NAME);
-        self.find(name).and_then(capability).ok_or_else(|| Error::Unsupported {
+        self.find(name).and_then(&capability).ok_or_else(|| Error::Unsupported {
             what: what.into(),
             column: "mgt",
             driver: name.into(),

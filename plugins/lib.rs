@@ -17,6 +17,7 @@ pub mod dockerhost;
 mod error;
 mod eventlog;
 mod exec;
+mod executable;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

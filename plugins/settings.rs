@@ -35,6 +35,10 @@ pub struct Settings {
     pub redfish: RedfishSettings,
     /// The networks of the site.
     pub networks: Vec<IpNetwork>,
+    /// Directories whose executables are backends, the first first.
+    pub executables: Vec<PathBuf>,
+    /// Where each of them has a directory of its own.
+    pub executables_state: PathBuf,
 }
 
 /// Who we are to BMCs that speak Redfish, and which of them we trust.

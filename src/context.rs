@@ -225,6 +225,12 @@ impl Context {
             bmc_account: bmc::account(tables)?,
             redfish: bmc::redfish(tables)?,
             networks: networks(tables)?.into_iter().map(|(_, network)| network).collect(),
+            executables: {
+                let further = text("pluginpath")?.unwrap_or_default();
+                let further = further.split(':').filter(|part| !part.is_empty()).map(PathBuf::from);
+                [config::home()?.join("plugins.d")].into_iter().chain(further).collect()
+            },
+            executables_state: config::home()?.join("backends"),
         })
     }
 }

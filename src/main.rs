@@ -3,6 +3,7 @@
 mod addresses;
 mod bmc;
 mod boot;
+mod bundles;
 mod carriers;
 mod circuits;
 mod cli;
@@ -39,6 +40,7 @@ mod reply;
 mod size;
 mod status;
 mod synclist;
+mod tarred;
 mod template;
 mod turn;
 mod ui;

@@ -12,6 +12,9 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
+use crate::Row;
+use crate::schema::Table;
+
 /// The header line of a table's columns, without a line end.
 pub fn header<'a>(columns: impl Iterator<Item = &'a str> + Clone) -> impl fmt::Display {
     Separated { items: columns, before: "#", write: |f, column| f.write_str(column) }
@@ -20,6 +23,16 @@ pub fn header<'a>(columns: impl Iterator<Item = &'a str> + Clone) -> impl fmt::D
 /// The line of a row, without a line end; empty cells are unset.
 pub fn row<'a>(cells: impl Iterator<Item = &'a str> + Clone) -> impl fmt::Display {
     Separated { items: cells, before: "", write: write_cell }
+}
+
+/// A table with its header.
+pub fn table(table: &Table, rows: &[Row]) -> String {
+    let mut text = format!("{}\n", header(table.columns.iter().map(|column| column.name)));
+    for cells in rows {
+        text.push_str(&row(cells.cells().map(Option::unwrap_or_default)).to_string());
+        text.push('\n');
+    }
+    text
 }
 
 /// Items with commas between them, written without collecting them first.

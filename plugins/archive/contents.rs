@@ -26,6 +26,8 @@ pub struct Image {
     pub id: String,
     pub(super) config: Arc<[u8]>,
     pub layers: Vec<Layer>,
+    /// Its manifest and what kind of one that is, where the archive has one.
+    pub(super) manifest: Option<(String, Arc<[u8]>)>,
 }
 
 /// A layer of an image.
@@ -139,7 +141,8 @@ fn of_layout(index: &Index, list: Manifest, names: &[String], depth: usize, foun
         }
         let own = named(descriptor);
         let names = if own.is_empty() { names } else { &own };
-        let manifest: Manifest = parse(blob(index, &descriptor.digest)?, &descriptor.digest)?;
+        let written = blob(index, &descriptor.digest)?;
+        let manifest: Manifest = parse(written, &descriptor.digest)?;
         if manifest.manifests.is_some() {
             if depth >= DEEPEST {
                 return Err("its lists of images are too deep".into());
@@ -153,7 +156,8 @@ fn of_layout(index: &Index, list: Manifest, names: &[String], depth: usize, foun
         }
         let text = blob(index, &config.digest)?;
         let files = manifest.layers.into_iter().map(|layer| (place(&layer.digest), Some(layer.digest))).collect();
-        found.images.push(image(index, text, names.to_vec(), files)?);
+        let manifest = Some((descriptor.media_type.clone(), written.clone()));
+        found.images.push(Image { manifest, ..image(index, text, names.to_vec(), files)? });
         if found.images.len() > IMAGES {
             return Err(format!("it holds more than {IMAGES} images"));
         }
@@ -177,7 +181,7 @@ fn image(index: &Index, config: &Arc<[u8]>, names: Vec<String>, files: Vec<(Stri
     };
     let layers = diff_ids.into_iter().zip(files).map(layer).collect::<Result<_>>()?;
     let names = names.iter().map(|name| familiar(name).to_owned()).collect();
-    Ok(Image { names, layers, config: config.clone(), id })
+    Ok(Image { names, layers, config: config.clone(), id, manifest: None })
 }
 
 /// What a list calls an image; a bare tag is no name.

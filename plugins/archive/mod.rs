@@ -12,6 +12,7 @@ mod index;
 mod members;
 mod parcel;
 mod source;
+mod split;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -25,6 +26,7 @@ use std::sync::Mutex;
 
 pub use contents::{Image, Layer};
 pub use parcel::Parcel;
+pub use split::Split;
 pub use unpack::Unpacked;
 
 use index::{Entry, Index};

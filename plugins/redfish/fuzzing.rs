@@ -75,6 +75,8 @@ fn settings() -> Settings {
         bmc_account: None,
         redfish: RedfishSettings { pins: nowhere, ..RedfishSettings::default() },
         networks: Vec::new(),
+        executables: Vec::new(),
+        executables_state: std::path::PathBuf::new(),
     }
 }
 

@@ -56,21 +56,21 @@ struct Tags {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Written {
+pub(super) struct Written {
     #[serde(default)]
-    media_type: Option<String>,
-    config: Option<Described>,
+    pub(super) media_type: Option<String>,
+    pub(super) config: Option<Described>,
     #[serde(default)]
-    layers: Vec<Described>,
+    pub(super) layers: Vec<Described>,
     #[serde(default)]
-    manifests: Vec<Described>,
+    pub(super) manifests: Vec<Described>,
 }
 
 #[derive(Deserialize)]
-struct Described {
-    digest: String,
+pub(super) struct Described {
+    pub(super) digest: String,
     #[serde(default)]
-    size: u64,
+    pub(super) size: u64,
     #[serde(default)]
     platform: Option<Platform>,
 }
@@ -168,6 +168,12 @@ impl Client {
     }
 
     async fn written(&self, repository: &str, suffix: &str) -> Result<Option<(Digest, Written)>> {
+        let found = self.raw(repository, suffix).await?;
+        found.map(|(digest, answer)| Ok((digest, self.parse(&answer)?))).transpose()
+    }
+
+    /// A manifest as the registry sends it; its digest is that of its bytes.
+    pub(super) async fn raw(&self, repository: &str, suffix: &str) -> Result<Option<(Digest, Whole)>> {
         let path = format!("/v2/{repository}/manifests/{suffix}");
         let answer = self.ask(Method::GET, &path, &[("accept", ACCEPTED)]).await?;
         match answer.status {
@@ -182,7 +188,7 @@ impl Client {
                 self.garbled(format!("the manifest of {repository}:{suffix} is {digest} and should be {asked}"))
             );
         }
-        Ok(Some((digest, self.parse(&answer)?)))
+        Ok(Some((digest, answer)))
     }
 
     /// The digest in the header of an answer.

@@ -15,6 +15,7 @@ mod nearest;
 mod save;
 mod server;
 mod state;
+mod transfer;
 mod upstream;
 
 use serde_json::json;
@@ -27,6 +28,7 @@ pub use config::{Account, Config, Login, PORT, STORAGE, Summary};
 pub use content::{Layer, Manifest, repositories};
 pub use nearest::{Mirror, Near};
 pub use state::{State, collect, state};
+pub use transfer::Original;
 pub use upstream::Upstream;
 
 /// The server's package, which also brings the user that it runs as.

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tables::Select;
-use tables::schema;
+use tables::{Select, csv, schema};
 
-use super::{Run, tabdump};
+use super::Run;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
@@ -37,7 +36,7 @@ impl Run for Dumpxcatdb {
             }
             let rows = cx.tables()?.rows(table, Select::Stored)?;
             let file = self.path.join(format!("{}.csv", table.name));
-            std::fs::write(&file, tabdump::to_csv(table, &rows)).map_err(refused)?;
+            std::fs::write(&file, csv::table(table, &rows)).map_err(refused)?;
             if cx.verbose {
                 cx.ui.note(&format!("{}: {} rows", table.name, rows.len()));
             }

@@ -176,6 +176,7 @@ commands! {
         completion::Completion,
         serve::Serve,
         module::Module,
+        bundle::Bundle,
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use tables::criterion::Criterion;
 use tables::schema::{self, Table};
-use tables::{Row, Select, csv};
+use tables::{Select, csv};
 
 use super::Run;
 use crate::context::Context;
@@ -73,23 +73,13 @@ impl Tabdump {
         if rows.is_empty() && table.name == "auditlog" {
             return Ok("Nothing to display from auditlog.\n".into());
         }
-        Ok(to_csv(table, &rows))
+        Ok(csv::table(table, &rows))
     }
 }
 
 /// The table of that name, or xCAT's words that there is none.
 pub(super) fn find(name: &str) -> Result<&'static Table, Failure> {
     schema::find(name).ok_or_else(|| Failure::refused(format!("No such table: {name}")).hint("tabdump lists the tables"))
-}
-
-/// A table as CSV with its header.
-pub(super) fn to_csv(table: &'static Table, rows: &[Row]) -> String {
-    let mut text = format!("{}\n", csv::header(table.columns.iter().map(|column| column.name)));
-    for row in rows {
-        text.push_str(&csv::row(row.cells().map(Option::unwrap_or_default)).to_string());
-        text.push('\n');
-    }
-    text
 }
 
 fn criteria(table: &Table, wanted: &[String]) -> Result<Vec<Criterion>, Failure> {

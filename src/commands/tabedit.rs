@@ -32,7 +32,7 @@ impl Run for Tabedit {
             return Err(Failure::refused(format!("table {} is not for editing", table.name)).hint("prune it with tabprune"));
         }
         let before = cx.tables()?.rows(table, Select::Stored)?;
-        let text = tabdump::to_csv(table, &before);
+        let text = tables::csv::table(table, &before);
         let directory = std::env::temp_dir().join(format!("tabedit-{}", std::process::id()));
         let file = directory.join(format!("{}.csv", table.name));
         let refused = |error: std::io::Error| Failure::refused(format!("cannot write {}: {error}", file.display()));

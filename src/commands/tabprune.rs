@@ -57,7 +57,7 @@ impl Run for Tabprune {
         }
         let removed = cx.tables()?.prune_log(table, |rows| self.chosen(rows))?;
         if cx.verbose {
-            cx.ui.write(tabdump::to_csv(table, &removed).as_bytes());
+            cx.ui.write(tables::csv::table(table, &removed).as_bytes());
         }
         Ok(Outcome::Done)
     }

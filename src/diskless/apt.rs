@@ -178,7 +178,7 @@ impl Apt {
 }
 
 /// The lines that mmdebstrap takes where it is told none.
-fn usual(suite: &str) -> Vec<String> {
+pub(crate) fn usual(suite: &str) -> Vec<String> {
     let (mirror, security) = match suite {
         "focal" | "jammy" | "noble" => ("http://archive.ubuntu.com/ubuntu", "http://security.ubuntu.com/ubuntu"),
         _ => ("http://deb.debian.org/debian", "http://security.debian.org/debian-security"),

@@ -4,7 +4,7 @@
 //! A bundle is foreign: it is read to its end and compared with its list before anything is written, and its files get names of ours.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read, Seek, Write};
+use std::io::{self, BufReader, Read, Seek};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -21,11 +21,11 @@ use super::place::Place;
 use super::{Image, images, table};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::tarred::{self, append, bad, hex, pass};
 
 const FOREIGN: &str = "it is no bundle of imgexport, or it is damaged (of a container image: imgimport docker://FILE)";
 const LIST: &str = "osimage.json";
 const FORMAT: u32 = 1;
-const BLOCK: u64 = 512;
 /// Bytes of the list, files that a definition may name, and bytes of one.
 const LONGEST: u64 = 1 << 20;
 const MOST: usize = 200;
@@ -150,40 +150,17 @@ fn cells(row: &Row, skipped: &[&str]) -> Cells {
 fn write(part: &Path, list: &List, contents: &[Content]) -> io::Result<u64> {
     let flags = OFlag::O_NOFOLLOW.bits();
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).custom_flags(flags).open(part)?;
-    append(&mut file, LIST, &mut &serde_json::to_vec(list)?[..], None)?;
+    tarred::text(&mut file, LIST, &serde_json::to_vec(list)?)?;
     for (member, content) in list.members.iter().zip(contents) {
-        match content {
-            Content::Text(text) => append(&mut file, &member.name, &mut &text[..], Some(member))?,
-            Content::File(path) => append(&mut file, &member.name, &mut File::open(path)?, Some(member))?,
-        }
+        let mut content: Box<dyn Read + '_> = match content {
+            Content::Text(text) => Box::new(&text[..]),
+            Content::File(path) => Box::new(File::open(path)?),
+        };
+        append(&mut file, &member.name, member.size, &member.sha256, &mut content)?;
     }
-    file.write_all(&[0; 2 * BLOCK as usize])?;
+    tarred::end(&mut file)?;
     file.sync_all()?;
     Ok(file.metadata()?.len())
-}
-
-/// Adds a member; what has changed since its digest was told is an error.
-fn append(file: &mut File, name: &str, content: &mut dyn Read, told: Option<&Member>) -> io::Result<()> {
-    let (mut text, mut hashed) = (Vec::new(), Hashed { reader: content, hasher: Sha256::new() });
-    let size = match told {
-        Some(member) => member.size,
-        None => hashed.read_to_end(&mut text)? as u64,
-    };
-    let mut header = tar::Header::new_ustar();
-    header.set_path(name)?;
-    header.set_mode(0o644);
-    header.set_size(size);
-    header.set_cksum();
-    file.write_all(header.as_bytes())?;
-    file.write_all(&text)?;
-    if let Some(member) = told {
-        let copied = io::copy(&mut hashed, file)?;
-        if copied != size || hex(&hashed.hasher.finalize()) != member.sha256 {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{name} is not what its digest says")));
-        }
-    }
-    let padding = size.next_multiple_of(BLOCK) - size;
-    file.write_all(&[0; BLOCK as usize][..usize::try_from(padding).unwrap_or_default()])
 }
 
 /// Reads an image from a file and defines it, as `name` or as it was called.
@@ -289,18 +266,12 @@ fn verified(file: &mut impl Read) -> io::Result<List> {
         if header(file)? != (member.name.clone(), member.size) {
             return Err(bad(&format!("{} is not where it should be", member.name)));
         }
-        let mut hashed = Hashed { reader: file.take(member.size), hasher: Sha256::new() };
-        let size = io::copy(&mut hashed, &mut io::sink())?;
-        if size != member.size || hex(&hashed.hasher.finalize()) != member.sha256 {
+        if !tarred::copy(file, member.size, &member.sha256, &mut io::sink())? {
             return Err(bad(&format!("{} is not what its digest says", member.name)));
         }
         pass(file, member.size)?;
     }
-    let mut end = [1; 2 * BLOCK as usize];
-    file.read_exact(&mut end)?;
-    if end.iter().any(|byte| *byte != 0) || file.read(&mut [0])? != 0 {
-        return Err(bad("there is more in it than it says"));
-    }
+    tarred::ended(file)?;
     Ok(list)
 }
 
@@ -361,9 +332,7 @@ fn unpack(file: &mut impl Read, list: &List, place: impl Fn(&Member) -> PathBuf)
     for member in &list.members {
         header(file)?;
         let mut to = OpenOptions::new().write(true).create_new(true).open(place(member))?;
-        let mut hashed = Hashed { reader: file.take(member.size), hasher: Sha256::new() };
-        let size = io::copy(&mut hashed, &mut to)?;
-        if size != member.size || hex(&hashed.hasher.finalize()) != member.sha256 {
+        if !tarred::copy(file, member.size, &member.sha256, &mut to)? {
             return Err(bad("it was changed meanwhile"));
         }
         pass(file, member.size)?;
@@ -371,52 +340,14 @@ fn unpack(file: &mut impl Read, list: &List, place: impl Fn(&Member) -> PathBuf)
     Ok(())
 }
 
-/// The next member's name and size.
 fn header(file: &mut impl Read) -> io::Result<(String, u64)> {
-    let mut header = tar::Header::new_old();
-    file.read_exact(header.as_mut_bytes())?;
-    let damaged = |_| bad(FOREIGN);
-    let bytes = header.as_bytes();
-    let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
-    let counted = sum(&bytes[..148]) + 8 * u32::from(b' ') + sum(&bytes[156..]);
-    if header.cksum().map_err(damaged)? != counted || header.entry_type() != tar::EntryType::Regular {
-        return Err(bad(FOREIGN));
-    }
-    let name = String::from_utf8_lossy(&header.path_bytes()).into_owned();
-    Ok((name, header.entry_size().map_err(damaged)?))
-}
-
-fn pass(file: &mut impl Read, size: u64) -> io::Result<()> {
-    let padding =
-        size.checked_next_multiple_of(BLOCK).ok_or_else(|| bad("a member of it has no size that can be"))? - size;
-    io::copy(&mut file.take(padding), &mut io::sink()).map(drop)
+    tarred::header(file, FOREIGN)
 }
 
 /// One that is a directory of ours.
 fn is_name(name: &str) -> bool {
     let may_be = |letter: char| letter.is_ascii_alphanumeric() || "._-+".contains(letter);
     !name.is_empty() && name.len() <= 128 && !name.starts_with('.') && name.chars().all(may_be)
-}
-
-fn bad(why: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, why)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-struct Hashed<R> {
-    reader: R,
-    hasher: Sha256,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
-        Ok(count)
-    }
 }
 
 #[cfg(test)]

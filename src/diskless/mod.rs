@@ -1,7 +1,7 @@
 //! Diskless images: a definition → a root from packages (genimage: apt, stages, dnf) or of a container image (imgimport: import, mend)
 //! → kernel, initial RAM disk and root for nodes (packimage) → a trial (imgtest). Both as one file: bundle.
 
-mod apt;
+pub(crate) mod apt;
 pub(crate) mod bundle;
 mod dnf;
 pub(crate) mod import;
@@ -158,6 +158,26 @@ impl Image {
     }
 }
 
+/// Packages that make an image.
+pub(crate) struct Needed {
+    pub(crate) osvers: String,
+    pub(crate) names: Vec<String>,
+    /// Lines for apt; none means the distribution's own mirror.
+    pub(crate) sources: Vec<String>,
+}
+
+impl Image {
+    /// What genimage would install, unless the image was packed and needs none of it any more.
+    pub(crate) fn needed(&self) -> Result<Option<Needed>, Failure> {
+        if images()?.join(&self.name).is_dir() {
+            return Ok(None);
+        }
+        let (suite, _) = self.system()?;
+        let (names, sources) = (self.packages()?.wanted, self.sources(suite)?);
+        Ok(Some(Needed { osvers: self.osvers().to_owned(), names, sources }))
+    }
+}
+
 /// Where packed images are.
 pub(crate) fn images() -> Result<PathBuf, Failure> {
     Ok(config::home()?.join("images"))
@@ -179,7 +199,8 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
-fn layout(place: &str) -> Option<Layout> {
+/// How a directory of packages is laid out, if it is one.
+pub(crate) fn layout(place: &str) -> Option<Layout> {
     let dir = Path::new(place);
     let has = |names: &[&str]| names.iter().any(|name| dir.join(name).exists());
     match () {

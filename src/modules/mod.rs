@@ -129,6 +129,8 @@ fn subdirectories(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
         entries => entries?,
     };
     let mut places = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    // What an import has not finished stands aside under such a name.
+    places.retain(|place| place.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b".")));
     places.sort();
     Ok(places)
 }

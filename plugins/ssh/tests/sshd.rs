@@ -68,6 +68,8 @@ impl Sshd {
             bmc_account: None,
             redfish: Default::default(),
             networks: Vec::new(),
+            executables: Vec::new(),
+            executables_state: std::path::PathBuf::new(),
             logins: Vec::new(),
             mirrors: Vec::new(),
         }

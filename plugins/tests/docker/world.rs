@@ -30,6 +30,8 @@ pub(crate) fn settings(home: &Path) -> Settings {
         bmc_account: None,
         redfish: Default::default(),
         networks: Vec::new(),
+        executables: Vec::new(),
+        executables_state: std::path::PathBuf::new(),
     }
 }
 
