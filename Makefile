@@ -12,10 +12,10 @@ BIN = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share
 UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 
-.PHONY: help build release demo test lint docs bench fuzz lab lab-root install man packages clean
+.PHONY: help build release demo demo-metal test lint docs bench fuzz lab lab-root install man packages clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 build: ## Build for development
 	$(CARGO) build --locked --workspace
@@ -35,6 +35,10 @@ lab-root: packages build
 demo: packages release ## Bring up hosts, make, power and enter containers, lose a host, clean up
 	@target/release/lab root
 	@tests/demo/run
+
+demo-metal: packages release ## Servers without a system boot an image, become Docker hosts and carry containers: minutes, for they are emulated
+	@target/release/lab root
+	@METAL=1 tests/demo/run
 
 lab: packages release ## A shell in which xcrane commands work on HOSTS=3 real hosts
 	@target/release/lab root

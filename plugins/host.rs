@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -58,6 +59,14 @@ impl Host {
         match self {
             Self::Local => Ok(Self::Local),
             Self::Ssh(connection) => Ok(Self::Ssh(Arc::new(connection.again().await?))),
+        }
+    }
+
+    /// How long a login may take.
+    pub(crate) fn login_limit(&self) -> Duration {
+        match self {
+            Self::Local => Duration::ZERO,
+            Self::Ssh(connection) => connection.login_limit(),
         }
     }
 

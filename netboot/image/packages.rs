@@ -12,7 +12,8 @@ pub struct Packages {
 
 /// What an engine needs on a machine that was given no more than a list, and only recommends: the kernel refuses its containers without
 /// the parser of their profile, and networks of several hosts are made by the rest.
-const BESIDE_ENGINE: &[&str] = &["apparmor", "ca-certificates", "dbus", "iproute2", "iputils-ping", "procps"];
+const BESIDE_ENGINE: &[&str] =
+    &["apparmor", "ca-certificates", "dbus", "iproute2", "iputils-arping", "iputils-ping", "procps"];
 
 const ENGINES: &[&str] = &["docker.io", "docker-ce", "moby-engine"];
 
@@ -131,7 +132,15 @@ mod tests {
         check(
             &["docker.io=20.10*", "dbus:amd64"],
             &["procps"],
-            &["docker.io=20.10*", "dbus:amd64", "apparmor", "ca-certificates", "iproute2", "iputils-ping"],
+            &[
+                "docker.io=20.10*",
+                "dbus:amd64",
+                "apparmor",
+                "ca-certificates",
+                "iproute2",
+                "iputils-arping",
+                "iputils-ping",
+            ],
         );
     }
 

@@ -117,6 +117,7 @@ networkd_addresses() {
 by_networkd() {
     file=$(networkd_file "$port")
     had=$(addresses "$port")
+    found=$(! is_bridge || echo yes)
     if [ "$file" = "$networkd$port.network" ]; then
         ! is_in "$port" "$bridge" || return 0
     else
@@ -128,7 +129,7 @@ by_networkd() {
     fi
     networkctl reload
     # It waits for ever for a bridge that it has not made itself, unless it finds that one when it starts.
-    if is_bridge; then
+    if [ -n "$found" ]; then
         ip link set "$bridge" address "$mac"
         systemctl restart systemd-networkd
     else

@@ -20,8 +20,9 @@ use crate::host::{line, quote, why};
 use crate::ssh::Exit;
 use crate::{Error, Host, Result};
 
-/// How long after the beginning the host waits before it undoes.
+/// How long after the beginning the host waits before it undoes, at least and at most.
 const WINDOW: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(150);
 /// What is left of that when we no longer try: nobody should be told that it went well when it is being undone.
 const MARGIN: Duration = Duration::from_secs(10);
 /// Between two attempts to log in.
@@ -140,7 +141,12 @@ fn check_at(place: &Place, risk: &Risk) -> Vec<String> {
 
 /// Makes it true, or leaves the host as it was.
 pub(super) async fn venture(host: &Host, risk: &Risk) -> Result<()> {
-    venture_within(host, &Place::usual(), risk, WINDOW, MARGIN).await
+    venture_within(host, &Place::usual(), risk, window(host.login_limit()), MARGIN).await
+}
+
+/// Where the site gives a login longer, such as to slow machines, the change and the login that confirms it need longer.
+fn window(login: Duration) -> Duration {
+    (2 * login + MARGIN).clamp(WINDOW, LONGEST)
 }
 
 async fn venture_within(host: &Host, place: &Place, risk: &Risk, window: Duration, margin: Duration) -> Result<()> {
@@ -265,6 +271,17 @@ mod tests {
             assert!(Instant::now() < limit, "it is not undone");
             sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    #[test]
+    fn the_window_is_open_as_long_as_a_login_may_take() {
+        let check = |login: u64, expected: u64| {
+            assert_eq!(window(Duration::from_secs(login)), Duration::from_secs(expected), "{login}");
+        };
+        check(0, 60);
+        check(5, 60);
+        check(60, 130);
+        check(3600, 150);
     }
 
     #[tokio::test]

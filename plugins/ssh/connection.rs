@@ -134,6 +134,11 @@ impl Connection {
         &self.target
     }
 
+    /// How long it may take to make one.
+    pub(crate) fn login_limit(&self) -> Duration {
+        self.settings.connect_limit
+    }
+
     async fn ask<T>(&self, request: Request, answer: oneshot::Receiver<Answer<T>>, what: String) -> Result<T> {
         if request.text().contains('\0') {
             return Err(Error::Refused { what, why: "a NUL byte cannot be sent".into() });

@@ -23,7 +23,8 @@ that port, or behind the VLAN of it that vlanid names; ovs does either with Open
 macvlan and ipvlan put containers flat on the wire of the uplink; overlay is that of the Swarm which the hosts are in:
 an engine that starts before its swarm is ready gives up on containers there, and rpower NODERANGE on starts them.
 Addresses of the uplink of a bridge move to the bridge, as systemd-networkd, NetworkManager or ifupdown is told where one of
-them keeps the port. A host that cannot be logged in to after that puts everything back within a minute.
+them keeps the port. A host that cannot be logged in to after that puts everything back within a minute, or two and a half
+where site.connecttimeout gives a login longer.
 More than 64 hosts of an ovs network are joined through the first of them, or at any number through the hub that is named.
 VLANs of an uplink, ipvlan, NetworkManager's files and Open vSwitch's kernel module are tested by what is written and run,
 not on a live kernel.

@@ -226,8 +226,11 @@ impl Desk {
             self.raw = Some(raw);
             self.tell(&format!("{}: ^Ec. leaves, ^Ec? lists keys", self.node.name()));
         }
-        // What is piped into a program arrives as it is, like into any other.
-        self.keyboard = Keyboard::open(self.interactive, self.interactive || own_console);
+        // Who only watches types nothing; without a terminal the end of what nobody types is no reason to leave.
+        if self.interactive || !self.manner.spy {
+            // What is piped into a program arrives as it is, like into any other.
+            self.keyboard = Keyboard::open(self.interactive, self.interactive || own_console);
+        }
         self.busy = Instant::now();
         Ok(())
     }

@@ -45,6 +45,7 @@ mod lsvm;
 mod makehosts;
 mod makenetworks;
 mod man;
+mod metal;
 mod mirrors;
 mod mkdef;
 mod mkdocker;

@@ -1,8 +1,10 @@
-"""sushy-tools' emulator of Redfish over one machine that is files in the current directory.
+"""sushy-tools' emulator of Redfish over one machine: arguments ADDRESS DIRECTORY [MACHINE].
 
-power is On or Off, boot the device, log what was done to the machine. The emulator's own fake machine does everything after a
-random number of seconds; this one at once."""
+The machine is files in the current directory: power is On or Off, boot the device, log what was done to it. With MACHINE it is the
+virtual one of that directory, whose power is chassis.sh's. The emulator's own fake machine does everything after a random number of
+seconds; these at once."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -37,8 +39,35 @@ class Machine(fakedriver.FakeDriver):
         Path("boot").write_text(boot_source)
 
 
-address, directory = sys.argv[1:]
-fakedriver.FakeDriver = Machine
+class Virtual(fakedriver.FakeDriver):
+    """What the emulator knows of a machine beside its power it keeps itself."""
+
+    BUTTONS = {"On": "power 1", "ForceOn": "power 1", "ForceOff": "power 0", "GracefulShutdown": "shutdown 1"}
+
+    def chassis(self, verb, *words):
+        script = ["bash", machine + "/chassis.sh", machine, verb, *words]
+        done = subprocess.run(script, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True, timeout=20)
+        return done.stdout.strip().partition(":")[2]
+
+    def get_power_state(self, identity):
+        self._get(identity)
+        return "On" if self.chassis("get", "power") == "1" else "Off"
+
+    def set_power_state(self, identity, state):
+        self._get(identity)
+        self.chassis("set", *self.BUTTONS.get(state, "reset 1").split())
+
+    def get_boot_device(self, identity):
+        self._get(identity)
+        return "Pxe" if self.chassis("get", "boot") == "pxe" else "Hdd"
+
+    def set_boot_device(self, identity, boot_source):
+        self._get(identity)
+        self.chassis("set", "boot", "pxe" if boot_source == "Pxe" else "default")
+
+
+address, directory, machine = (sys.argv[1:] + [""])[:3]
+fakedriver.FakeDriver = Virtual if machine else Machine
 secret = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 Path("htpasswd").write_text("admin:" + secret + "\n")
 Path("config.py").write_text(

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -37,7 +38,8 @@ const PACKAGES: &[&str] = &[
     "Werkzeug==3.1.9",
 ];
 const INSTALLING: Duration = Duration::from_secs(600);
-const ADDRESS: &str = "10.79.1.1";
+/// Where it is over files; that of machine N is at 10.79.2.N.
+const ADDRESS: [u8; 4] = [10, 79, 1, 1];
 
 /// The emulated machine; what it shows is read from its files, past its BMC.
 #[derive(Debug)]
@@ -76,25 +78,37 @@ impl Room {
 
     /// Starts the emulator at 10.79.1.1: user admin, password secret.
     pub fn start_emulator(&self) -> Result<()> {
+        self.emulate(ADDRESS, &self.emulator_directory(), None)
+    }
+
+    /// Starts the emulator over the virtual machine in a directory.
+    pub(crate) fn emulate_machine(&self, number: u8, machine: &Path) -> Result<()> {
+        self.emulate([10, 79, 2, number], &machine.join("redfish"), Some(machine))
+    }
+
+    fn emulate(&self, address: [u8; 4], dir: &Path, machine: Option<&Path>) -> Result<()> {
         let python = install_emulator()?;
-        let dir = self.emulator_directory();
-        fs::create_dir_all(&dir).map_err(at(&dir))?;
+        fs::create_dir_all(dir).map_err(at(dir))?;
         let Identity { certificate, key } = Identity::new()?;
         let files = [("emulator.py", SCRIPT), ("power", "Off"), ("boot", "Hdd"), ("log", "")];
         for (name, text) in files.into_iter().chain([("cert.pem", &*certificate), ("key.pem", &*key)]) {
-            fs::write(dir.join(name), text).map_err(at(&dir))?;
+            fs::write(dir.join(name), text).map_err(at(dir))?;
         }
-        self.launch(&["emulator", ADDRESS, &python.to_string_lossy()])?;
-        try_wait_for("the emulator", LIMIT, || match self.hears() {
+        let shown = Ipv4Addr::from(address).to_string();
+        let [python, dir] = [&python, dir].map(|path| path.to_string_lossy());
+        let machine = machine.map(Path::to_string_lossy);
+        let words = ["emulator", &shown, &python, &dir];
+        self.launch(&words.into_iter().chain(machine.as_deref()).collect::<Vec<_>>())?;
+        try_wait_for("the emulator", LIMIT, || match self.hears(address) {
             Ok(true) => Wait::Ready(()),
             _ => Wait::NotYet(self.console()),
         })
     }
 
-    fn hears(&self) -> Result<bool> {
+    fn hears(&self, address: [u8; 4]) -> Result<bool> {
         let path = format!("/proc/{}/net/tcp", self.keeper()?);
         let sockets = fs::read_to_string(&path).map_err(at(Path::new(&path)))?;
-        Ok(sockets.contains("01014F0A:01BB 00000000:0000 0A"))
+        Ok(sockets.contains(&format!("{:08X}:01BB 00000000:0000 0A", u32::from_le_bytes(address))))
     }
 }
 

@@ -12,7 +12,7 @@
 #   stranger NAME WIRE ADDRESS/LENGTH   a machine with this address on br0 or br1, ready when LAB/strangers/NAME has its number
 #   visit NAME WIRE ADDRESS/LENGTH      the same process, now that it has a network of its own
 #   bmc N             ipmi_sim as the BMC of machine N at 10.79.0.N, with the files of LAB/bmc/N
-#   emulator A P      sushy-tools' emulator of Redfish at address A, by the Python P that has it, with the files of LAB/emulator
+#   emulator A P D M  sushy-tools' emulator of Redfish at address A, by the Python P that has it, in directory D; over machine M, if it is given
 #   sweep             remove what outlives a dead lab: control groups and its directory
 #
 # LAB is the lab's directory, TAG the name of its control groups, ROOT holds the read-only roots of hosts. LAB/NAME/kind says
@@ -242,8 +242,8 @@ bmc() {
 
 emulator() {
     ip addr add "$1/16" dev lo
-    cd "$LAB/emulator"
-    exec "$2" emulator.py "$1" "$LAB/emulator" </dev/null
+    cd "$3"
+    exec "$2" emulator.py "$1" "$3" ${4:+"$4"} </dev/null
 }
 packages() {
     cd /

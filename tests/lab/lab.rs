@@ -22,7 +22,7 @@ use crate::server::Server;
 use crate::stranger::Wire;
 use crate::test_host::TestHost;
 use crate::test_stranger::TestStranger;
-use crate::virtual_machine::Firmware;
+use crate::virtual_machine::{Controller, Firmware};
 use crate::{place, words};
 
 /// No command under test takes longer, however busy the machine.
@@ -134,19 +134,25 @@ impl Lab {
     /// Machines of several kinds are numbered on, as hosts are.
     #[must_use]
     pub fn machines(self, count: u8) -> Self {
-        self.more_machines(count, Firmware::Bios)
+        self.more_machines(count, Firmware::Bios, Controller::Ipmi)
     }
 
     /// The same with UEFI.
     #[must_use]
     pub fn uefi_machines(self, count: u8) -> Self {
-        self.more_machines(count, Firmware::Uefi)
+        self.more_machines(count, Firmware::Uefi, Controller::Ipmi)
     }
 
-    fn more_machines(mut self, count: u8, firmware: Firmware) -> Self {
+    /// The same with sushy-tools' emulator of Redfish as their BMCs.
+    #[must_use]
+    pub fn redfish_machines(self, count: u8) -> Self {
+        self.more_machines(count, Firmware::Uefi, Controller::Redfish)
+    }
+
+    fn more_machines(mut self, count: u8, firmware: Firmware, controller: Controller) -> Self {
         self.need_room();
         for _ in 0..count {
-            ok(self.room().start_machine(self.room().next_server(), firmware));
+            ok(self.room().start_machine(self.room().next_server(), firmware, controller));
         }
         self
     }
@@ -229,6 +235,10 @@ impl Lab {
     /// First in `$PATH`; `xcrane` is in it, and `xcrane link` may make more.
     pub fn links(&self) -> PathBuf {
         self.dir.join("bin")
+    }
+
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
     }
 
     fn room(&self) -> &Room {

@@ -13,6 +13,7 @@ mod host;
 mod kind;
 mod lab;
 mod old_engine;
+mod once;
 mod packages;
 mod place;
 mod reach;
@@ -52,7 +53,7 @@ pub use server::Server;
 pub use stranger::{Stranger, Wire};
 pub use test_host::TestHost;
 pub use test_stranger::TestStranger;
-pub use virtual_machine::Firmware;
+pub use virtual_machine::{Controller, Firmware};
 pub use wait::{Wait, wait_for};
 
 /// Whether the user does without something, such as `LAB_SKIP=docker`; says so, for a test must not be silent about it.

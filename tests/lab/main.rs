@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
 use lab::{
-    Error, Firmware, Host, Kind, Owner, Result, Room, Root, Wire, chain, claim, clean, default_directory,
+    Controller, Error, Firmware, Host, Kind, Owner, Result, Room, Root, Wire, chain, claim, clean, default_directory,
     install_emulator, labs,
 };
 
@@ -70,6 +70,9 @@ enum Action {
         /// It starts by UEFI, not by BIOS
         #[arg(long)]
         uefi: bool,
+        /// Its BMC is sushy-tools' emulator of Redfish
+        #[arg(long)]
+        redfish: bool,
     },
     /// Be the BMC of every address of 10.78.0.0/16, until interrupted; user admin, password secret
     Bmcs,
@@ -189,7 +192,11 @@ fn run(lab: Lab) -> Result<ExitCode> {
         Action::Packages => println!("{}", Room::open(&dir)?.serve_packages()?),
         Action::Stranger { address, second } => Room::open(&dir)?.stranger(wire(second), &address).map(drop)?,
         Action::Server { number } => Room::open(&dir)?.start_server(number)?,
-        Action::Machine { number, uefi } => machine(&Room::open(&dir)?, number, uefi)?,
+        Action::Machine { number, uefi, redfish } => {
+            let firmware = if uefi { Firmware::Uefi } else { Firmware::Bios };
+            let controller = if redfish { Controller::Redfish } else { Controller::Ipmi };
+            machine(&Room::open(&dir)?, number, firmware, controller)?;
+        }
         Action::Bmcs => {
             let _bmcs = Room::open(&dir)?.start_bmcs()?;
             stay();
@@ -229,8 +236,8 @@ fn up(dir: &std::path::Path, hosts: &Hosts, image_on: Option<&[String]>) -> Resu
     Ok(())
 }
 
-fn machine(room: &Room, number: u8, uefi: bool) -> Result<()> {
-    room.start_machine(number, if uefi { Firmware::Uefi } else { Firmware::Bios })?;
+fn machine(room: &Room, number: u8, firmware: Firmware, controller: Controller) -> Result<()> {
+    room.start_machine(number, firmware, controller)?;
     let server = room.server(number);
     println!("{}", server.definition().join(" "));
     println!("# console: rcons m{number}, or read {}", server.console_file().display());

@@ -35,6 +35,7 @@ const ENGINE: &[&str] = &[
 
 /// What a test may install, on a host or in an image.
 const OFFERED: &[&str] = &[
+    "apparmor",
     "etcd-client",
     "etcd-server",
     "ifupdown",

@@ -94,16 +94,8 @@ impl Room {
         let dir = server.directory();
         fs::create_dir_all(dir.join("state")).map_err(at(&dir))?;
         fs::create_dir_all(dir.join("lan")).map_err(at(&dir))?;
-        let script = dir.join("chassis.sh");
-        let files = [
-            ("chassis.sh", CHASSIS),
-            ("lan.sh", LAN),
-            ("bmc.emu", EMULATION),
-            ("power", "0\n"),
-            ("boot", "default\n"),
-            ("log", ""),
-        ];
-        for (name, text) in files.into_iter().chain([("lan.conf", &*server.configuration(&script))]) {
+        let script = server.write_chassis()?;
+        for (name, text) in [("lan.sh", LAN), ("bmc.emu", EMULATION), ("lan.conf", &*server.configuration(&script))] {
             fs::write(dir.join(name), text).map_err(at(&dir))?;
         }
         for (name, text) in NETWORK.into_iter().chain([("ip_addr", &*server.address())]) {
@@ -160,6 +152,15 @@ impl Room {
 }
 
 impl Server<'_> {
+    /// Writes what its BMC does to it, and that it is off; the script.
+    pub(crate) fn write_chassis(&self) -> Result<PathBuf> {
+        let dir = self.directory();
+        for (name, text) in [("chassis.sh", CHASSIS), ("power", "0\n"), ("boot", "default\n"), ("log", "")] {
+            fs::write(dir.join(name), text).map_err(at(&dir))?;
+        }
+        Ok(dir.join("chassis.sh"))
+    }
+
     pub(crate) fn directory(&self) -> PathBuf {
         self.room.directory().join("bmc").join(self.number.to_string())
     }

@@ -26,6 +26,15 @@ pub enum Firmware {
     Uefi,
 }
 
+/// What switches a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Controller {
+    /// `ipmi_sim`
+    Ipmi,
+    /// The emulator of sushy-tools.
+    Redfish,
+}
+
 impl Firmware {
     fn word(self) -> &'static str {
         match self {
@@ -37,7 +46,7 @@ impl Firmware {
 
 impl Room {
     /// Puts up a machine that is off; its BMC switches it on.
-    pub fn start_machine(&self, number: u8, firmware: Firmware) -> Result<()> {
+    pub fn start_machine(&self, number: u8, firmware: Firmware, controller: Controller) -> Result<()> {
         need("qemu-system-x86_64", "qemu-system-x86")?;
         if firmware == Firmware::Uefi && !Path::new(VARIABLES).exists() {
             return Err(Error::MissingTool { tool: VARIABLES, package: "ovmf" });
@@ -56,7 +65,13 @@ impl Room {
         ] {
             run::must(self.manage("ip")?.args(words), LIMIT)?;
         }
-        self.start_server(number)
+        match controller {
+            Controller::Ipmi => self.start_server(number),
+            Controller::Redfish => {
+                server.write_chassis()?;
+                self.emulate_machine(number, &dir)
+            }
+        }
     }
 
     /// A server or machine by its number.
@@ -84,9 +99,13 @@ impl Server<'_> {
 
     /// The command line that tells xcrane of the machine: node m1, … of group `metal`.
     pub fn definition(&self) -> Vec<String> {
-        let (number, bmc, mac, ip) = (self.number, self.address(), self.mac(), self.ip());
+        let (number, mac, ip) = (self.number, self.mac(), self.ip());
+        let (mgt, bmc) = match self.directory().join("redfish").exists() {
+            true => ("redfish", format!("10.79.2.{number}")),
+            false => ("ipmi", self.address()),
+        };
         let attributes = format!(
-            "groups=metal,all mgt=ipmi bmc={bmc} bmcusername=admin bmcpassword=secret mac={mac} ip={ip} \
+            "groups=metal,all mgt={mgt} bmc={bmc} bmcusername=admin bmcpassword=secret mac={mac} ip={ip} \
              netboot=xnba arch=x86_64"
         );
         let attributes = attributes.split(' ').map(str::to_owned);
