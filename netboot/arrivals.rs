@@ -21,8 +21,8 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
-    /// From now on it is told of every machine that boots.
-    pub(crate) fn feed(&self) {
+    /// From now on it is told of every machine that boots, and statuses are written.
+    pub fn feed(&self) {
         self.is_fed.store(true, Ordering::Relaxed);
     }
 
@@ -31,7 +31,7 @@ impl Arrivals {
         self.is_fed.load(Ordering::Relaxed)
     }
 
-    /// The machine of a node is in its firmware.
+    /// The machine of a node is in its firmware, or in the maintenance system.
     pub(crate) fn saw(&self, mac: Mac) {
         self.seen().insert(mac, Instant::now());
     }

@@ -153,7 +153,6 @@ impl Service {
     /// Notes there which nodes are in their firmware.
     #[must_use]
     pub fn noting(self, arrivals: Arc<Arrivals>) -> Self {
-        arrivals.feed();
         Self { arrivals, ..self }
     }
 

@@ -132,7 +132,12 @@ impl Server {
             )));
         }
         let event = |subject| ends.event(Kind::Reported, subject).of(mac);
-        match discovery.director.reported(report) {
+        let verdict = discovery.director.reported(report);
+        // It says so again until it hears what it is, and may have become a node by then.
+        if verdict.is_ok() {
+            self.arrivals.saw(mac);
+        }
+        match verdict {
             Ok(Verdict::Node(name)) => {
                 let node = self.site.node_of(mac).ok().flatten();
                 let is_other = node.is_none_or(|node| node.name() != name);

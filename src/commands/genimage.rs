@@ -19,7 +19,8 @@ mirror), osvers, postinstall (scripts, run with the root's path), rootimgdir (de
 What nodes need beside packages is added: a network by DHCP, a key of its own for sshd, your public keys for root; where an
 engine is in the list (docker.io) also apparmor, dbus and their like (unless it has '-NAME'), and memory for containers.
 The root is in rootimgdir/rootimg, where it can be changed by hand before packimage; a second genimage replaces it.
-A run that fails or is killed leaves the root as it was.
+A run that fails or is killed leaves the root as it was. Whoever reaches 'xcrane serve' can fetch an image: what is secret of a
+node belongs in nodes/NODE of xcrane's home, which only that node is given while it boots.
 
 The list is installed in its order, four packages at a time, and roots on the way are kept (stages in xcrane's home): what is
 changed at the end of a list takes seconds, so put there what changes. With or without them the same list gives the same

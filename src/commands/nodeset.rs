@@ -29,7 +29,8 @@ use crate::reply::{Answer, Body, Reply};
 
 Several by comma are done one after the other: the next begins when a command or an archive has succeeded, a shell was left, an
 image is up. The last stays, and is done at every boot until something else is set; after commands nodes stand by. boot, offline
-and standby can only be the last. A command that fails stops there, with nodelist.status failed.
+and standby can only be the last. A command that fails stops there, with nodelist.status failed. Scripts and
+kernel command lines (addkcmdline) can be read by everybody who reaches the daemon.
 
 A node whose script cannot be written refuses all. An image is found in $XCRANE_HOME/images/IMAGE, where packimage puts it, or in
 linuximage.rootimgdir as xCAT lays it out; one with provmethod=install is installed to the disk: the kernel and RAM disk of the

@@ -25,6 +25,7 @@ use super::reconciler::reconcile;
 use super::recorder::Recorder;
 use crate::discovery::Registrar;
 use crate::failure::Failure;
+use crate::status::keeps_statuses;
 
 /// How long an answer may wait for a command that holds the database: a client asks again after a few seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -63,7 +64,12 @@ impl Services {
 
     pub(crate) fn start_dhcp(&mut self, manner: Manner, served: Served) -> Result<(), Failure> {
         let proxy = manner == Manner::Proxy;
-        let service = Service::open(connection(&self.home, SHORT_PATIENCE)?, manner, served)?;
+        let tables = connection(&self.home, SHORT_PATIENCE)?;
+        // Beside another server machines boot that we do not hear, and without statuses a blank one says nothing.
+        if !proxy && keeps_statuses(&tables)? {
+            self.arrivals.feed();
+        }
+        let service = Service::open(tables, manner, served)?;
         let mut service = service.telling(self.events.clone()).noting(self.arrivals.clone());
         let mut ports = vec![dhcp::SERVER_PORT];
         ports.extend(proxy.then_some(dhcp::PROXY_PORT));

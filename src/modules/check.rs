@@ -88,7 +88,9 @@ async fn proposed(cx: &Context, site: &Site, module: &Module) -> Result<String, 
 }
 
 async fn ask<T: DeserializeOwned>(cx: &Context, site: &Site, module: &Module, method: Method) -> Result<T, Failure> {
-    let ready = site.ready(cx, module, Map::<String, Value>::new())?;
+    // It may say where the module is asked; a wrong one is told when it is planned with.
+    let known = Config::read(&site.home, module)?.values(module).unwrap_or_default();
+    let ready = site.ready(cx, module, known)?;
     let request = ready.request(method, WHOLE, &[]);
     let call = Call { module, method, request: &request, secrets: &ready.secrets };
     Ok(call.carry_out::<T>(cx, None).await?.result)

@@ -118,7 +118,7 @@ fn refuse(site: &Site, module: &Module, method: Method) -> Result<(), Failure> {
             .hint(format!("what applying would do: xcrane module plan {name}"))),
         Some(installed) if installed.document.unfinished.is_some() && method != Method::Test => {
             Err(Failure::refused(format!("module {name} is half applied"))
-                .hint(format!("what is left is done by: xcrane module apply {name}")))
+                .hint("what is left is done by the apply that was cut off, run again"))
         }
         Some(_) => Ok(()),
     }

@@ -19,7 +19,8 @@ fn a_server_that_starts_by_bios_carries_containers() {
     let _daemon = serve(&lab, "");
     let mut console = lab.spawn("rcons m1 --spy");
     boot(&lab);
-    for said in ["m1 boots image host", "Linux version", "xcrane: booted"] {
+    // What the firmware said may be over before ipmi_sim has found the line of a machine that was off.
+    for said in ["Run /init as init process", "xcrane: booted"] {
         console.expect(said, LIMIT);
     }
     become_host(&lab);

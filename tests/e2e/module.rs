@@ -254,7 +254,7 @@ fn what_a_module_does_wrong_stays_its_own() {
     assert_snapshot!(session(&lab, r#"
         xcrane module plan base greedy dies
         xcrane module apply base
-        xcrane module list
+        xcrane module list | grep -v ' - '
         xcrane module backup dies
         xcrane module apply base
         xcrane module state base --yaml
@@ -266,7 +266,65 @@ fn what_a_module_does_wrong_stays_its_own() {
         xcrane module state base --import greedy.yml
         chtab module=greedy module.state=broken
         xcrane module plan base
-    "#), @"");
+    "#), @r#"
+    $ xcrane module plan base greedy dies
+    base: it: done
+    dies: it: done
+    greedy: it: done
+    [exit status: 2]
+    $ xcrane module apply base
+    base: it: done
+    base: applied
+    ------- stderr -------
+    Error: apply of module dies: it ended with exit code -1
+    Hint: what is left is done by the same command: xcrane module apply base
+    [exit status: 1]
+    $ xcrane module list | grep -v ' - '
+    base: 1.0 applied
+    dies: 1.0 partial
+    greedy: 1.0 -
+    $ xcrane module backup dies
+    ------- stderr -------
+    Error: module dies is half applied
+    Hint: what is left is done by the apply that was cut off, run again
+    [exit status: 1]
+    $ xcrane module apply base
+    dies: it: done
+    greedy: it: done
+    base: applied
+    dies: applied
+    greedy: applied
+    $ xcrane module state base --yaml
+    name: base
+    labels:
+      name: base
+      version: "1.0"
+    strong: []
+    state: 1
+    targets: {}
+    finished: 691df23ea871413f
+    $ xcrane module state greedy --yaml > greedy.yml
+    $ sed -i 's/^state: .*/state: 7/' greedy.yml
+    $ xcrane module plan greedy
+    greedy: it: done
+    [exit status: 2]
+    $ xcrane module state greedy --import greedy.yml
+    $ xcrane module apply greedy
+    ------- stderr -------
+    Error: the plan for module greedy is old: its state has changed since it was made
+    Hint: see what is to be done now: xcrane module plan greedy
+    [exit status: 1]
+    $ xcrane module state base --import greedy.yml
+    ------- stderr -------
+    Error: greedy.yml is the state of module greedy
+    [exit status: 1]
+    $ chtab module=greedy module.state=broken
+    $ xcrane module plan base
+    ------- stderr -------
+    Error: the state of module greedy in table module cannot be read: expected value at line 1 column 1
+    Hint: what it was before: deflog; and back to it: defundo
+    [exit status: 1]
+    "#);
 }
 
 #[test]
@@ -292,7 +350,52 @@ test) echo '{"result":{"tests":[{"what":"it answers"},{"what":"it is quick","fau
         xcrane module scale kept
         xcrane module test kept
         xcrane module test kept --json
-    "#), @"");
+    "#), @r#"
+    $ xcrane module backup kept
+    ------- stderr -------
+    Error: module kept was not applied
+    Hint: what applying would do: xcrane module plan kept
+    [exit status: 1]
+    $ xcrane module plan kept
+    kept: it
+    [exit status: 2]
+    $ xcrane module apply kept
+    kept: it
+    kept: applied
+    $ xcrane module restore kept
+    ------- stderr -------
+    Error: there is no backup of module kept
+    Hint: make one: xcrane module backup kept
+    [exit status: 1]
+    $ xcrane module backup kept 2>&1 | sed 's/[0-9]\{8\}-[0-9.]*/TIME/'
+    kept: backup: done
+    kept: kept in $XCRANE_HOME/backups/kept/TIMEjson
+    $ xcrane module restore kept
+    kept: restore: done
+    $ xcrane module state kept --yaml
+    name: kept
+    labels:
+      name: kept
+      version: "1.0"
+    strong: []
+    state:
+      members: 2
+    targets: {}
+    finished: 6e5b10b70827bed0
+    $ xcrane module update kept
+    kept: update: done
+    $ xcrane module scale kept
+    ------- stderr -------
+    kept: Error: scale of module kept: it cannot grow
+    [exit status: 1]
+    $ xcrane module test kept
+    kept: pass: it answers
+    kept: FAIL: it is quick: took 3 s
+    [exit status: 1]
+    $ xcrane module test kept --json
+    {"node":"kept","answer":{"method":"test","tests":[{"what":"it answers","fault":null},{"what":"it is quick","fault":"took 3 s"}]}}
+    [exit status: 1]
+    "#);
 }
 
 #[test]
@@ -305,10 +408,42 @@ fn a_playbook_on_hosts() {
         xcrane module plan banner
         xcrane module apply banner | sort
         xcrane module state banner --yaml
-    "), @"");
+    "), @r#"
+    $ xcrane module init banner
+    banner: wrote $XCRANE_HOME/configs/banner.toml
+    $ grep nodes $XCRANE_HOME/configs/banner.toml
+    nodes = "h[1-2]"
+    $ xcrane module plan banner
+    banner on h1: banner: /etc/issue.net: Debian GNU/Linux 12 -> Authorized use only
+    banner on h2: banner: /etc/issue.net: Debian GNU/Linux 12 -> Authorized use only
+    [exit status: 2]
+    $ xcrane module apply banner | sort
+    banner on h1: banner: /etc/issue.net: Debian GNU/Linux 12 -> Authorized use only
+    banner on h2: banner: /etc/issue.net: Debian GNU/Linux 12 -> Authorized use only
+    banner: applied
+    $ xcrane module state banner --yaml
+    name: banner
+    labels:
+      kind: greeting
+      name: banner
+      short: what people read before they log in
+      version: "1.0"
+    strong: []
+    state: null
+    targets:
+      h1:
+        text: Authorized use only
+      h2:
+        text: Authorized use only
+    finished: 0a304dc9cefe5205
+    "#);
     assert_eq!(lab.host("h2").shell("cat /etc/issue.net").trim(), "Authorized use only");
     lab.host("h1").shell("echo mine > /etc/issue.net");
-    assert_snapshot!(lab.run("xcrane module audit banner"), @"");
+    assert_snapshot!(lab.run("xcrane module audit banner"), @"
+    h1: changed: banner: /etc/issue.net: Authorized use only -> mine
+    h2: as it was left
+    [exit status: 2]
+    ");
     let directory = lab.state().join("modules/bad");
     let manifest =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/examples/banner/module.toml"));
@@ -319,7 +454,11 @@ fn a_playbook_on_hosts() {
         0o644,
     );
     config(&lab, "bad", "nodes = 'h1'\n");
-    assert_snapshot!(lab.run("xcrane module plan bad"), @"");
+    assert_snapshot!(lab.run("xcrane module plan bad"), @"
+    ------- stderr -------
+    Error: h1: plan of module bad: command: non-zero return code
+    [exit status: 1]
+    ");
 }
 
 #[test]
@@ -335,7 +474,10 @@ fn a_module_in_a_container() {
     );
     let host = lab.host("h1");
     host.shell(&files);
-    host.shell("cd /b; docker create --name b busybox:lab; docker cp module b:/module; docker commit -c 'ENTRYPOINT [\"/module/probe\"]' b site/probe:1; docker rm b");
+    host.shell(
+        "cd /b; docker create --name made busybox:lab; docker cp module made:/module
+         docker commit -c 'ENTRYPOINT [\"/module/probe\"]' made site/probe:1; docker rm made",
+    );
     config(&lab, "probe", "host = 'h1'\n");
     assert_snapshot!(session(&lab, "
         imgsave site/probe:1 probe.tar --from h1
@@ -347,7 +489,36 @@ fn a_module_in_a_container() {
         xcrane module plan probe
         xcrane module test probe
         xcrane module check probe --apply h1
-    "), @"");
+    "), @"
+    $ imgsave site/probe:1 probe.tar --from h1
+    h1: saved site/probe:1 to probe.tar, 2.0M
+    $ xcrane module add docker://./probe.tar
+    probe: 1.0 in $XCRANE_HOME/modules/probe
+    $ xcrane module plan base
+    base: it: done
+    [exit status: 2]
+    $ xcrane module apply base
+    base: it: done
+    base: applied
+    $ xcrane module plan probe
+    probe: modules: '' -> base
+    [exit status: 2]
+    $ xcrane module apply probe
+    probe: modules: '' -> base
+    probe: applied
+    $ xcrane module plan probe
+    probe: nothing to do
+    $ xcrane module test probe
+    probe: pass: /shared is read-only
+    $ xcrane module check probe --apply h1
+    probe: pass: metadata says the labels of module.toml
+    probe: pass: init proposes a config that the module takes
+    probe: pass: plan changes nothing: the second says what the first did
+    probe: pass: apply does what was planned: nothing is left to do
+    probe: pass: apply twice is as once
+    probe: pass: audit finds what apply has left
+    probe: pass: the state has what its labels provide
+    ");
     // Nothing of it stays.
     assert_eq!(host.shell("docker ps -aq; docker volume ls -q"), "");
 }
@@ -379,10 +550,17 @@ fn a_killed_apply_goes_on_and_nobody_works_on_its_nodes_meanwhile() {
     lab.shell("kill -9 $(cat pid)").success();
     assert!(lab.run("xcrane module list").stdout.contains("slow: 1.0 greeting partial"));
     lab.host("h2").shell("touch /go");
-    assert_snapshot!(lab.run("xcrane module apply slow"), @"");
+    assert_snapshot!(lab.run("xcrane module apply slow"), @"
+    slow on h2: it
+    slow: applied
+    ");
     assert_eq!(lab.host("h1").shell("cat /done"), "x\n");
     // A host that is down costs its own answer.
     lab.host("h1").shell("kill $(cat /run/sshd.pid)");
     config(&lab, "motd", "nodes = 'hosts'\n");
-    assert_snapshot!(lab.run("xcrane module plan motd"), @"");
+    assert_snapshot!(lab.run("xcrane module plan motd"), @"
+    ------- stderr -------
+    Error: h1: cannot reach 10.77.0.1:22: Connection refused (os error 111)
+    [exit status: 1]
+    ");
 }

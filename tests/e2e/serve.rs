@@ -189,6 +189,8 @@ fn it_goes_on_as_a_user_of_its_own_and_does_its_work() {
         assert!(lab.run("tabdump lease").success().contains(STRANGER), "the lease is written");
         n1.udhcpc(&[]).success();
         lab.run("nodeset n1 boot").success();
+        // As rpower writes it: of a node that nobody has started, and no firmware was heard, users may ask.
+        lab.run("chtab node=n1 nodelist.status=powering-on").success();
         let script = n1.shell("curl -sf http://10.77.0.254/node/52-54-00-77-00-01").success();
         assert!(script.contains("#!ipxe"), "{script}");
         assert_eq!(lab.run("nodels n1 nodelist.status").stdout, "n1: booting\n", "round {round}");

@@ -20,7 +20,7 @@ pub(super) async fn run(
     let job = Job { cx, request: call.request, node };
     let answered = tokio::time::timeout(run.time(), builtin::answer(call.method, &job)).await;
     let (result, warnings) = match answered {
-        Err(_) => return Err(call.too_long(run, "")),
+        Err(_) => return Err(call.too_long(run)),
         Ok(Err(failure)) => return Err(Failure { message: call.failed(&failure.message, "").message, ..failure }),
         Ok(Ok(answered)) => answered,
     };

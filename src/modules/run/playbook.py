@@ -31,7 +31,8 @@ def changes(name, result):
     differences = result.get("diff") or []
     told = []
     for one in [differences] if isinstance(differences, dict) else differences:
-        header = one.get("after_header") or one.get("before_header")
+        # What stands before is the file itself; what comes after may be a copy of the new one, of this run.
+        header = one.get("before_header") or one.get("after_header")
         what = name if not header else "%s: %s" % (name, header)
         if one.get("prepared"):
             told.append({"what": what, "to": text(one["prepared"])})
