@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 
+use plugins::hex;
 use sha2::{Digest, Sha256};
 
 /// What everything in a tar is rounded up to.
@@ -92,10 +93,6 @@ pub(crate) fn ended(file: &mut impl Read) -> io::Result<()> {
 
 pub(crate) fn bad(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What is read through it is hashed.

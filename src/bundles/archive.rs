@@ -208,7 +208,7 @@ mod tests {
         let path = place.path().join("b.tar");
         let signer = Signer::of(place.path()).map_err(|failure| failure.message).expect("it is made");
         let content = b"#!/bin/sh\n".to_vec();
-        let sha256 = tarred::hex(&Sha256::digest(&content));
+        let sha256 = plugins::hex(&Sha256::digest(&content));
         let mut list = List::new("here".into());
         let size = content.len() as u64;
         let member = Member { name: "program/xcrane".into(), size, sha256, executable: true, left_out: false };

@@ -25,14 +25,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
-use plugins::{Event, Progress};
+use plugins::{Event, Progress, hex};
 use sha2::{Digest, Sha256};
 
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::pressed;
 use crate::outcome::Outcome;
-use crate::tarred::hex;
 
 /// Read between two looks at the keyboard.
 const PIECE: usize = 1 << 20;

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use plugins::hex;
 use sha2::{Digest, Sha256};
 use tables::schema::{self, Kind, Table};
 use tables::{Row, Select, csv};
@@ -18,7 +19,6 @@ use crate::context::Context;
 use crate::diskless;
 use crate::failure::Failure;
 use crate::modules::Module;
-use crate::tarred::hex;
 
 /// Files of one module, and directories within directories.
 const MOST: usize = 10_000;

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use plugins::hex;
 use sha2::{Digest, Sha256};
 
 use super::program::{self, Program};
@@ -218,10 +219,6 @@ async fn read(cx: &Context, url: &str) -> Option<String> {
         }
     };
     Some(hex(&Sha256::digest(content)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn digest<'a>(words: impl Iterator<Item = &'a str>) -> String {

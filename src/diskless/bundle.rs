@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use netboot::image::packages::Packages;
 use netboot::image::published::{self, FILES, Published, SUMS};
 use nix::fcntl::OFlag;
+use plugins::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tables::schema::Table;
@@ -21,7 +22,7 @@ use super::place::Place;
 use super::{Image, images, table};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::tarred::{self, append, bad, hex, pass};
+use crate::tarred::{self, append, bad, pass};
 
 const FOREIGN: &str = "it is no bundle of imgexport, or it is damaged (of a container image: imgimport docker://FILE)";
 const LIST: &str = "osimage.json";
