@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use netboot::events::Kind;
 use plugins::{PowerAction, PowerState, Powered};
-use tables::{BootEvent, Node, Tables};
+use tables::{BootEvent, Node};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -118,16 +118,11 @@ impl Context {
 
     /// Whether nodelist.status is written at all.
     pub(crate) fn keeps_statuses(&self) -> Result<bool, Failure> {
-        keeps_statuses(self.tables()?)
+        Ok(self.tables()?.keeps_statuses()?)
     }
 }
 
 /// Whether it boots for minutes; a container runs at once.
 fn is_server(node: &Node) -> bool {
     node.get("power").or_else(|| node.get("mgt")).is_some_and(|backends| backends != "docker")
-}
-
-/// Whether the site wants `nodelist.status` to be written.
-pub(crate) fn keeps_statuses(tables: &Tables) -> Result<bool, Failure> {
-    Ok(!matches!(tables.site("nodestatus")?.as_deref(), Some("n" | "no" | "0")))
 }

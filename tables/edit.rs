@@ -62,6 +62,11 @@ impl<'t> Edit<'t> {
         tables::site(self.store, key)
     }
 
+    /// As [`crate::Tables::keeps_statuses`].
+    pub fn keeps_statuses(&self) -> Result<bool> {
+        tables::keeps_statuses(self.store)
+    }
+
     /// The chosen rows in storage order, as [`crate::Tables::rows`].
     pub fn rows(&self, table: &'static Table, select: Select<'_>) -> Result<Vec<Row>> {
         self.store.rows(table, select)

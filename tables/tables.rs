@@ -149,6 +149,11 @@ impl Tables {
         site(&self.store(), key)
     }
 
+    /// Whether `nodelist.status` is written: the site wants that unless `site.nodestatus` is n, no or 0.
+    pub fn keeps_statuses(&self) -> Result<bool> {
+        keeps_statuses(&self.store())
+    }
+
     /// The chosen rows in storage order.
     pub fn rows(&self, table: &'static Table, select: Select<'_>) -> Result<Vec<Row>> {
         self.store().rows(table, select)
@@ -268,6 +273,10 @@ fn texts(names: &[String]) -> Vec<&str> {
 
 fn table(name: &str) -> &'static Table {
     schema::find(name).expect("the schema has the tables that say what a node is")
+}
+
+pub(crate) fn keeps_statuses(store: &Store) -> Result<bool> {
+    Ok(!matches!(site(store, "nodestatus")?.as_deref(), Some("n" | "no" | "0")))
 }
 
 pub(crate) fn site(store: &Store, key: &str) -> Result<Option<String>> {

@@ -102,7 +102,7 @@ impl Site for LiveSite {
     }
 
     fn record(&self, node: &str, status: &'static str) -> Result<()> {
-        if matches!(self.records.site("nodestatus")?.as_deref(), Some("n" | "no" | "0")) {
+        if !self.records.keeps_statuses()? {
             return Ok(());
         }
         self.records.record_statuses(&BTreeMap::from([(node.to_owned(), status)]))

@@ -21,7 +21,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::boot::story::{Stories, sentence};
 use crate::failure::Failure;
-use crate::status::keeps_statuses;
 
 /// Between two looks at the statuses, and less where a boot may take less than ten times as long.
 const LOOKING: Duration = Duration::from_secs(30);
@@ -64,7 +63,7 @@ fn boot_limit(tables: &Tables) -> Result<u64, Failure> {
 }
 
 async fn settle(tables: &Tables, events: &Events) -> Result<(), Failure> {
-    if !keeps_statuses(tables)? {
+    if !tables.keeps_statuses()? {
         return Ok(());
     }
     let late = late(tables, SystemTime::now())?;

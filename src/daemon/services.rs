@@ -25,7 +25,6 @@ use super::reconciler::reconcile;
 use super::recorder::Recorder;
 use crate::discovery::Registrar;
 use crate::failure::Failure;
-use crate::status::keeps_statuses;
 
 /// How long an answer may wait for a command that holds the database: a client asks again after a few seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -66,7 +65,7 @@ impl Services {
         let proxy = manner == Manner::Proxy;
         let tables = connection(&self.home, SHORT_PATIENCE)?;
         // Beside another server machines boot that we do not hear, and without statuses a blank one says nothing.
-        if !proxy && keeps_statuses(&tables)? {
+        if !proxy && tables.keeps_statuses()? {
             self.arrivals.feed();
         }
         let service = Service::open(tables, manner, served)?;

@@ -119,7 +119,7 @@ impl<'k> Round<'k> {
         let index = Index::read(edit)?;
         let sequence = Sequence::of(edit)?;
         let order = sequence.as_ref().map(|sequence| sequence.nodes(edit)).transpose()?.unwrap_or_default();
-        let keeps_statuses = !matches!(edit.site("nodestatus")?.as_deref(), Some("n" | "no" | "0"));
+        let keeps_statuses = edit.keeps_statuses()?;
         Ok(Self { index, sequence, order, keeps_statuses, known })
     }
 
