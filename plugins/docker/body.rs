@@ -66,8 +66,8 @@ fn place(nic: &Nic, several: bool, api: ApiVersion) -> Value {
 }
 
 /// The body of the request that puts the container `node` into the network of a further port.
-pub(super) fn connect_body(node: &str, nic: &Nic, api: ApiVersion) -> Value {
-    json!({ "Container": node, "EndpointConfig": place(nic, true, api) })
+pub(super) fn connect_body(container: &str, nic: &Nic, api: ApiVersion) -> Value {
+    json!({ "Container": container, "EndpointConfig": place(nic, true, api) })
 }
 
 /// Lays `above` over `under`: objects key by key, anything else as a whole.

@@ -36,8 +36,10 @@ const STOPPING: Duration = Duration::from_millis(300);
 impl Console for Docker {
     /// For everybody; nothing is to be taken from anybody.
     async fn attach(&self, node: &Node, Attach { size, take_over: _ }: Attach) -> Result<Session> {
-        let container = Container { engine: self.engine(node).await?, name: node.name().to_owned() };
-        let found = inspect(&container.engine, &container.name).await?;
+        let engine = self.engine(node).await?;
+        let found = inspect(&engine, node.name()).await?;
+        let id = found["Id"].as_str().unwrap_or_else(|| node.name()).to_owned();
+        let container = Container { engine, name: node.name().to_owned(), id };
         if !runs(&found) {
             let state = found["State"]["Status"].as_str().unwrap_or("off").to_owned();
             return Err(Error::NotRunning { state });
@@ -71,6 +73,7 @@ fn runs(found: &Value) -> bool {
 struct Container {
     engine: Arc<Engine>,
     name: String,
+    id: String,
 }
 
 impl Container {
@@ -78,7 +81,7 @@ impl Container {
     async fn attach(self, found: &Value, size: Option<Size>) -> Result<Session> {
         let keys = DETACH_KEYS.replace('@', "%40").replace('^', "%5E");
         let options = format!("stream=1&stdin=1&stdout=1&stderr=1&detachKeys={keys}");
-        let upgraded = self.engine.upgrade(&format!("/containers/{}/attach?{options}", self.name), None).await?;
+        let upgraded = self.engine.upgrade(&format!("/containers/{}/attach?{options}", self.id), None).await?;
         let upgraded = upgraded.map_err(|no| self.refused(no, "attach"))?;
         let (mut reader, writer) = tokio::io::split(TokioIo::new(upgraded));
         let mut replay = Bytes::new();
@@ -128,7 +131,7 @@ impl Container {
     fn log_path(&self, found: &Value, lines: u16) -> String {
         let stopped = found["State"]["FinishedAt"].as_str().and_then(unix_seconds);
         let since = stopped.map(|seconds| format!("&since={seconds}")).unwrap_or_default();
-        format!("/containers/{}/logs?stdout=1&stderr=1&tail={lines}{since}", self.name)
+        format!("/containers/{}/logs?stdout=1&stderr=1&tail={lines}{since}", self.id)
     }
 
     /// Sets the window size by way of another one: a program redraws only when its window changes.
@@ -149,7 +152,7 @@ impl Container {
 #[async_trait]
 impl Control for Container {
     async fn resize(&self, size: Size) -> Result<()> {
-        let path = format!("/containers/{}/resize?h={}&w={}", self.name, size.rows, size.columns);
+        let path = format!("/containers/{}/resize?h={}&w={}", self.id, size.rows, size.columns);
         // One that has just stopped has no window; the next session sets it anew.
         self.engine.ask(Method::POST, &path, None).await.map(drop)
     }

@@ -15,11 +15,11 @@ use tables::Node;
 use tokio::io::{AsyncWriteExt, WriteHalf};
 use tokio::sync::mpsc;
 
-use super::Docker;
 use super::console::DETACH_KEYS;
 use super::engine::Engine;
 use super::frames::next_frame;
 use super::guests::absent_or;
+use super::{Docker, handle};
 use crate::{Error, Exec, Invocation, Output, Program, Result, Size};
 
 /// Prints its process id on a line of its own, then becomes the program.
@@ -106,7 +106,8 @@ pub(super) async fn create(
         "Tty": terminal.is_there(), "ConsoleSize": terminal.size(), "DetachKeys": DETACH_KEYS,
         "Cmd": argv, "Env": environment, "User": invocation.user.clone().unwrap_or_default(),
     });
-    let answer = engine.ask(Method::POST, &format!("/containers/{name}/exec"), Some(&body)).await?;
+    let container = handle::container(engine, name).await?;
+    let answer = engine.ask(Method::POST, &format!("/containers/{container}/exec"), Some(&body)).await?;
     let answer = answer.map_err(|no| match no.status {
         409 if no.message.contains("is not running") => Error::NotRunning { state: "off".into() },
         _ => absent_or(no, &engine.host, "run a program"),

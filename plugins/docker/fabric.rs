@@ -1,6 +1,6 @@
 //! Networks that are made over many hosts, as one host's engine has them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use hyper::Method;
@@ -26,7 +26,7 @@ impl EngineNetworks for Docker {
     async fn find(&self, host: &Node, wanted: &EngineNetwork) -> Result<Option<Present>> {
         let engine = self.engines.of(host).await?;
         let Some(found) = find(&engine, &wanted.name).await? else { return Ok(None) };
-        let containers = containers(&engine, &found).await?;
+        let containers = containers(&engine, &found).await?.into_keys().collect();
         Ok(Some(Present { differences: differences(wanted, &found), ours: is_ours(&found), containers }))
     }
 
@@ -54,10 +54,11 @@ impl EngineNetworks for Docker {
         let id = text(&found["Id"]);
         let containers = containers(&engine, &found).await?;
         if !containers.is_empty() && !force {
-            return Err(refuse(format!("containers are in it: {}", containers.join(", "))));
+            let names: Vec<String> = containers.into_keys().collect();
+            return Err(refuse(format!("containers are in it: {}", names.join(", "))));
         }
-        for container in &containers {
-            disconnect(&engine, id, container).await?;
+        for (name, container) in &containers {
+            disconnect(&engine, id, container, name).await?;
         }
         match engine.ask(Method::DELETE, &format!("/networks/{id}"), None).await? {
             Ok(_) => Ok(true),
@@ -73,22 +74,22 @@ async fn find(engine: &Engine, name: &str) -> Result<Option<Value>> {
     Ok(networks.into_iter().find(|network| network["Name"] == name))
 }
 
-/// The names of the containers in a network, also of those that were never started: without it they could not be.
-async fn containers(engine: &Engine, network: &Value) -> Result<Vec<String>> {
+/// The containers in a network, their ids by their names, also those that were never started: without it they could not be.
+async fn containers(engine: &Engine, network: &Value) -> Result<BTreeMap<String, String>> {
     let name = text(&network["Name"]);
     // The engine knows a container that was never started by the network's name only, and takes that for the beginning
     // of other networks' ids as well.
     let inside = filters(&json!({ "network": [text(&network["Id"]), name] }));
     let found: Vec<Value> = engine.fetch(&format!("/containers/json?all=true&{inside}"), "list containers").await?;
     let inside = found.iter().filter(|container| !container["NetworkSettings"]["Networks"][name].is_null());
-    let names = inside.map(|container| text(&container["Names"][0]).trim_start_matches('/').to_owned());
-    Ok(names.collect::<BTreeSet<String>>().into_iter().collect())
+    let named = |container: &Value| text(&container["Names"][0]).trim_start_matches('/').to_owned();
+    Ok(inside.map(|container| (named(container), text(&container["Id"]).to_owned())).collect())
 }
 
-async fn disconnect(engine: &Engine, network: &str, container: &str) -> Result<()> {
+async fn disconnect(engine: &Engine, network: &str, container: &str, name: &str) -> Result<()> {
     let body = json!({ "Container": container, "Force": true });
     let answer = engine.ask(Method::POST, &format!("/networks/{network}/disconnect"), Some(&body)).await?;
-    answer.map(drop).map_err(|no| no.into_error(&engine.host, &format!("take container {container} off its network")))
+    answer.map(drop).map_err(|no| no.into_error(&engine.host, &format!("take container {name} off its network")))
 }
 
 fn body(wanted: &EngineNetwork) -> Value {

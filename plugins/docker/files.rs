@@ -11,8 +11,8 @@ use futures_util::{StreamExt, TryStreamExt};
 use tables::Node;
 use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 
-use super::Docker;
 use super::engine::{Engine, Refusal};
+use super::{Docker, handle};
 use crate::{Error, Files, Result};
 
 /// Bytes on their way between the thread that packs or unpacks and the connection.
@@ -25,7 +25,7 @@ const SYMLINK: u32 = 1 << 27;
 impl Files for Docker {
     async fn put(&self, node: &Node, _user: Option<&str>, sources: &[PathBuf], destination: &str) -> Result<()> {
         let engine = self.engine(node).await?;
-        let container = Place { engine: &engine, name: node.name() };
+        let container = Place::of(&engine, node).await?;
         let target = container.target(destination, sources.len() > 1).await?;
         let names = sources.iter().map(|source| target.name_for(source)).collect::<Result<Vec<_>>>()?;
         let entries: Vec<(PathBuf, PathBuf)> = sources.iter().cloned().zip(names).collect();
@@ -34,7 +34,7 @@ impl Files for Docker {
 
     async fn get(&self, node: &Node, _user: Option<&str>, sources: &[String], directory: &Path) -> Result<()> {
         let engine = self.engine(node).await?;
-        let container = Place { engine: &engine, name: node.name() };
+        let container = Place::of(&engine, node).await?;
         for source in sources {
             container.download(source, directory).await?;
         }
@@ -69,11 +69,18 @@ fn unreadable(path: &Path, source: io::Error) -> Error {
 struct Place<'a> {
     engine: &'a Engine,
     name: &'a str,
+    /// What requests call it.
+    handle: String,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    async fn of(engine: &'a Engine, node: &'a Node) -> Result<Self> {
+        Ok(Self { engine, name: node.name(), handle: handle::container(engine, node.name()).await? })
+    }
+
     fn refused(&self, no: Refusal, doing: &str) -> Error {
-        super::guests::absent_or(no, &self.engine.host, doing)
+        let message = no.message.replace(&self.handle, self.name);
+        super::guests::absent_or(Refusal { message, ..no }, &self.engine.host, doing)
     }
 
     /// Where `destination` leads, by the rules of `cp`.
@@ -102,7 +109,7 @@ impl Place<'_> {
         let mut path = path.to_owned();
         for _ in 0..2 {
             let options = ContainerArchiveInfoOptionsBuilder::default().path(&path).build();
-            let asked = self.engine.docker.get_container_archive_info(self.name, Some(options));
+            let asked = self.engine.docker.get_container_archive_info(&self.handle, Some(options));
             match self.engine.call(self.engine.request_limit, asked).await? {
                 Ok(found) if found.file_mode & SYMLINK != 0 && !found.link_target.is_empty() => {
                     path = found.link_target;
@@ -127,7 +134,7 @@ impl Place<'_> {
             UploadToContainerOptionsBuilder::default().path(directory).no_overwrite_dir_non_dir("true").build();
         let body = bollard::body_try_stream(ReaderStream::with_capacity(far, PIPE));
         let docker = self.engine.docker.clone().with_timeout(self.engine.transfer_limit);
-        let sent = docker.upload_to_container(self.name, Some(options), body);
+        let sent = docker.upload_to_container(&self.handle, Some(options), body);
         let sent = self.engine.call(self.engine.transfer_limit, sent).await;
         // What could not be read here explains why the engine saw the stream break off, so it goes first.
         match packing.await {
@@ -144,7 +151,7 @@ impl Place<'_> {
         let doing = format!("copy {source}");
         let options = DownloadFromContainerOptionsBuilder::default().path(source).build();
         let docker = self.engine.docker.clone().with_timeout(self.engine.transfer_limit);
-        let mut pieces = Box::pin(docker.download_from_container(self.name, Some(options)));
+        let mut pieces = Box::pin(docker.download_from_container(&self.handle, Some(options)));
         // The first piece tells whether the engine refuses, before a thread is started for nothing.
         let first = self.engine.call(self.engine.request_limit, pieces.try_next()).await?;
         let first = first.map_err(|no| self.refused(no, &doing))?;

@@ -18,7 +18,7 @@ use super::listing::list;
 use super::places::{can_join, join, places};
 use super::power::Container;
 use super::vitals::vitals;
-use super::{Docker, endpoint, images, networks};
+use super::{Docker, endpoint, handle, images, networks};
 use crate::{Changed, Created, Error, Guest, GuestState, Guests, Port, Reference, Result, Vitals, WantedImage};
 
 /// Between two looks at a container that is being made or removed by someone else.
@@ -62,7 +62,7 @@ impl Guests for Docker {
         let definition = define(node)?;
         let engine = self.engine(node).await?;
         let image = match &definition.image {
-            Image::Reference(reference) => reference.to_string(),
+            Image::Reference(reference) => handle::image(reference),
             archive @ Image::Archive(_) => images::bring(&engine, archive, &self.progress).await?,
         };
         networks::check(&engine, &definition).await?;
@@ -110,7 +110,7 @@ impl Guests for Docker {
         let engine = self.engine(node).await?;
         let found = inspect(&engine, node.name()).await?;
         let image = match &definition.image {
-            Image::Reference(reference) => reference.to_string(),
+            Image::Reference(reference) => handle::image(reference),
             archive @ Image::Archive(_) => images::bring(&engine, archive, &self.progress).await?,
         };
         let differences = compare(&engine, &definition, &image, found.clone()).await?;
@@ -263,7 +263,15 @@ fn warn(definition: &Definition, body: &[u8]) {
 
 /// The engine's whole knowledge of a container.
 pub(super) async fn inspect(engine: &Engine, name: &str) -> Result<Value> {
-    let answer = engine.ask(Method::GET, &format!("/containers/{name}/json"), None).await?;
+    let found = inspect_id(engine, name).await?;
+    // The engine may have taken the name for the beginning of an id.
+    let own = found["Name"].as_str().map(|own| own.trim_start_matches('/'));
+    if own == Some(name) { Ok(found) } else { Err(Error::Absent { host: engine.host.clone() }) }
+}
+
+/// The same of a container whose id is known.
+pub(super) async fn inspect_id(engine: &Engine, id: &str) -> Result<Value> {
+    let answer = engine.ask(Method::GET, &format!("/containers/{id}/json"), None).await?;
     engine.parse(&answer.map_err(|no| absent_or(no, &engine.host, "inspect"))?)
 }
 
@@ -275,7 +283,7 @@ pub(super) fn absent_or(no: Refusal, host: &str, doing: &str) -> Error {
 }
 
 async fn delete(engine: &Engine, name: &str, force: bool, volumes: bool) -> Result<()> {
-    let path = format!("/containers/{name}?force={force}&v={volumes}");
+    let path = format!("/containers/{}?force={force}&v={volumes}", handle::container(engine, name).await?);
     let answer = engine.ask(Method::DELETE, &path, None).await?;
     engine.listings.outdate();
     match answer {
@@ -289,8 +297,9 @@ async fn delete(engine: &Engine, name: &str, force: bool, volumes: bool) -> Resu
 pub(super) async fn log(engine: &Engine, name: &str, lines: Option<usize>) -> Result<String> {
     let tail = lines.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
     let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&tail).build();
+    let container = handle::container(engine, name).await?;
     let read = async {
-        let mut log = engine.docker.logs(name, Some(options));
+        let mut log = engine.docker.logs(&container, Some(options));
         let mut text = Vec::new();
         while let Some(piece) = log.next().await {
             text.extend_from_slice(&piece?.into_bytes());
@@ -337,7 +346,7 @@ fn differs(engine: &Engine, differences: Vec<Difference>) -> Error {
 
 /// Changes the living container in what differs.
 async fn update(engine: &Engine, definition: &Definition, differences: &[Difference]) -> Result<()> {
-    let path = format!("/containers/{}/update", definition.node);
+    let path = format!("/containers/{}/update", handle::container(engine, &definition.node).await?);
     let answer = engine.ask(Method::POST, &path, Some(&update_body(definition, differences))).await?;
     engine.listings.outdate();
     answer.map(drop).map_err(|no| absent_or(no, &engine.host, "change"))
@@ -417,7 +426,7 @@ async fn drift(engine: &Engine, node: &Node, raw: Value) -> Result<String> {
 async fn texts(engine: &Engine, definition: &Definition, raw: Value) -> Result<Vec<String>> {
     // An archive's name on the host is known only after loading it; the container's own image is taken for equal.
     let image = match &definition.image {
-        Image::Reference(reference) => reference.to_string(),
+        Image::Reference(reference) => handle::image(reference),
         Image::Archive(_) => raw["Config"]["Image"].as_str().unwrap_or_default().to_owned(),
     };
     let differences = compare(engine, definition, &image, raw).await?;

@@ -17,6 +17,7 @@ mod fields;
 mod files;
 mod frames;
 mod guests;
+mod handle;
 mod host;
 mod images;
 mod listing;

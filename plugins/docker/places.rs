@@ -11,6 +11,7 @@ use super::compare::{Difference, is_default};
 use super::definition::Definition;
 use super::engine::Engine;
 use super::fields::Nic;
+use super::handle;
 use super::version::ApiVersion;
 use crate::Result;
 use crate::mac::of_address;
@@ -97,18 +98,18 @@ fn is_placed(nic: &Nic, found: &Value) -> bool {
 /// Puts the container into the networks of its further ports, as far as it is not there, and takes it out of those where
 /// it should not be. `found` is how it is now.
 pub(super) async fn join(engine: &Engine, definition: &Definition, found: &Value) -> Result<()> {
-    let node = &definition.node;
+    let container = handle::container(engine, &definition.node).await?;
     for network in strangers(definition, found) {
-        leave(engine, node, network).await?;
+        leave(engine, &container, network).await?;
     }
     for nic in definition.further() {
         if is_placed(nic, found) {
             continue;
         }
         if places(found).any(|(name, _)| *name == nic.network) {
-            leave(engine, node, &nic.network).await?;
+            leave(engine, &container, &nic.network).await?;
         }
-        let body = connect_body(node, nic, engine.api);
+        let body = connect_body(&container, nic, engine.api);
         let answer = engine.ask(Method::POST, &format!("/networks/{}/connect", nic.network), Some(&body)).await?;
         engine.listings.outdate();
         answer.map_err(|no| no.into_error(&engine.host, &format!("join network {}", nic.network)))?;
@@ -116,8 +117,8 @@ pub(super) async fn join(engine: &Engine, definition: &Definition, found: &Value
     Ok(())
 }
 
-async fn leave(engine: &Engine, node: &str, network: &str) -> Result<()> {
-    let body = json!({ "Container": node, "Force": true });
+async fn leave(engine: &Engine, container: &str, network: &str) -> Result<()> {
+    let body = json!({ "Container": container, "Force": true });
     let answer = engine.ask(Method::POST, &format!("/networks/{network}/disconnect"), Some(&body)).await?;
     engine.listings.outdate();
     answer.map(drop).map_err(|no| no.into_error(&engine.host, &format!("leave network {network}")))

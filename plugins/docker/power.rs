@@ -7,12 +7,10 @@ use hyper::Method;
 use serde_json::Value;
 use tables::Node;
 
-use super::Docker;
-use super::endpoint;
 use super::engine::{Answer, Asked, Engine, Refusal};
 use super::guests::{absent_or, inspect, log};
 use super::listing::list;
-use super::networks;
+use super::{Docker, endpoint, handle, networks};
 use crate::{Error, Power, PowerAction, PowerReading, PowerState, Powered, Result};
 
 /// How long a container must live to count as started.
@@ -84,7 +82,8 @@ pub(super) struct Container<'a> {
 
 impl Container<'_> {
     async fn post(&self, action: &str) -> Asked<Answer> {
-        self.engine.ask(Method::POST, &format!("/containers/{}/{action}", self.name), None).await
+        let container = handle::container(self.engine, self.name).await?;
+        self.engine.ask(Method::POST, &format!("/containers/{container}/{action}"), None).await
     }
 
     fn refused(&self, no: Refusal, doing: &str) -> Error {
@@ -179,7 +178,7 @@ impl Container<'_> {
     /// A request that lasts as long as the container takes to stop.
     async fn end(&self, action: &str, seconds: u64, doing: &str) -> Result<()> {
         let limit = Duration::from_secs(seconds).saturating_add(self.engine.request_limit);
-        let path = format!("/containers/{}/{action}", self.name);
+        let path = format!("/containers/{}/{action}", handle::container(self.engine, self.name).await?);
         let answer = self.engine.ask_for(Method::POST, &path, None, limit).await?;
         answer.map(drop).map_err(|no| self.refused(no, doing))
     }

@@ -8,7 +8,7 @@ use tables::Node;
 
 use super::Docker;
 use super::engine::filters;
-use super::guests::inspect;
+use super::guests::inspect_id;
 use crate::Result;
 use crate::networks::survey::{Attached, EngineFacts, EngineSurvey, Held};
 
@@ -27,7 +27,7 @@ impl EngineSurvey for Docker {
         let path = format!("/containers/json?{}", filters(&json!({ "network": [network] })));
         let running: Vec<Value> = engine.fetch(&path, "list containers").await?;
         let ids = running.iter().filter_map(|container| container["Id"].as_str());
-        let found = try_join_all(ids.map(|id| inspect(&engine, id))).await?;
+        let found = try_join_all(ids.map(|id| inspect_id(&engine, id))).await?;
         let mut attached: Vec<Attached> = found.iter().filter_map(|container| attached(container, network)).collect();
         attached.sort_by(|one, other| one.container.cmp(&other.container));
         Ok(attached)

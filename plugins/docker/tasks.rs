@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 use tables::Node;
 use tokio::sync::mpsc;
 
-use super::Docker;
 use super::definition::Image;
 use super::engine::{Engine, filters};
 use super::exec::feed;
 use super::frames::next_frame;
 use super::images::{bring, of_id};
+use super::{Docker, handle};
 use crate::archive::header;
 use crate::mark;
 use crate::task::SHARED;
@@ -37,7 +37,7 @@ impl Tasks for Docker {
     async fn run(&self, host: &Node, task: &Task, output: mpsc::Sender<Output>) -> Result<i64> {
         let engine = self.engines.of(host).await?;
         sweep(&engine).await?;
-        let image = task.image.to_string();
+        let image = handle::image(&task.image);
         let image = match of_id(&engine, &image).await? {
             Some(_) => image,
             None => bring(&engine, &Image::Reference(task.image.clone()), &self.progress).await?,

@@ -24,6 +24,7 @@ mod executables;
 mod faults;
 mod genimage;
 mod gettab;
+mod handles;
 mod imgbuild;
 mod imgcapture;
 mod imgexport;

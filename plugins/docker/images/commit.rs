@@ -32,7 +32,14 @@ pub(super) async fn commit(
     let doing = format!("capture {container}");
     progress.tell(Event::Step { host: engine.host.clone(), what: doing.clone(), number: 1, total: 2 });
     let body = json!({ "Labels": labels(commit, parent.as_ref().map_or(id, Digest::as_str)) });
-    let answer = engine.ask_for(Method::POST, &path(container, commit), Some(&body), engine.transfer_limit).await?;
+    let answer = engine
+        .ask_for(
+            Method::POST,
+            &path(found["Id"].as_str().unwrap_or(container), commit),
+            Some(&body),
+            engine.transfer_limit,
+        )
+        .await?;
     progress.tell(Event::Done { host: engine.host.clone(), what: String::new() });
     let answer = answer.map_err(|no| match no.message.contains("no space left") {
         true => Error::Full { host: engine.host.clone(), doing: doing.clone() },

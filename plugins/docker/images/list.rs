@@ -6,7 +6,7 @@ use hyper::Method;
 use serde::Deserialize;
 
 use super::super::engine::Engine;
-use super::super::moment;
+use super::super::{handle, moment};
 use crate::registry::Near;
 use crate::{Error, HostImage, Reference, Result};
 
@@ -71,7 +71,7 @@ pub(super) async fn list(engine: &Engine) -> Result<Vec<HostImage>> {
 
 /// One image; None if the host does not have it.
 pub(super) async fn inspect(engine: &Engine, image: &Reference) -> Result<Option<HostImage>> {
-    of_id(engine, &image.to_string()).await
+    of_id(engine, &handle::image(image)).await
 }
 
 /// The image of that name, also the engine's own one.

@@ -21,9 +21,9 @@ use serde_json::Value;
 use tables::Node;
 use tokio::sync::OnceCell;
 
-use super::Docker;
 use super::definition::Image;
 use super::engine::Engine;
+use super::{Docker, handle};
 pub(super) use list::of_id;
 pub(super) use nearest::{Firsts, Nearby};
 
@@ -122,7 +122,7 @@ pub(super) async fn bring(engine: &Engine, image: &Image, progress: &Progress) -
 /// Makes sure that the host has the image, asking it first.
 pub(super) async fn have(engine: &Engine, image: &Image, progress: &Progress) -> Result<()> {
     if let Image::Reference(reference) = image {
-        let answer = engine.ask(Method::GET, &format!("/images/{reference}/json"), None).await?;
+        let answer = engine.ask(Method::GET, &format!("/images/{}/json", handle::image(reference)), None).await?;
         if answer.is_ok() {
             return Ok(());
         }

@@ -6,13 +6,14 @@ use bollard::query_parameters::{PushImageOptionsBuilder, TagImageOptionsBuilder}
 use futures_util::StreamExt;
 
 use super::super::engine::{Engine, Refusal};
+use super::super::handle;
 use super::pull::{account, credentials, fault, follow};
 use crate::{Digest, Error, Progress, Pushed, Reference, Result};
 
 /// Gives an image one more name.
 pub(super) async fn tag(engine: &Engine, image: &Reference, name: &Reference) -> Result<()> {
     let options = TagImageOptionsBuilder::default().repo(&name.name()).tag(name.tag_or_latest()).build();
-    let image = image.to_string();
+    let image = handle::image(image);
     let asked = engine.docker.tag_image(&image, Some(options));
     let answer = engine.call(engine.request_limit, asked).await?;
     answer.map_err(|no| absent_or(no, engine, &format!("name {image} {name}"), &image))

@@ -5,6 +5,7 @@ use std::io::Write;
 use futures_util::StreamExt;
 
 use super::super::engine::Engine;
+use super::super::handle;
 use crate::{Error, Event, Progress, Reference, Result};
 
 /// Writes what the engine exports; the bytes of it.
@@ -15,7 +16,7 @@ pub(super) async fn save(
     progress: &Progress,
 ) -> Result<u64> {
     let doing = format!("save image {image}");
-    let name = image.to_string();
+    let name = handle::image(image);
     let docker = engine.docker.clone().with_timeout(engine.transfer_limit);
     let mut pieces = Box::pin(docker.export_image(&name));
     let total = super::list::inspect(engine, image).await?.map_or(0, |image| image.size);
