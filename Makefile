@@ -4,9 +4,9 @@ DESTDIR ?=
 HOSTS ?= 3
 CARGO ?= cargo
 BUILD_PACKAGES = build-essential pkg-config perl make libssl-dev
-LAB_PACKAGES = mmdebstrap openssh-client openssh-server iproute2 util-linux procps curl iptables openipmi ipmitool busybox-static isc-dhcp-client atftp dnsmasq-base python3-venv kmod \
+LAB_PACKAGES = mmdebstrap openssh-client openssh-server iproute2 util-linux procps curl iptables openipmi ipmitool freeipmi-tools busybox-static isc-dhcp-client isc-dhcp-relay atftp tftp-hpa dnsmasq-base python3-venv kmod \
     qemu-system-x86 ipxe ipxe-qemu seabios ovmf squashfs-tools python3-yaml xorriso ansible-core
-BENCH_PACKAGES = sqlite3 time freeipmi-tools kea-admin kea-dhcp4-server nginx-light wrk
+BENCH_PACKAGES = sqlite3 time kea-admin kea-dhcp4-server nginx-light wrk
 
 BIN = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use crate::serve::{serve, site};
-use crate::session;
+use crate::{session, write};
 
 #[test]
 fn a_medium_becomes_an_image_that_is_served() {
@@ -86,4 +86,16 @@ fn a_medium_becomes_an_image_that_is_served() {
     rootpw --iscrypted HASH
     package
     ");
+    // Read by what reads it in their installers.
+    let answers = n1.shell(
+        "curl -sf $(curl -sf http://10.77.0.254/node/52-54-00-77-00-01 | sed -n 's/.*inst.ks=\\([^ ]*\\).*/\\1/p')",
+    );
+    write(&lab, "kickstart.cfg", &answers.success());
+    for version in ["RHEL8", "RHEL9", "RHEL10"] {
+        let read = lab.check_kickstart(version, "kickstart.cfg");
+        assert!(read.code == 0 && read.stderr.is_empty(), "{read}");
+    }
+    write(&lab, "kickstart.cfg", "autopart --type=marble\n");
+    let refused = lab.check_kickstart("RHEL9", "kickstart.cfg");
+    assert!(refused.code == 1 && refused.stderr.contains("marble"), "{refused}");
 }

@@ -22,6 +22,7 @@ mod drivers;
 mod dumpxcatdb;
 mod executables;
 mod faults;
+mod freeipmi;
 mod genimage;
 mod gettab;
 mod handles;

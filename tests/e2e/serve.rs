@@ -101,10 +101,19 @@ fn firmware_is_led_to_its_image_and_says_that_it_is_up() {
     siaddr=10.77.0.254 boot_file=http://10.77.0.254:8080/loader/snponly.efi
     siaddr=10.77.0.254 boot_file=http://10.77.0.254:8080/node/52-54-00-77-00-01
     ");
-    let same = "atftp --get -r $1 -l $LEASE.$1 10.77.0.254 && cmp $LEASE.$1 /usr/lib/ipxe/$1";
-    for loader in ["undionly.kpxe", "snponly.efi"] {
-        n1.shell(&same.replace("$1", loader)).success();
+    let same = "for loader in undionly.kpxe snponly.efi; do rm -f $LEASE.loader
+        $FETCH && cmp $LEASE.loader /usr/lib/ipxe/$loader || exit; done";
+    for fetch in [
+        "atftp --get -r $loader -l $LEASE.loader 10.77.0.254",
+        // It says nothing of what went wrong but on its terminal.
+        "tftp -m binary 10.77.0.254 -c get $loader $LEASE.loader",
+        "busybox tftp -g -b 1468 -r $loader -l $LEASE.loader 10.77.0.254",
+        "curl -s --tftp-blksize 1468 -o $LEASE.loader tftp://10.77.0.254/$loader",
+    ] {
+        n1.shell(&same.replace("$FETCH", fetch)).success();
     }
+    let absent = n1.shell("tftp -m binary 10.77.0.254 -c get ../etc/passwd $LEASE.absent");
+    assert!(absent.stdout.contains("Error code"), "{absent}");
     n1.shell("curl -sf http://10.77.0.254:8080/loader/snponly.efi | cmp - /usr/lib/ipxe/snponly.efi").success();
 
     let url = said.rsplit("boot_file=").next().expect("a script").trim();

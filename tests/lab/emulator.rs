@@ -1,75 +1,22 @@
 //! Redfish as others have it: the emulator of sushy-tools, from PyPI, behind TLS, over a machine of ours that is files.
 
-use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
 
-use nix::fcntl::{Flock, FlockArg};
-
-use crate::error::{Error, Result, at, ok};
+use crate::error::{Result, at, ok};
+use crate::pypi;
 use crate::redfish::certificate::Identity;
 use crate::room::{LIMIT, Room};
-use crate::root::{cache_directory, need};
-use crate::run;
 use crate::wait::{Wait, try_wait_for};
 
 const SCRIPT: &str = include_str!("emulator.py");
-/// It and all that it needs, each in one version.
-const PACKAGES: &[&str] = &[
-    "bcrypt==5.0.0",
-    "blinker==1.9.0",
-    "certifi==2026.10.18",
-    "charset-normalizer==3.5.2",
-    "click==8.5.1",
-    "Flask==3.1.3",
-    "idna==3.20",
-    "itsdangerous==2.2.0",
-    "Jinja2==3.1.6",
-    "MarkupSafe==3.0.4",
-    "pbr==7.1.3",
-    "requests==2.34.2",
-    "sushy-tools==2.2.0",
-    "tenacity==9.2.1",
-    "urllib3==2.8.0",
-    "WebOb==1.8.11",
-    "Werkzeug==3.1.9",
-];
-const INSTALLING: Duration = Duration::from_secs(600);
 /// Where it is over files; that of machine N is at 10.79.2.N.
 const ADDRESS: [u8; 4] = [10, 79, 1, 1];
 
 /// The emulated machine; what it shows is read from its files, past its BMC.
 #[derive(Debug)]
 pub struct Emulator<'a>(pub(crate) &'a Room);
-
-/// The Python that has the emulator; installed first if it is not there.
-pub fn install_emulator() -> Result<PathBuf> {
-    need("python3", "python3-venv")?;
-    let mut hasher = DefaultHasher::new();
-    PACKAGES.hash(&mut hasher);
-    let cache = cache_directory();
-    let dir = cache.join(format!("sushy-{:016x}", hasher.finish()));
-    let (python, whole) = (dir.join("bin/python"), dir.join("whole"));
-    if whole.exists() {
-        return Ok(python);
-    }
-    fs::create_dir_all(&cache).map_err(at(&cache))?;
-    let lock = cache.join("lock");
-    let file = File::create(&lock).map_err(at(&lock))?;
-    let _lock = Flock::lock(file, FlockArg::LockExclusive)
-        .map_err(|(_, errno)| Error::File { path: lock, source: errno.into() })?;
-    if !whole.exists() {
-        // Python's environments cannot be moved, so that a mark says whether this one is whole.
-        run::must(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&dir), INSTALLING)?;
-        let quiet = ["-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", "--no-cache-dir"];
-        run::must(Command::new(&python).args(quiet).args(PACKAGES), INSTALLING)?;
-        fs::write(&whole, "").map_err(at(&whole))?;
-    }
-    Ok(python)
-}
 
 impl Room {
     fn emulator_directory(&self) -> PathBuf {
@@ -87,7 +34,7 @@ impl Room {
     }
 
     fn emulate(&self, address: [u8; 4], dir: &Path, machine: Option<&Path>) -> Result<()> {
-        let python = install_emulator()?;
+        let python = pypi::install()?.join("python");
         fs::create_dir_all(dir).map_err(at(dir))?;
         let Identity { certificate, key } = Identity::new()?;
         let files = [("emulator.py", SCRIPT), ("power", "Off"), ("boot", "Hdd"), ("log", "")];

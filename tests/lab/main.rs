@@ -13,7 +13,7 @@ use std::process::{Command, ExitCode};
 use clap::{Parser, Subcommand};
 use lab::{
     Controller, Error, Firmware, Host, Kind, Owner, Result, Room, Root, Wire, chain, claim, clean, default_directory,
-    install_emulator, labs,
+    install_pypi, labs,
 };
 
 mod shell;
@@ -181,7 +181,7 @@ fn run(lab: Lab) -> Result<ExitCode> {
     match lab.action {
         Action::Root => {
             println!("{}", Root::ready()?.directory().display());
-            install_emulator()?;
+            install_pypi()?;
         }
         Action::Up { hosts, image_on } => up(&dir, &hosts, image_on.as_deref())?,
         Action::Down => Room::open(&dir)?.stop()?,
