@@ -18,6 +18,7 @@ mod copycds;
 mod database;
 mod deflog;
 mod defundo;
+mod dhcp_beside;
 mod drivers;
 mod dumpxcatdb;
 mod executables;

@@ -9,8 +9,10 @@ use crate::error::{Error, Result, at, ok};
 use crate::place;
 use crate::room::{LIMIT, Room, kill};
 use crate::run::{self, Run};
+use crate::running::Running;
 use crate::stranger::{Stranger, Wire};
 use crate::wait::{Wait, wait_for};
+use crate::words;
 
 /// Where Debian's packages put the clients.
 const TOOLS: &[(&str, &str)] = &[("/bin/busybox", "busybox-static"), ("/usr/sbin/dhclient", "isc-dhcp-client")];
@@ -109,5 +111,19 @@ impl Client<'_> {
     /// Runs a shell script with the programs of this machine.
     pub fn shell(&self, script: &str) -> Run {
         ok(run::run(self.command("sh").args(["-c", script]), "", LIMIT))
+    }
+
+    /// Starts a program of this machine on it, which ends with the test.
+    pub fn spawn(&self, line: &str) -> Running {
+        let words = words::split(line);
+        let (program, arguments) = words.split_first().expect("a command line");
+        let mut command = self.machine.outside_bound(program);
+        command.args(arguments);
+        ok(Running::spawn(command, Vec::new()))
+    }
+
+    /// Plugs it into another wire as well, by `eth1`, with an address such as `10.99.0.1/24`.
+    pub fn join(&self, wire: Wire, address: &str) {
+        ok(self.machine.join(wire, address));
     }
 }

@@ -65,10 +65,30 @@ impl Stranger<'_> {
 
     /// A program of this machine, with its files, in the stranger's network.
     pub(crate) fn outside(&self, program: &str) -> Command {
-        let mut command = Command::new("nsenter");
+        self.in_network(Command::new("nsenter"), program)
+    }
+
+    /// The same, but it is killed when the thread that starts it ends.
+    pub(crate) fn outside_bound(&self, program: &str) -> Command {
+        self.in_network(run::bound("nsenter"), program)
+    }
+
+    fn in_network(&self, mut command: Command, program: &str) -> Command {
         command.arg(format!("--net=/proc/{}/ns/net", self.pid)).arg(program);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command
+    }
+
+    /// Plugs it into another wire as well, by `eth1`, with an address such as `10.99.0.1/24`.
+    pub(crate) fn join(&self, wire: Wire, address: &str) -> Result<()> {
+        let (port, network) = (format!("{}b", self.name), format!("/proc/{}/ns/net", self.pid));
+        let mut add = self.room.manage("ip")?;
+        let pair = ["link", "add", &port, "type", "veth", "peer", "name", "eth1", "netns", &network];
+        run::must(add.args(pair), LIMIT)?;
+        let mut plug = self.room.manage("ip")?;
+        run::must(plug.args(["link", "set", &port, "master", &format!("br{}", wire.number()), "up"]), LIMIT)?;
+        let up = format!("ip addr add {address} dev eth1 && ip link set eth1 up");
+        run::must(self.outside("sh").args(["-c", &up]), LIMIT).map(drop)
     }
 
     /// Runs a command line on it: words and quotes, no shell.
