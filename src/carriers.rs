@@ -138,7 +138,7 @@ fn still_carries(running: Option<Result<Vec<String>, Failure>>) -> Option<Failur
 
 fn carries(running: &[String]) -> Failure {
     let names = tables::noderange::fold(running);
-    let hint = format!("stop them with: rpower {names} off (--drain of rpower does so too); or use --force");
+    let hint = format!("stop them with: rpower {names} off (--drain does so too); or use --force");
     Failure::refused(format!("containers run on it: {names}")).hint(hint)
 }
 

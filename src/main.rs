@@ -39,6 +39,7 @@ mod remote;
 mod reply;
 mod size;
 mod status;
+mod switching;
 mod synclist;
 mod tarred;
 mod template;

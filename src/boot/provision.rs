@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::fanout::Manner;
 use crate::outcome::Outcome;
 use crate::reply::Answer;
+use crate::switching::Switching;
 
 /// How a console is opened that is to show the boot.
 const LOOK: console::Manner = console::Manner { spy: false, take_over: false, settle: Duration::from_secs(1) };
@@ -26,12 +27,15 @@ pub(crate) fn after_help(command: &str) -> String {
     format!(
         "The same as nodeset NODERANGE STATE, rsetboot NODERANGE net and rpower NODERANGE boot, all of it checked before the
 first node is touched, the scripts that they would get too. --wait is for what says that it is up: osimage, runcmd, runimage.
+A server on which containers run is left alone without --drain or --force, as by rpower, and what circuits carry counts.
 
 Examples:
   {command} rack1                     the images of their definitions
   {command} n1 osimage=debian12 -u    this image, by UEFI
   {command} n1 -c                     and look at it
-  {command} rack1 --wait 900          tell how far they come, and who got stuck where"
+  {command} rack1 --wait 900          tell how far they come, and who got stuck where
+  {command} all --stagger 20/30 -m 50 twenty at a time, half a minute apart, and ask first if these are more than 50
+  {command} h7 --drain                stop the containers that run on it first"
     )
 }
 
@@ -53,9 +57,8 @@ pub(crate) struct Provision {
     /// Open the console of the node, which must be one, as rcons does
     #[arg(short = 'c', long, conflicts_with = "wait")]
     console: bool,
-    /// Do not ask a server that loses its power which containers run on it, nor look at what circuits carry
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    switching: Switching,
     #[command(flatten)]
     shape: Shape,
 }
@@ -79,16 +82,14 @@ impl Provision {
             backends.boot(node)?.check(node, Some(BootDevice::Network))?;
             Ok(backends.power(node)?.check(node, PowerAction::Boot)?)
         })?;
-        if !self.force {
-            cx.refuse_carriers(format, &nodes).await?;
-        }
-        let circuits = if self.force { None } else { cx.claim_circuits(&nodes).await? };
-        if !self.force {
-            cx.refuse_overload(&nodes).await?;
-        }
+        let manner = Manner::from(&self.shape).widened(backends.beyond_fanout(&nodes));
+        let mut cleared = self.switching.clear(cx, manner, nodes, PowerAction::Boot, "boot").await?;
+        let nodes = std::mem::take(&mut cleared.nodes);
         tables.try_edit(&cx.origin(None), |edit| wanted.write(edit, &nodes))?;
-        let (outcome, booting) = self.boot(cx, nodes).await?;
-        drop(circuits);
+        let (outcome, booting) = self.boot(cx, manner, nodes).await?;
+        let outcome = cleared.outcome.and(outcome);
+        cleared.tell_stopped(cx);
+        drop(cleared); // others may load the circuits while we wait
         match self.wait {
             // One that was not reached is no reason to lose sight of the others.
             Some(seconds) if outcome != Outcome::Interrupted => {
@@ -117,7 +118,7 @@ impl Provision {
     }
 
     /// How it ended, and the names of the nodes that are booting.
-    async fn boot(&self, cx: &Context, nodes: Vec<Node>) -> Result<(Outcome, Vec<String>), Failure> {
+    async fn boot(&self, cx: &Context, manner: Manner, nodes: Vec<Node>) -> Result<(Outcome, Vec<String>), Failure> {
         let backends = cx.backends()?;
         let network =
             BootOverride { device: BootDevice::Network, persistence: Persistence::Once, efi: self.uefi, url: None };
@@ -128,8 +129,7 @@ impl Provision {
             booting.lock().unwrap_or_else(PoisonError::into_inner).push(node.name().to_owned());
             Ok(Answer { warnings: powered.warning.into_iter().collect(), ..Answer::line(powered.word) })
         };
-        let manner = Manner::from(&self.shape).widened(backends.beyond_fanout(&nodes));
-        let outcome = cx.each(nodes, manner, boot).await.into();
+        let outcome = self.switching.each(cx, nodes, manner, boot).await;
         Ok((outcome, booting.into_inner().unwrap_or_else(PoisonError::into_inner)))
     }
 }

@@ -302,7 +302,7 @@ fn a_server_with_running_containers_keeps_its_power() {
     ------- stderr -------
     h1: Error: containers run on it: c[1-2]
     Error: nothing was done: h1 cannot be served as defined
-    Hint: stop them with: rpower c[1-2] off (--drain of rpower does so too); or use --force
+    Hint: stop them with: rpower c[1-2] off (--drain does so too); or use --force
     [exit status: 1]
     ");
     lab.host("h1").docker("run -d --name alien busybox:lab sleep 1000").success();

@@ -11,6 +11,11 @@ use crate::{lab, session};
 pub(crate) fn machines() -> (Lab, Bmcs) {
     let mut lab = lab();
     let bmcs = lab.simulated_bmcs();
+    define_machines(&lab);
+    (lab, bmcs)
+}
+
+fn define_machines(lab: &Lab) {
     let image = lab.home().join("image");
     lab.shell("mkdir image && cd image && touch kernel initrd.gz rootimg.sfs").success();
     lab.run(&format!("mkdef -t osimage deb12 imagetype=linux provmethod=netboot rootimgdir={}", image.display()))
@@ -20,7 +25,6 @@ pub(crate) fn machines() -> (Lab, Bmcs) {
          mac='|52:54:00:00:00:0($1)|' provmethod=deb12",
     )
     .success();
-    (lab, bmcs)
 }
 
 #[test]
@@ -145,4 +149,77 @@ fn the_console_of_a_node_that_boots_is_opened() {
     Error: -c takes one node, 'all' names 2
     [exit status: 1]
     ");
+}
+
+#[test]
+fn many_are_asked_for_and_staggered_and_none_loses_what_runs_on_it() {
+    let mut lab = crate::lab_with_guests(1);
+    let bmcs = lab.simulated_bmcs();
+    define_machines(&lab);
+    lab.run(
+        "chdef h1 groups=hosts,all mgt=ipmi bmc=10.78.0.9 bmcusername=admin bmcpassword=secret mac=52:54:00:00:00:09 provmethod=deb12",
+    )
+    .success();
+    lab.run("mkvm c1").success();
+    lab.run("rpower c1,h1 on").success();
+    let controls = |last: u8| bmcs.machine(std::net::Ipv4Addr::new(10, 78, 0, last)).controls;
+    assert_snapshot!(session(&lab, "
+        rinstall n1,h1
+        rnetboot h1 shell
+        rinstall h1 --drain --force 2>&1 | head -n 1
+        rinstall n1 --stagger 8 2>&1 | head -n 1
+        nodeset n1,h1 stat
+    "), @"
+    $ rinstall n1,h1
+    ------- stderr -------
+    h1: Error: containers run on it: c1
+    Error: nothing was done: h1 cannot be served as defined
+    Hint: stop them with: rpower c1 off (--drain does so too); or use --force
+    [exit status: 1]
+    $ rnetboot h1 shell
+    ------- stderr -------
+    h1: Error: containers run on it: c1
+    Error: nothing was done: h1 cannot be served as defined
+    Hint: stop them with: rpower c1 off (--drain does so too); or use --force
+    [exit status: 1]
+    $ rinstall h1 --drain --force 2>&1 | head -n 1
+    error: the argument '--drain' cannot be used with '--force'
+    $ rinstall n1 --stagger 8 2>&1 | head -n 1
+    error: invalid value '8' for '--stagger <N/SECONDS>': it takes how many nodes at a time and how many seconds apart, such as 8/5
+    $ nodeset n1,h1 stat
+    h1: boot
+    n1: boot
+    ");
+    let limit = Duration::from_secs(60);
+    let mut terminal = lab.spawn_pty("rinstall h1,n[1-2] --drain -m 2", 24, 80);
+    terminal.expect("boot: 3 nodes, h1,n[1-2]? [y/N]", limit);
+    terminal.send("n\r");
+    assert_eq!(terminal.wait(limit).code, 1);
+    assert_eq!(lab.run("rpower c1 stat").success(), "c1: on");
+    assert_eq!((controls(1), controls(9)), (vec![], vec![1]), "a no is a no");
+
+    let drained = lab.run("rinstall h1 --drain");
+    assert_snapshot!(drained.clone().sorted(), @"
+    c1: off
+    h1: reset
+    ------- stderr -------
+    Hint: these containers were stopped, and stay off until you say: rpower c1 on
+    ");
+    assert!(drained.stdout.ends_with("h1: reset\n"), "the server came before its containers: {drained}");
+    assert_eq!(lab.run("nodeset h1 stat").success(), "h1: netboot deb12");
+    lab.run("rpower c1 on").success();
+    assert_eq!(lab.run("rinstall h1 --force").to_string(), "h1: reset\n");
+    assert_eq!(controls(9), [1, 3, 3]);
+
+    let mut staggered = lab.spawn("rinstall n[1-2] --stagger 1/60");
+    staggered.expect("n1: on", limit);
+    staggered.interrupt();
+    let run = staggered.wait(limit);
+    assert_eq!((run.code, run.stderr.as_str()), (130, "Not done: n2\n"));
+    assert_eq!((controls(1), controls(2)), (vec![1], vec![]));
+    // What it is to do is written down for both: the next one goes on from there.
+    assert_eq!(lab.run("nodeset n2 stat").success(), "n2: netboot deb12");
+    let start = std::time::Instant::now();
+    lab.run("rinstall n[1-2] --stagger 1/2").success();
+    assert!(start.elapsed() >= Duration::from_secs(2), "{:?}", start.elapsed());
 }
