@@ -47,7 +47,8 @@ Examples:
   xcrane serve --interface eth1 --proxy     beside the site's own DHCP server
   xcrane serve -i eth1,eth2 --services dhcp
   xcrane serve -i eth1 --user xcrane
-  systemctl enable --now xcrane             the interfaces of site.dhcpinterfaces")]
+  systemctl enable --now xcrane             the interfaces of site.dhcpinterfaces
+  echo OPTIONS=--proxy >/etc/default/xcrane what the unit is to be told beside")]
 pub(crate) struct Serve {
     /// Answer on this interface; several by comma or one each; without it those of site.dhcpinterfaces
     #[arg(short, long = "interface", value_name = "INTERFACE", value_delimiter = ',')]

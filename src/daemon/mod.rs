@@ -53,6 +53,7 @@ impl Daemon {
     pub(crate) async fn run(mut self, home: &Path, user: Option<&Account>) -> Result<Outcome, Failure> {
         privileges::give_away(home, user)?;
         notify::ready();
+        self.start(notify::beat);
         tracing::info!("ready");
         let [terminated, interrupted] = &mut self.asked;
         let outcome = tokio::select! {

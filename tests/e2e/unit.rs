@@ -1,8 +1,13 @@
 //! The unit of systemd that `make install` puts on a machine, on a machine with systemd.
 
 use std::path::Path;
+use std::time::Duration;
+
+use ::lab::{Wait, wait_for};
 
 use crate::{defined_hosts, lab};
+
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// What `make install` does with the files of the service.
 const INSTALLED: &str = "install -D -m644 xcrane.sysusers /usr/lib/sysusers.d/xcrane.conf
@@ -45,6 +50,26 @@ fn it_serves_as_a_user_of_its_own_and_commands_go_on_beside_it() {
         host.shell("curl -s http://10.77.0.1/node/52-54-00-77-00-0a").starts_with("#!ipxe"),
         "no script after a change"
     );
+    // Options of the site's own, and one that hangs is started anew.
+    let sockets = || host.shell("ss -Hlnu 'sport = 67 or sport = 4011'; ss -Hlnt 'sport = 80'");
+    assert!(sockets().contains(":67") && !sockets().contains(":4011"), "{}", sockets());
+    host.shell(
+        "echo 'OPTIONS=--proxy --services dhcp' >/etc/default/xcrane
+        mkdir -p /etc/systemd/system/xcrane.service.d
+        printf '[Service]\\nWatchdogSec=2\\nRestartSec=0\\n' >/etc/systemd/system/xcrane.service.d/soon.conf
+        systemctl daemon-reload && systemctl restart xcrane",
+    );
+    assert!(sockets().contains(":4011") && !sockets().contains(":80"), "{}", sockets());
+    let heard = || host.shell("systemctl show -P WatchdogTimestampMonotonic xcrane");
+    let first = heard();
+    wait_for("a sign of life", LIMIT, || if heard() == first { Wait::NotYet(first.clone()) } else { Wait::Ready(()) });
+    let main = || host.shell("systemctl show -P MainPID xcrane");
+    let before = main();
+    host.shell(&format!("kill -STOP {before}"));
+    wait_for("another process", LIMIT, || match (main(), host.shell("systemctl is-active xcrane || :")) {
+        (pid, state) if pid != before && state.trim() == "active" => Wait::Ready(()),
+        (pid, state) => Wait::NotYet(format!("{pid}{state}")),
+    });
     host.shell("systemctl restart xcrane && systemctl stop xcrane");
     assert_eq!(host.shell("systemctl show -P Result xcrane").trim(), "success");
     assert!(host.shell("xcrane lsdef n1 -i mac").contains("mac=52:54:00:77:00:0a"));
