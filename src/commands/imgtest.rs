@@ -15,10 +15,10 @@ use crate::reply::{Answer, Body, Reply};
 use crate::size::size;
 use crate::ui::Format;
 
-/// Boot a packed image in a virtual machine, and wait until it is up
+/// Boot a packed image in a virtual machine, and wait until it tells that it is up
 #[derive(Debug, Args)]
-#[command(after_help = "QEMU boots kernel and initial RAM disk; these fetch the root, as on a node. The machine reaches nothing else and is gone
-at the end. One that does not come up shows the last lines of its console. Without KVM it takes some ten times longer.
+#[command(after_help = "QEMU boots kernel and initial RAM disk; these fetch the root, and the root calls back when all of it is up, as on a node. The
+machine reaches nothing else and is gone at the end. One that does not call back shows how far it came and the last lines of its console. Without KVM it takes some ten times longer.
 Of addkcmdline it is told what is the same for every node: one with {{ … }} is left out, and that is said.
 
 Examples:
@@ -46,7 +46,7 @@ impl Run for Imgtest {
         let processor = if self.emulate { Processor::Emulated } else { Processor::Real };
         let booted = image.test(cx, Duration::from_secs(self.timeout), processor).await?;
         let (seconds, memory) = (booted.after.as_secs(), booted.memory);
-        let data = json!({ "seconds": seconds, "memory": memory });
+        let data = json!({ "seconds": seconds, "memory": memory, "statuses": booted.statuses });
         let line = format!("up after {seconds} s, with {} of memory", size(memory));
         if let Some(warning) = image.left_out_of_test() {
             cx.ui.reply(format, Reply { node: Some(image.name.clone()), body: Body::Warning(warning) });

@@ -3,6 +3,7 @@
 
 pub(crate) mod apt;
 pub(crate) mod bundle;
+mod callbacks;
 mod dnf;
 pub(crate) mod import;
 pub(crate) mod inside;

@@ -22,7 +22,7 @@ fn an_image_that_does_not_come_up_says_why() {
     let run = lab.run("imgtest tiny --emulate --timeout 60");
     assert!(
         run.code == 1
-            && run.stderr.starts_with("Error: image tiny: the machine has ended: ")
+            && run.stderr.starts_with("Error: image tiny: the machine has ended; its kernel has not started: ")
             && run.stderr.contains("kernel"),
         "{run}"
     );
