@@ -26,6 +26,16 @@ pub struct Ran {
     pub stderr: Vec<u8>,
 }
 
+impl Ran {
+    /// Why it failed, in its own last words; nothing where it did not.
+    pub fn fault(&self) -> Option<String> {
+        match &self.exit {
+            Exit::Code(0) => None,
+            exit => Some(why(exit, &self.stderr)),
+        }
+    }
+}
+
 impl Host {
     /// Runs a program that must succeed, and returns its output. The error of one that does not names the host, the
     /// arguments and the last line it wrote to stderr.

@@ -3,6 +3,8 @@
 //! A member keeps for good what it was told when it came in: who was there then is of no meaning later, and to change it
 //! would restart every member at once when one comes or goes. One that joins is announced to the others before it starts.
 
+pub mod keep;
+
 use std::net::IpAddr;
 
 use super::place;
@@ -13,6 +15,11 @@ use crate::setup::{Fact, File, Follow, Thing, Unit};
 pub const SERVICE: &str = "etcd.service";
 /// Where a member keeps what was put into the cluster.
 pub const DATA: &str = "/var/lib/etcd/xcrane";
+/// Where what is restored stands until it is exchanged; the one before stays beside it.
+const RESTORED: &str = "/var/lib/etcd/xcrane.restored";
+const BEFORE: &str = "/var/lib/etcd/xcrane.before";
+/// There while members are being exchanged.
+const MARK: &str = "/var/lib/etcd/xcrane.restoring";
 const SETTINGS: &str = "/etc/etcd/xcrane.env";
 const AUTHORITY: &str = "/etc/etcd/ca.pem";
 /// Key and certificate in one.
@@ -101,6 +108,11 @@ impl Ports {
         format!("https://{}", place(member.address, self.peer))
     }
 
+    /// Members as etcd names a cluster.
+    fn cluster(self, members: &[Member]) -> String {
+        members.iter().map(|member| format!("{}={}", member.node, self.peer_url(member))).collect::<Vec<_>>().join(",")
+    }
+
     fn endpoints<'m>(self, members: impl IntoIterator<Item = &'m Member>) -> String {
         members.into_iter().map(|member| self.endpoint(member)).collect::<Vec<_>>().join(",")
     }
@@ -109,11 +121,10 @@ impl Ports {
 impl Config {
     /// What it is told of the others when it comes in, as etcd writes it, and whether they are there already.
     pub fn cluster(&self) -> (String, bool) {
-        let named = |member: &Member| format!("{}={}", member.node, self.ports.peer_url(member));
-        let list = |members: &[Member]| members.iter().map(named).collect::<Vec<_>>().join(",");
+        let list = |members: &[Member]| self.ports.cluster(members);
         match &self.entry {
             Entry::Founds(members) => (list(members), false),
-            Entry::Joins(others) => (format!("{},{}", list(others), named(&self.member)), true),
+            Entry::Joins(others) => (list(&[others.as_slice(), std::slice::from_ref(&self.member)].concat()), true),
             Entry::Is { cluster, joined } => (cluster.clone(), *joined),
         }
     }
@@ -159,7 +170,8 @@ pub fn wanted(config: &Config) -> Vec<Thing> {
 
 /// What must be true of a machine that has left the cluster.
 pub fn unwanted() -> Vec<Thing> {
-    let gone = Fact::shell("it keeps nothing of the cluster", r#"[ ! -e "$1" ]"#, r#"rm -rf "$1""#, &[DATA]);
+    let (are_gone, remove) = (r#"for it; do [ ! -e "$it" ] || exit 1; done"#, r#"rm -rf "$@""#);
+    let gone = Fact::shell("it keeps nothing of the cluster", are_gone, remove, &[DATA, RESTORED, BEFORE, MARK]);
     vec![
         Thing::Unit(unit(false)),
         Thing::NoFile(SETTINGS.into()),

@@ -7,9 +7,10 @@ use futures_util::StreamExt;
 use jiff::Zoned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::Turn;
+use super::builtin;
 use super::config::Config;
 use super::contract::{Applied, Kept, Tested, Trial};
 use super::manifest::Method;
@@ -124,7 +125,8 @@ fn refuse(site: &Site, module: &Module, method: Method) -> Result<(), Failure> {
     }
 }
 
-/// Whom to ask. Scaling is told to those as well who are to be no part of it any more.
+/// Whom to ask. Scaling is told to those as well who are to be no part of it any more, after those who are; which of its
+/// machines these are a built-in module knows by itself.
 fn asked<'a>(
     cx: &Context,
     ready: &Ready<'_>,
@@ -132,7 +134,10 @@ fn asked<'a>(
     backup: Option<&Backup>,
 ) -> Result<Vec<Asked<'a>>, Failure> {
     let mut asked = ready.asked(method);
-    if method == Method::Scale && asked.iter().all(|asked| asked.target != WHOLE) {
+    if method == Method::Scale && builtin::of(ready.module).is_some() {
+        let meant = meant(cx, ready)?;
+        asked.sort_by_key(|asked| !meant.contains(&asked.target));
+    } else if method == Method::Scale && asked.iter().all(|asked| asked.target != WHOLE) {
         for gone in ready.document.targets.keys().filter(|name| ready.targets.iter().all(|node| node.name() != *name)) {
             // A node that is in no table any more can be asked nothing.
             if let Ok([node]) = cx.nodes(gone).as_deref() {
@@ -150,6 +155,13 @@ fn asked<'a>(
         }
     }
     Ok(asked)
+}
+
+/// The names of the nodes that the config means.
+fn meant(cx: &Context, ready: &Ready<'_>) -> Result<BTreeSet<String>, Failure> {
+    let range = ready.module.manifest.targets.as_ref().and_then(|key| ready.config.get(key)?.as_str());
+    let nodes = range.map_or(Ok(Vec::new()), |range| cx.nodes(range))?;
+    Ok(nodes.iter().map(|node| node.name().to_owned()).collect())
 }
 
 /// A backup is kept when it has all targets: half of one would be restored as a whole.

@@ -11,8 +11,8 @@ use crate::{defined_hosts, lab, session};
 const ALL: [&str; 6] = ["docker-host", "etcd", "monitoring", "network", "node-base", "registry"];
 
 /// Hosts whose package source has what modules install.
-fn machines(count: u8) -> Lab {
-    let lab = defined_hosts(lab().systemd_hosts(count), count);
+fn machines(lab: Lab, count: u8) -> Lab {
+    let lab = defined_hosts(lab, count);
     let source = lab.package_source();
     let line = format!("echo 'deb [trusted=yes] {source} ./' >/etc/apt/sources.list; apt-get -q update");
     (1..=count).for_each(|number| drop(lab.host(&format!("h{number}")).shell(&line)));
@@ -51,7 +51,7 @@ fn watched(lab: &Lab) -> Vec<String> {
 
 #[test]
 fn infrastructure_then_a_store_then_monitoring_of_both() {
-    let lab = machines(4);
+    let lab = machines(lab().systemd_hosts(4), 4);
     lab.run("mkdef -t network blue driver=bridge net=10.80.0.0 mask=255.255.0.0 hosts=h[3-4]").success();
     config(&lab, "docker-host", "hosts = 'h[3-4]'\n");
     let applied = apply(&lab, "docker-host");
@@ -103,9 +103,8 @@ fn infrastructure_then_a_store_then_monitoring_of_both() {
          {"targets":["10.77.0.4:9100"],"labels":{"job":"node","node":"h4"}}
          ]
     "#);
-    let ctl = "etcdctl --cacert=/etc/etcd/ca.pem --cert=/etc/etcd/node.pem --key=/etc/etcd/node.pem --endpoints=https://10.77.0";
-    lab.host("h1").shell(&format!("{ctl}.1:2379 put where rack7"));
-    assert_eq!(lab.host("h3").shell(&format!("{ctl}.3:2379 get --print-value-only where")).trim(), "rack7");
+    lab.host("h1").shell(&format!("{CTL}.1:2379 put where rack7"));
+    assert_eq!(lab.host("h3").shell(&format!("{CTL}.3:2379 get --print-value-only where")).trim(), "rack7");
 
     apply(&lab, "monitoring");
     let seen = wait_for("all targets of Prometheus", Duration::from_secs(60), || {
@@ -149,9 +148,12 @@ fn infrastructure_then_a_store_then_monitoring_of_both() {
     }
     let said = lab
         .host("h4")
-        .shell(&format!("{ctl}.4:2379 get --print-value-only where; {ctl}.4:2379 member list | cut -d, -f3 | sort"));
+        .shell(&format!("{CTL}.4:2379 get --print-value-only where; {CTL}.4:2379 member list | cut -d, -f3 | sort"));
     assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["rack7", "h2", "h3", "h4"]);
     assert_eq!(lab.host("h1").shell("ls /var/lib/etcd; systemctl is-active etcd || true").trim(), "inactive");
+
+    a_backup_is_taken_back_on_all_members(&lab);
+    the_store_is_scaled_and_keeps_its_majority(&lab);
 
     config(&lab, "registry", "node = 'h4'\nusers = ['ada']\n");
     apply(&lab, "registry");
@@ -159,6 +161,123 @@ fn infrastructure_then_a_store_then_monitoring_of_both() {
         let checked = lab.run(&format!("xcrane module check {name}"));
         assert_eq!(checked.code, 0, "{checked}");
     }
+}
+
+const CTL: &str =
+    "etcdctl --cacert=/etc/etcd/ca.pem --cert=/etc/etcd/node.pem --key=/etc/etcd/node.pem --endpoints=https://10.77.0";
+
+/// What each of the members h2 to h4 says of a key by itself.
+fn of_each(lab: &Lab, key: &str) -> Vec<String> {
+    let ask = |number: u8| {
+        let said = lab.host(&format!("h{number}")).shell(&format!("{CTL}.{number}:2379 get --print-value-only {key}"));
+        said.trim().to_owned()
+    };
+    (2..=4).map(ask).collect()
+}
+
+/// The process of a member, which is another one when it was stopped.
+fn process(lab: &Lab, host: &str) -> String {
+    lab.host(host).shell("systemctl show -p MainPID etcd")
+}
+
+fn a_backup_is_taken_back_on_all_members(lab: &Lab) {
+    let backup = lab.run("xcrane module backup etcd");
+    assert_eq!(backup.code, 0, "{backup}");
+    let file = lab.shell("ls $XCRANE_HOME/backups/etcd/*.json").success();
+    lab.host("h2").shell(&format!("{CTL}.2:2379 put where rack9; {CTL}.2:2379 put new yes"));
+
+    // What is not whole is refused while all members go on.
+    let before = process(lab, "h2");
+    let snapshot = r#"import base64, gzip, hashlib, json, sys
+backup = json.load(open(sys.argv[1])); kept = backup["targets"][""]
+packed = base64.b64decode(kept["snapshot"])
+packed = packed[:-9] if sys.argv[2] == "cut" else gzip.compress(gzip.decompress(packed).replace(b"rack7", b"rack8"))
+kept["snapshot"] = base64.b64encode(packed).decode()
+if sys.argv[2] != "cut": kept["sha256"] = hashlib.sha256(packed).hexdigest()
+json.dump(backup, open(sys.argv[2], "w"))"#;
+    fs::write(lab.home().join("damage.py"), snapshot).expect("the home of a lab can be written");
+    for (damage, why) in [("cut", "its digest is another one"), ("changed", "expected sha256")] {
+        lab.shell(&format!("python3 damage.py {file} {damage}")).success();
+        let refused = lab.run(&format!("xcrane module restore etcd {damage}"));
+        assert!(refused.code == 1 && refused.stderr.contains("nothing was stopped"), "{refused}");
+        assert!(refused.stderr.contains(why), "{refused}");
+    }
+    assert_eq!((process(lab, "h2"), of_each(lab, "where")), (before, vec!["rack9".to_owned(); 3]));
+
+    // Killed while one member is stopped and another one does not stop.
+    lab.host("h3").shell("systemctl kill -s STOP etcd");
+    let restore = lab.spawn(&format!("xcrane module restore etcd {file}"));
+    wait_for("a member is stopped", Duration::from_secs(60), || {
+        match lab.host("h2").shell("systemctl is-active etcd || true").trim() {
+            "inactive" => Wait::Ready(()),
+            other => Wait::NotYet(other.to_owned()),
+        }
+    });
+    let arguments = lab.host("h3").shell("cat /proc/[0-9]*/cmdline | tr '\\0' ' '");
+    assert!(arguments.contains("systemctl stop") && !arguments.contains("PRIVATE KEY"), "{arguments}");
+    restore.kill();
+    drop(restore);
+    lab.host("h3").shell("systemctl kill -s CONT etcd");
+    let restored = lab.run(&format!("xcrane module restore etcd {file}"));
+    assert_eq!(restored.code, 0, "{restored}");
+    assert_eq!(of_each(lab, "where"), ["rack7"; 3]);
+    assert_eq!(of_each(lab, "new"), [""; 3]);
+    // What was there before stays beside it, whichever try has put it there.
+    let beside = lab.host("h2").shell("ls /var/lib/etcd");
+    assert_eq!(beside.split_whitespace().collect::<Vec<_>>(), ["xcrane", "xcrane.before"]);
+    assert_snapshot!(lab.run("xcrane module test etcd").sorted(), @"
+    h2: pass: it is healthy
+    h2: pass: what it writes is read at all members
+    h3: pass: it is healthy
+    h3: pass: what it writes is read at all members
+    h4: pass: it is healthy
+    h4: pass: what it writes is read at all members
+    ");
+}
+
+fn the_store_is_scaled_and_keeps_its_majority(lab: &Lab) {
+    // One comes and one goes; what is in the store stays.
+    config(lab, "etcd", "nodes = 'h[1-3]'\n");
+    assert_snapshot!(lab.run("xcrane module scale etcd").sorted(), @"
+    h1: scale: done
+    h2: scale: done
+    h3: scale: done
+    h4: scale: done
+    ");
+    let members = |from: u8| {
+        let said = lab.host(&format!("h{from}")).shell(&format!(
+            "{CTL}.{from}:2379 get --print-value-only where; {CTL}.{from}:2379 member list | cut -d, -f3 | sort"
+        ));
+        said.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(members(1), ["rack7", "h1", "h2", "h3"]);
+    assert_eq!(lab.host("h4").shell("ls /var/lib/etcd; systemctl is-active etcd || true").trim(), "inactive");
+    assert_eq!(lab.run("xcrane module plan etcd").code, 0);
+
+    lab.host("h2").shell("systemctl stop etcd");
+    config(lab, "etcd", "nodes = 'h[1-2]'\n");
+    assert_snapshot!(session(lab, "
+        xcrane module scale etcd
+        xcrane module test etcd | cut -d : -f 1-3 | sort
+    "), @"
+    $ xcrane module scale etcd
+    h1: scale: done
+    h2: scale: done
+    ------- stderr -------
+    h3: Error: h3: scale of module etcd: h1: cannot take h3 out: 1 of the 2 others are healthy, which is no majority: it has to stay
+    [exit status: 1]
+    $ xcrane module test etcd | cut -d : -f 1-3 | sort
+    h1: FAIL: what it writes is read at all members
+    h1: pass: it is healthy
+    h2: FAIL: it is healthy
+    h2: FAIL: what it writes is read at all members
+    h3: FAIL: what it writes is read at all members
+    h3: pass: it is healthy
+    ");
+    assert_eq!(members(1), ["rack7", "h1", "h2", "h3"]);
+    lab.host("h2").shell("systemctl start etcd");
+    config(lab, "etcd", "nodes = 'h[1-3]'\n");
+    assert_eq!(lab.run("xcrane module scale etcd").code, 0);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! A cluster of etcd: three free machines to begin with, and whoever is added or taken out later.
 
+mod keep;
+mod scale;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -11,10 +14,11 @@ use serde_json::{Value, json};
 use tables::Node;
 
 use super::work::Work;
-use super::{Builtin, Job, Known, machines};
+use super::{Builtin, Job, Known, TURN, machines};
 use crate::context::Context;
 use crate::docker_host::Certificates;
 use crate::failure::Failure;
+use crate::modules::manifest::Method;
 use crate::modules::state::Document;
 
 /// How many members a cluster begins with.
@@ -88,6 +92,58 @@ impl Builtin for Etcd {
             }
         })
     }
+
+    async fn optional(&self, method: Method, job: &Job<'_>) -> Result<Value, Failure> {
+        match method {
+            Method::Backup => keep::backup(job).await,
+            Method::Restore => keep::restore(job).await,
+            Method::Scale => scale::scale(self, job).await,
+            Method::Test => keep::test(job).await,
+            _ => Err(Failure::refused("it has no such method")),
+        }
+    }
+}
+
+/// The cluster as it is: its members with their nodes.
+struct Cluster {
+    ports: Ports,
+    members: Vec<(Node, Member)>,
+}
+
+impl Cluster {
+    fn of(job: &Job<'_>) -> Result<Self, Failure> {
+        let present = job.document()?.map(|document| members_of(&document)).unwrap_or_default();
+        let nodes = machines::of_names(job.cx, &present)?;
+        let members = nodes.into_iter().map(|node| Ok((node.clone(), member_at(&node)?)));
+        Ok(Self { ports: job.config::<Config>()?.ports(), members: members.collect::<Result<_, Failure>>()? })
+    }
+
+    fn members(&self) -> Vec<Member> {
+        self.members.iter().map(|(_, member)| member.clone()).collect()
+    }
+}
+
+fn member_at(node: &Node) -> Result<Member, Failure> {
+    Ok(Member { node: node.name().to_owned(), address: machines::address(node)? })
+}
+
+/// Runs a program at a member; what it prints.
+async fn at(job: &Job<'_>, node: &Node, doing: &str, argv: &[String], stdin: &[u8]) -> Result<Vec<u8>, Failure> {
+    let host = job.cx.backends()?.host(node).await.map_err(|error| of_node(node, error.into()))?;
+    let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+    let ran = host.try_run(&argv, stdin).await.map_err(|error| match error {
+        // What cannot be reached names all that was to be run there.
+        plugins::Error::Unreachable { .. } => Failure::refused(format!("{}: the connection was lost", node.name())),
+        error => of_node(node, error.into()),
+    })?;
+    match ran.fault() {
+        None => Ok(ran.stdout),
+        Some(why) => Err(Failure::refused(format!("{}: cannot {doing}: {why}", node.name()))),
+    }
+}
+
+fn of_node(node: &Node, failure: Failure) -> Failure {
+    Failure { message: format!("{}: {}", node.name(), failure.message), ..failure }
 }
 
 /// The names of those that are members.
@@ -102,8 +158,7 @@ fn member(job: &Job<'_>, config: &Config, certificates: Certificates) -> Result<
     let known = job.document()?;
     let present = known.as_ref().map(members_of).unwrap_or_default();
     let nodes = together(job.cx.nodes(&config.nodes)?, machines::of_names(job.cx, &present)?);
-    let member = |node: &Node| Ok(Member { node: node.name().to_owned(), address: machines::address(node)? });
-    let members: Vec<Member> = nodes.iter().map(member).collect::<Result<_, Failure>>()?;
+    let members: Vec<Member> = nodes.iter().map(member_at).collect::<Result<_, Failure>>()?;
     let Some(own) = members.iter().find(|member| member.node == node.name()).cloned() else { return Ok(None) };
     let said = known.as_ref().map_or(&Value::Null, |document| document.of(node.name()));
     let sweeps = members.iter().find(|it| present.contains(&it.node)).is_some_and(|first| first.node == own.node);

@@ -38,6 +38,9 @@ static ALL: [&(dyn Builtin + Sync); 6] = [
 /// What stands at the end of a plan for a machine that has nothing to be done and is not known yet.
 const TAKEN_IN: &str = "nothing is to be done there; that it belongs to the module is noted";
 
+/// Held by what works on one machine after the other.
+static TURN: Mutex<()> = Mutex::const_new(());
+
 /// A module whose methods are functions.
 #[async_trait(?Send)]
 pub(crate) trait Builtin {
@@ -72,6 +75,11 @@ pub(crate) trait Builtin {
     async fn findings(&self, _job: &Job<'_>) -> Result<Vec<Finding>, Failure> {
         Ok(Vec::new())
     }
+
+    /// What it answers to a method that its manifest need not have.
+    async fn optional(&self, _method: Method, _job: &Job<'_>) -> Result<Value, Failure> {
+        Err(Failure::refused("it has no such method"))
+    }
 }
 
 /// What a module is asked.
@@ -102,7 +110,7 @@ pub(crate) fn of(module: &Module) -> Option<&'static (dyn Builtin + Sync)> {
 
 /// Whether a method is asked for each of the targets; others look at the module as a whole.
 pub(crate) fn is_of_each(method: Method) -> bool {
-    matches!(method, Method::Plan | Method::Apply | Method::Audit)
+    matches!(method, Method::Plan | Method::Apply | Method::Audit | Method::Scale | Method::Test)
 }
 
 fn find(name: &str) -> Option<&'static (dyn Builtin + Sync)> {
@@ -131,7 +139,7 @@ pub(crate) async fn answer(method: Method, job: &Job<'_>) -> Result<(Value, Vec<
             json!({ "findings": findings })
         }
         Method::Backup | Method::Restore | Method::Update | Method::Scale | Method::Test => {
-            return Err(Failure::refused("it has no such method"));
+            builtin.optional(method, job).await?
         }
     };
     Ok((result, Vec::new()))
@@ -139,7 +147,6 @@ pub(crate) async fn answer(method: Method, job: &Job<'_>) -> Result<(Value, Vec<
 
 /// Does what was planned and no more: what has come up since is for another plan.
 async fn apply(builtin: &(dyn Builtin + Sync), job: &Job<'_>) -> Result<(Value, Vec<String>), Failure> {
-    static TURN: Mutex<()> = Mutex::const_new(());
     let _turn = if builtin.is_one_by_one(job)? { Some(TURN.lock().await) } else { None };
     let planned = builtin.work(job, Certificates::Find).await?;
     if let Some(what) = planned.beyond(job.request.changes) {
