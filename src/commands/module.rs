@@ -31,6 +31,7 @@ Examples:
   xcrane module init etcd && vi $XCRANE_HOME/configs/etcd.toml
   xcrane module plan etcd && echo nothing to do
   xcrane module apply etcd
+  xcrane module apply network --with-requirements
   xcrane module check ./mine --apply n1 --json
   xcrane module state etcd --yaml > etcd.yml")]
 pub(crate) struct Module {
@@ -86,6 +87,9 @@ enum Verb {
     Apply {
         /// The module
         name: String,
+        /// Plan it with what it requires and is not installed, show that, and carry it out
+        #[arg(long)]
+        with_requirements: bool,
     },
     /// Tell where machines are otherwise than the module left them
     Audit {
@@ -195,7 +199,8 @@ impl Run for Module {
 
 async fn carry_out(verb: Verb, cx: &Context) -> Result<Outcome, Failure> {
     let verb = match verb {
-        Verb::Apply { name } => return work::carry_out(cx, &name).await,
+        Verb::Apply { name, with_requirements: true } => return work::carry_out_all(cx, &name).await,
+        Verb::Apply { name, with_requirements: false } => return work::carry_out(cx, &name).await,
         Verb::Backup { name, shape } => return work::further(cx, &name, Method::Backup, None, shape).await,
         Verb::Restore { name, file, shape } => return work::further(cx, &name, Method::Restore, file, shape).await,
         Verb::Update { name, shape } => return work::further(cx, &name, Method::Update, None, shape).await,

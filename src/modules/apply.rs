@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Module;
 use super::contract::Applied;
 use super::manifest::Method;
-use super::plan::{Part, Plan, Unit, digest};
+use super::plan::{self, Part, Plan, Unit, digest};
 use super::run::{Asked, answers};
 use super::site::Site;
 use super::state::{self, Document, Unfinished};
@@ -46,7 +46,7 @@ pub(crate) async fn apply(cx: &Context, name: &str) -> Result<(Outcome, Vec<Stri
     }
     let mut applied = Vec::new();
     for part in &plan.parts {
-        if carry_out(cx, &site, &plan, part).await? != Outcome::Done {
+        if one(cx, &site, &plan, part).await? != Outcome::Done {
             return Ok((Outcome::SomeFailed, applied));
         }
         applied.push(part.module.clone());
@@ -55,6 +55,39 @@ pub(crate) async fn apply(cx: &Context, name: &str) -> Result<(Outcome, Vec<Stri
     }
     Plan::drop_kept(&home, name)?;
     Ok((Outcome::Done, applied))
+}
+
+/// Carries out a part. One that could not be said before is said now, and shown before it is done; that it cannot be said
+/// still is told after what was applied.
+async fn one(cx: &Context, site: &Site, plan: &Plan, part: &Part) -> Result<Outcome, Failure> {
+    let is_done = site.installed.get(&part.module).is_some_and(|it| it.document.finished.as_deref() == Some(&plan.id));
+    let Some(deferred) = part.deferred.as_ref().filter(|_| !is_done) else {
+        return carry_out(cx, site, plan, part).await;
+    };
+    // What did not answer before may do so now.
+    let anew = cx.renewed();
+    let outcome = match settled(&anew, site, part).await {
+        Ok(now) => {
+            cx.ui.line(&format!("{}: planned now that {} is applied:", part.module, deferred.until.join(" and ")));
+            now.shown().iter().for_each(|line| cx.ui.line(&format!("    {line}")));
+            carry_out(&anew, site, plan, &now).await
+        }
+        Err(failure) => {
+            cx.ui.failure(&failure);
+            Ok(Outcome::SomeFailed)
+        }
+    };
+    anew.finish().await;
+    outcome
+}
+
+/// What the part is now; the kept plan is for this version and this config still.
+async fn settled(cx: &Context, site: &Site, part: &Part) -> Result<Part, Failure> {
+    let now = plan::part(cx, site, site.find(&part.module)?).await?.settled()?;
+    match now.digest == part.digest && now.version == part.version {
+        true => Ok(now),
+        false => Err(old(part, "its config was changed")),
+    }
 }
 
 /// All nodes that the plan is about, by name: a module that runs once may work on any of its own.
@@ -72,10 +105,7 @@ fn nodes(cx: &Context, site: &Site, plan: &Plan) -> Result<Vec<String>, Failure>
 /// The world may have moved on since the plan was made.
 fn refuse_old(site: &Site, plan: &Plan, part: &Part) -> Result<(), Failure> {
     let module = site.find(&part.module)?;
-    let again = |what: &str| {
-        Err(Failure::refused(format!("the plan for module {} is old: {what} since it was made", part.module))
-            .hint(format!("see what is to be done now: xcrane module plan {}", part.module)))
-    };
+    let again = |what: &str| Err(old(part, what));
     if module.manifest.label("version") != part.version {
         return again("the module has another version");
     }
@@ -91,6 +121,11 @@ fn refuse_old(site: &Site, plan: &Plan, part: &Part) -> Result<(), Failure> {
         return again("its state has changed");
     }
     Ok(())
+}
+
+fn old(part: &Part, what: &str) -> Failure {
+    Failure::refused(format!("the plan for module {} is old: {what} since it was made", part.module))
+        .hint(format!("see what is to be done now: xcrane module plan {}", part.module))
 }
 
 async fn carry_out(cx: &Context, site: &Site, plan: &Plan, part: &Part) -> Result<Outcome, Failure> {
@@ -211,6 +246,7 @@ mod tests {
             digest: String::new(),
             config: serde_json::Map::new(),
             units: vec![unit("n1", 1), unit("n2", 0), unit("n3", 2)],
+            deferred: None,
         };
         let asked = |names: &[&str]| {
             let asked = |name: &&str| Asked { target: (*name).to_owned(), node: None, changes: &[], backup: None };

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::apply::Turn;
 use super::config::{self, Config};
-use super::contract::{Applied, Audit, Changes, Metadata, Proposal};
+use super::contract::{Applied, Audit, Change, Changes, Metadata, Proposal};
 use super::init::filled;
 use super::manifest::Method;
 use super::plan::all_of;
@@ -134,10 +134,15 @@ async fn all<T: DeserializeOwned>(
     if failed.is_empty() { Ok(said) } else { Err(all_of(failed)) }
 }
 
-type Planned = Vec<(String, Changes)>;
+type Planned = Vec<(String, Vec<Change>)>;
 
 async fn planned(cx: &Context, ready: &Ready<'_>) -> Result<Planned, Failure> {
-    all(cx, ready, Method::Plan, ready.asked(Method::Plan)).await
+    let said = all(cx, ready, Method::Plan, ready.asked(Method::Plan)).await?;
+    let now = said.into_iter().map(|(target, said)| match said {
+        Changes::Now(changes) => Ok((target, changes)),
+        Changes::Deferred(why) => Err(Failure::refused(format!("it says so only when others are applied: {why}"))),
+    });
+    now.collect()
 }
 
 async fn planned_twice(cx: &Context, ready: &Ready<'_>) -> Result<Option<String>, Failure> {
@@ -195,7 +200,7 @@ async fn applied(cx: &Context, ready: &mut Ready<'_>) -> Result<Option<String>, 
     let plan = planned(cx, ready).await?;
     let mut asked = ready.asked(Method::Apply);
     for asked in &mut asked {
-        asked.changes = plan.iter().find(|(target, _)| *target == asked.target).map_or(&[], |(_, said)| &said.changes);
+        asked.changes = plan.iter().find(|(target, _)| *target == asked.target).map_or(&[], |(_, changes)| changes);
     }
     let said: Vec<(String, Applied)> = all(cx, ready, Method::Apply, asked).await?;
     for (target, applied) in said {
@@ -204,7 +209,7 @@ async fn applied(cx: &Context, ready: &mut Ready<'_>) -> Result<Option<String>, 
         }
     }
     let left = planned(cx, ready).await?;
-    let first = left.iter().find_map(|(target, said)| Some((target, said.changes.first()?)));
+    let first = left.iter().find_map(|(target, changes)| Some((target, changes.first()?)));
     Ok(first.map(|(target, change)| format!("{target}: {}", ready.secrets.mask(&change.shown()))))
 }
 

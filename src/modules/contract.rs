@@ -84,10 +84,34 @@ pub(crate) struct Proposal {
     pub(crate) config: Map<String, Value>,
 }
 
-/// `plan`: what `apply` would do; nothing when all is as it should be.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub(crate) struct Changes {
-    pub(crate) changes: Vec<Change>,
+/// `plan`: what `apply` would do; nothing when all is as it should be. Or why that cannot be said before something that it
+/// requires is applied.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "Plan")]
+pub(crate) enum Changes {
+    Now(Vec<Change>),
+    Deferred(String),
+}
+
+/// The same as it is said.
+#[derive(Deserialize)]
+struct Plan {
+    changes: Option<Vec<Change>>,
+    deferred: Option<String>,
+}
+
+impl TryFrom<Plan> for Changes {
+    type Error = &'static str;
+
+    fn try_from(said: Plan) -> Result<Self, Self::Error> {
+        match (said.changes, said.deferred) {
+            (Some(changes), None) => Ok(Self::Now(changes)),
+            (None, Some(why)) if !why.trim().is_empty() => Ok(Self::Deferred(why)),
+            (None, Some(_)) => Err("`deferred` does not say why"),
+            (None, None) => Err("missing field `changes`"),
+            (Some(_), Some(_)) => Err("`changes` and `deferred` at once"),
+        }
+    }
 }
 
 /// One thing that would change.
@@ -262,8 +286,8 @@ mod tests {
         assert_eq!(conversation.hear(r#"{"progress":"looking"}"#), Some(Message::Progress("looking".into())));
         assert_eq!(conversation.hear(""), None);
         assert_eq!(conversation.hear(r#"{"result":{"changes":[{"what":"file /a","to":"x"}]}}"#), None);
-        let changes: Changes = conversation.result(Method::Plan, 0).unwrap();
-        assert_eq!(changes.changes[0].shown(), "file /a: x");
+        let Changes::Now(changes) = conversation.result(Method::Plan, 0).unwrap() else { panic!("it has changes") };
+        assert_eq!(changes[0].shown(), "file /a: x");
     }
 
     #[test]
@@ -299,6 +323,9 @@ mod tests {
         check("{\"result\":{\"changes\":[]}}", 3, "exit code 3");
         check("{\"error\":\"no disk\"}", 1, "no disk");
         check("{\"result\":{\"changes\":[{}]}}", 0, "its result is none of plan: missing field `what`");
+        check("{\"result\":{}}", 0, "its result is none of plan: missing field `changes`");
+        check("{\"result\":{\"deferred\":\" \"}}", 0, "`deferred` does not say why");
+        check("{\"result\":{\"changes\":[],\"deferred\":\"x\"}}", 0, "`changes` and `deferred` at once");
         check("{\"moon\":1}", 0, "unknown variant `moon`");
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod add;
 pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod builtin;
+pub(crate) mod chain;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod contract;

@@ -1,5 +1,6 @@
 //! What applying would do: asked of each module, shown, and kept until it is applied.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -40,6 +41,18 @@ pub(crate) struct Part {
     pub(crate) digest: String,
     pub(crate) config: Map<String, Value>,
     pub(crate) units: Vec<Unit>,
+    /// Set where that can be said only later; there are no units then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) deferred: Option<Deferred>,
+}
+
+/// A part that is planned when others of its plan are applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Deferred {
+    pub(crate) why: String,
+    /// Modules that come before it.
+    pub(crate) until: Vec<String>,
 }
 
 /// What is to be done on one node, or once.
@@ -93,7 +106,28 @@ impl Plan {
 
 impl Part {
     pub(crate) fn is_empty(&self) -> bool {
-        self.units.iter().all(|unit| unit.changes.is_empty())
+        self.deferred.is_none() && self.units.iter().all(|unit| unit.changes.is_empty())
+    }
+
+    /// Its lines for people.
+    pub(crate) fn shown(&self) -> Vec<String> {
+        match &self.deferred {
+            Some(Deferred { why, until }) => {
+                vec![format!("{}: planned when {} is applied: {why}", self.module, until.join(" and "))]
+            }
+            None if self.is_empty() => vec![format!("{}: nothing to do", self.module)],
+            None => self.units.iter().flat_map(|unit| unit.shown(&self.module)).collect(),
+        }
+    }
+
+    /// The same where nothing is left that it could wait for.
+    pub(crate) fn settled(self) -> Result<Self, Failure> {
+        match self.deferred {
+            None => Ok(self),
+            Some(Deferred { why, .. }) => {
+                Err(Failure::refused(format!("module {} cannot be planned: {why}", self.module)))
+            }
+        }
     }
 }
 
@@ -105,16 +139,17 @@ impl Unit {
     }
 }
 
-/// What one module would do. Targets that cannot be asked are told, and refuse the plan.
+/// What one module would do, or that it says so only later. Targets that cannot be asked are told, and refuse the plan.
 pub(crate) async fn part(cx: &Context, site: &Site, module: &Module) -> Result<Part, Failure> {
     let config = Config::read(&site.home, module)?;
     let digest = digest(&config.text);
     let ready = site.ready(cx, module, config.values(module)?)?;
-    let (mut units, mut failed) = (Vec::new(), Vec::new());
+    let (mut units, mut failed, mut later) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut answers = answers::<Changes>(cx, &ready, Method::Plan, ready.asked(Method::Plan));
     while let Some((target, answer)) = answers.next().await {
         match answer {
-            Ok(said) => units.push(Unit { changes: masked(said, &ready), target }),
+            Ok(Changes::Now(changes)) => units.push(Unit { changes: masked(changes, &ready), target }),
+            Ok(Changes::Deferred(why)) => drop(later.insert(ready.secrets.mask(&why))),
             Err(failure) => failed.push((target, failure)),
         }
     }
@@ -130,14 +165,17 @@ pub(crate) async fn part(cx: &Context, site: &Site, module: &Module) -> Result<P
         version: module.manifest.label("version").to_owned(),
         serial: ready.serial,
         digest,
-        units,
+        // One target that waits lets all wait: a module is applied as a whole.
+        units: if later.is_empty() { units } else { Vec::new() },
+        deferred: (!later.is_empty())
+            .then(|| Deferred { why: later.into_iter().collect::<Vec<_>>().join("; "), until: Vec::new() }),
         config: ready.config,
     })
 }
 
-fn masked(said: Changes, ready: &Ready<'_>) -> Vec<Change> {
+fn masked(changes: Vec<Change>, ready: &Ready<'_>) -> Vec<Change> {
     let masked = |text: Option<String>| text.map(|text| ready.secrets.mask(&text));
-    let changes = said.changes.into_iter().map(|change| Change {
+    let changes = changes.into_iter().map(|change| Change {
         what: ready.secrets.mask(&change.what),
         from: masked(change.from),
         to: masked(change.to),

@@ -281,6 +281,46 @@ fn the_store_is_scaled_and_keeps_its_majority(lab: &Lab) {
 }
 
 #[test]
+fn a_bare_machine_gets_a_network_by_one_plan() {
+    let lab = machines(lab().bare_hosts(2), 2);
+    lab.run("mkdef -t network blue driver=bridge net=10.80.0.0 mask=255.255.0.0 hosts=h1").success();
+    config(&lab, "docker-host", "hosts = 'h1'\n");
+    config(&lab, "network", "networks = ['blue']\n");
+    let plan = lab.run("xcrane module plan network --with-requirements");
+    assert_eq!(plan.code, 2, "{plan}");
+    assert!(plan.stdout.contains("docker-host on h1: install "), "{plan}");
+    let last = plan.stdout.lines().last().unwrap_or_default();
+    assert!(
+        last.starts_with("network: planned when docker-host is applied: h1 has no engine that answers: "),
+        "{plan}"
+    );
+    let json = lab.run("xcrane module plan network --with-requirements --json").stdout;
+    let last: serde_json::Value = serde_json::from_str(json.lines().last().unwrap_or_default()).expect("an object");
+    let answer = &last["answer"];
+    assert_eq!(
+        (&answer["deferred"]["until"][0], &answer["units"][0]),
+        (&"docker-host".into(), &serde_json::Value::Null)
+    );
+
+    let applied = lab.run("xcrane module apply network --with-requirements").success();
+    let told = "network: planned now that docker-host is applied:\n    network: h1: blue: ";
+    let (before, after) = applied.split_once(told).unwrap_or_else(|| panic!("{applied}"));
+    assert!(before.contains("docker-host on h1: install "), "{applied}");
+    assert!(after.contains("\nnetwork: h1: blue: ") && after.contains("network: applied"), "{applied}");
+    assert_eq!(lab.run("lsnet blue").success(), "h1: blue: made");
+    assert!(lab.host("h1").docker("network inspect blue").success().contains("10.80.0.0/16"));
+    assert_eq!(lab.run("xcrane module plan docker-host network").code, 0);
+
+    // Nothing that comes before it would give this one an engine.
+    lab.run("chdef -t network blue hosts=h1,h2").success();
+    assert_snapshot!(lab.shell("xcrane module plan network 2>&1 | sed 's/answers: .*/answers: WHY/'"), @"
+    Error: module network cannot be planned: h2 has no engine that answers: WHY
+    Hint: plan it with what it requires: xcrane module plan docker-host network
+    ");
+    lab.run("chdef -t network blue hosts=h1").success();
+}
+
+#[test]
 fn all_are_there_on_a_fresh_machine_and_a_sites_own_counts_before() {
     let lab = lab();
     assert_snapshot!(lab.run("xcrane module list"), @"

@@ -47,6 +47,18 @@ fn scripted(lab: &Lab, name: &str, rest: &str, cases: &str) {
     module(lab, name, &format!("{rest}\n{labels}[methods]\n{}", methods.concat()), &program);
 }
 
+/// A module that takes two nodes for itself and wants their addresses.
+const RING: &str = "targets = 'nodes'
+[config.nodes]
+type = 'noderange'
+help = 'its members'
+choose = 2
+[config.peers]
+type = 'list'
+help = 'where they are'
+addresses = 'nodes'
+";
+
 const CHANGE: &str = r#"echo '{"result":{"changes":[{"what":"it","to":"done"}]}}'"#;
 
 #[test]
@@ -70,6 +82,35 @@ fn in_shell_and_in_python_on_hosts() {
     Error: nodes of module motd: Invalid nodes and/or groups in noderange: all
     [exit status: 1]
     ");
+    local(&lab, "ring", RING, CHANGE);
+    local(&lab, "own", RING, CHANGE);
+    assert_snapshot!(session(&lab, "
+        mkdef h3 groups=spare
+        mkdef h4 groups=spare ip=10.77.0.4
+        xcrane module init ring
+        grep -v '^#' $XCRANE_HOME/configs/ring.toml | grep .
+        xcrane module init own
+        grep -v '^#' $XCRANE_HOME/configs/own.toml | grep .
+        noderm h3,h4
+    "), @r#"
+    $ mkdef h3 groups=spare
+    1 object definitions have been created or modified.
+    $ mkdef h4 groups=spare ip=10.77.0.4
+    1 object definitions have been created or modified.
+    $ xcrane module init ring
+    ring: wrote $XCRANE_HOME/configs/ring.toml
+    $ grep -v '^#' $XCRANE_HOME/configs/ring.toml | grep .
+    nodes = "h[1-2]"
+    peers = ["10.77.0.1", "10.77.0.2"]
+    $ xcrane module init own
+    own: wrote $XCRANE_HOME/configs/own.toml
+    ------- stderr -------
+    Warning: nodes of module own takes 2 free nodes, and the node table has 1
+    $ grep -v '^#' $XCRANE_HOME/configs/own.toml | grep .
+    nodes = "h4"
+    peers = ["10.77.0.4"]
+    $ noderm h3,h4
+    "#);
     config(&lab, "motd", "nodes = 'hosts'\ntext = 'It is \"new\"'\n");
     assert_snapshot!(lab.run("xcrane module plan motd"), @r#"
     motd on h1: /etc/motd: '' -> It is "new"
@@ -189,6 +230,68 @@ fn what_is_required_comes_first_and_what_is_lacking_is_named() {
     Hint: there are: base docker-host etcd monitoring network node-base one queue registry two watch
     [exit status: 1]
     ");
+}
+
+#[test]
+fn what_cannot_be_said_yet_is_planned_in_its_turn() {
+    let lab = rack();
+    local(&lab, "base", "", CHANGE);
+    let later = r#"echo '{"result":{"deferred":"there is no base"}}'"#;
+    let requires = "requires.strong = [['name eq base']]";
+    local(&lab, "late", requires, &format!("if grep -q '\"base\":'; then {CHANGE}; else {later}; fi"));
+    local(&lab, "never", requires, later);
+    local(&lab, "alone", "", later);
+    assert_snapshot!(session(&lab, "
+        xcrane module plan alone
+        xcrane module plan late --with-requirements
+        xcrane module plan late --with-requirements --json
+        xcrane module apply late
+        xcrane module apply never --with-requirements
+        xcrane module list | grep -v ' - '
+        xcrane module plan base never
+        xcrane module apply base
+    "), @r#"
+    $ xcrane module plan alone
+    ------- stderr -------
+    Error: module alone cannot be planned: there is no base
+    [exit status: 1]
+    $ xcrane module plan late --with-requirements
+    base: it: done
+    late: planned when base is applied: there is no base
+    [exit status: 2]
+    $ xcrane module plan late --with-requirements --json
+    {"answer":{"module":"base","units":[{"target":"","changes":[{"what":"it","to":"done"}]}]}}
+    {"answer":{"module":"late","units":[],"deferred":{"why":"there is no base","until":["base"]}}}
+    [exit status: 2]
+    $ xcrane module apply late
+    base: it: done
+    late: planned now that base is applied:
+        late: it: done
+    late: it: done
+    base: applied
+    late: applied
+    $ xcrane module apply never --with-requirements
+    ------- stderr -------
+    Error: module never cannot be planned: there is no base
+    Hint: plan it with what it requires: xcrane module plan base never
+    [exit status: 1]
+    $ xcrane module list | grep -v ' - '
+    alone: 1.0 -
+    base: 1.0 applied
+    late: 1.0 applied
+    never: 1.0 -
+    $ xcrane module plan base never
+    base: it: done
+    never: planned when base is applied: there is no base
+    [exit status: 2]
+    $ xcrane module apply base
+    base: it: done
+    base: applied
+    ------- stderr -------
+    Error: module never cannot be planned: there is no base
+    Hint: what is left is done by the same command: xcrane module apply base
+    [exit status: 1]
+    "#);
 }
 
 #[test]

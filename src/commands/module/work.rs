@@ -15,12 +15,13 @@ use crate::modules::contract::{Finding, Trial};
 use crate::modules::init::{Init, init};
 use crate::modules::manifest::Method;
 use crate::modules::optional::{self, Answered, Backup};
-use crate::modules::plan::{self, Plan};
+use crate::modules::plan::{self, Part, Plan};
 use crate::modules::site::Site;
 use crate::modules::state::{self, Document};
-use crate::modules::{Module, add, apply, yaml};
+use crate::modules::{Module, add, apply, chain, yaml};
 use crate::outcome::Outcome;
 use crate::reply::{Answer, Body, Reply};
+use crate::ui::Format;
 
 pub(super) async fn begin(cx: &Context, site: &Site, name: &str, force: bool) -> Result<Outcome, Failure> {
     let module = site.find(name)?;
@@ -39,21 +40,25 @@ pub(super) async fn begin(cx: &Context, site: &Site, name: &str, force: bool) ->
 }
 
 pub(super) async fn plan(cx: &Context, site: &Site, names: &[String], all: bool, shape: Shape) -> Result<Outcome, Failure> {
+    let plan = planned(cx, site, names, all, shape.format()).await?;
+    Ok(if plan.is_empty() { Outcome::Done } else { CHANGES })
+}
+
+/// Shows what they would do, and keeps it.
+async fn planned(cx: &Context, site: &Site, names: &[String], all: bool, format: Format) -> Result<Plan, Failure> {
     let modules = site.order(names, all)?;
-    let mut parts = Vec::new();
-    for module in &modules {
-        note_weak(cx, site, module);
-        parts.push(plan::part(cx, site, module).await?);
-    }
-    let plan = Plan::of(parts)?;
+    modules.iter().for_each(|module| note_weak(cx, site, module));
+    let plan = chain::plan(cx, site, &modules).await?;
     for part in &plan.parts {
-        let lines: Vec<String> = part.units.iter().flat_map(|unit| unit.shown(&part.module)).collect();
-        let lines = if lines.is_empty() { vec![format!("{}: nothing to do", part.module)] } else { lines };
-        let body = Body::Answer(Answer { lines, data: Some(json!({ "module": part.module, "units": part.units })), ..Answer::default() });
-        cx.ui.reply(shape.format(), Reply { node: None, body });
+        let mut data = json!({ "module": part.module, "units": part.units });
+        if let Some(deferred) = &part.deferred {
+            data["deferred"] = json!(deferred);
+        }
+        let body = Body::Answer(Answer { lines: part.shown(), data: Some(data), ..Answer::default() });
+        cx.ui.reply(format, Reply { node: None, body });
     }
     plan.keep(&site.home, &names[0])?;
-    Ok(if plan.is_empty() { Outcome::Done } else { CHANGES })
+    Ok(plan)
 }
 
 /// A weak requirement is worth a word, and no more.
@@ -65,6 +70,19 @@ fn note_weak(cx: &Context, site: &Site, module: &Module) {
             cx.ui.note(&format!("{} would like a module with {selector}, and none is installed", module.manifest.name()));
         }
     }
+}
+
+/// The whole chain of a module: what it would do is shown, and done.
+pub(super) async fn carry_out_all(cx: &Context, name: &str) -> Result<Outcome, Failure> {
+    let plan = planned(cx, &Site::read(cx)?, &[name.to_owned()], true, Format::Lines).await?;
+    if plan.is_empty() {
+        return Ok(Outcome::Done);
+    }
+    // What is said of hosts that have changed is not to be what was said of them before.
+    let anew = cx.renewed();
+    let outcome = carry_out(&anew, name).await;
+    anew.finish().await;
+    outcome
 }
 
 pub(super) async fn carry_out(cx: &Context, name: &str) -> Result<Outcome, Failure> {
@@ -85,7 +103,7 @@ pub(super) async fn carry_out(cx: &Context, name: &str) -> Result<Outcome, Failu
 /// Shows what an influenced module would do now. That it cannot be asked does not undo what was applied.
 async fn influenced(cx: &Context, site: &Site, by: &str, module: &Module) {
     let name = module.manifest.name();
-    match plan::part(cx, site, module).await {
+    match plan::part(cx, site, module).await.and_then(Part::settled) {
         Ok(part) if part.is_empty() => cx.ui.line(&format!("{name}: influenced by {by}, nothing to do")),
         Ok(part) => {
             cx.ui.line(&format!("{name}: influenced by {by}; xcrane module plan {name} && xcrane module apply {name} would do:"));

@@ -55,6 +55,11 @@ pub(crate) trait Builtin {
         Ok(Vec::new())
     }
 
+    /// Why it cannot be said yet what is to be done, where another module has to be applied before.
+    async fn deferred(&self, _job: &Job<'_>) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+
     /// What is to be done; with [`Certificates::Find`] nothing is made, here or there.
     async fn work(&self, job: &Job<'_>, certificates: Certificates) -> Result<Work, Failure>;
 
@@ -129,6 +134,9 @@ pub(crate) async fn answer(method: Method, job: &Job<'_>) -> Result<(Value, Vec<
         Method::Metadata => json!({ "labels": { "name": name, "version": job.request.version } }),
         Method::Init => json!({ "config": builtin.proposal(job)? }),
         Method::Plan => {
+            if let Some(why) = builtin.deferred(job).await? {
+                return Ok((json!({ "deferred": why }), Vec::new()));
+            }
             let work = builtin.work(job, Certificates::Find).await?;
             return Ok((json!({ "changes": changes(job, &work) }), work.warnings()));
         }

@@ -1,8 +1,12 @@
 //! Networks over hosts, by the functions of mknet.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
+use futures_util::stream::{self, StreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tables::Node;
 
 use super::work::{MANNER, Work};
 use super::{Builtin, Job};
@@ -27,6 +31,23 @@ impl Builtin for Network {
 
     fn proposal(&self, job: &Job<'_>) -> Result<Value, Failure> {
         Ok(json!({ "networks": network::names(job.cx.tables()?)? }))
+    }
+
+    /// A machine that is reached, and whose engine is not, is no Docker host yet.
+    async fn deferred(&self, job: &Job<'_>) -> Result<Option<String>, Failure> {
+        let config: Config = job.config()?;
+        let defined = job.cx.networks(job.cx.tables()?, MANNER.format, &config.networks)?;
+        let hosts: BTreeMap<&str, &Node> =
+            defined.iter().flat_map(|network| &network.hosts).map(|host| (host.name(), host)).collect();
+        let backends = job.cx.backends()?;
+        let without = async |host: &Node| {
+            backends.host(host).await.ok()?;
+            let error = backends.networks_on(host).ok()?.swarm_role(host).await.err()?;
+            Some(format!("{} has no engine that answers: {}", host.name(), plugins::chain(&error)))
+        };
+        let asked = stream::iter(hosts.into_values().map(without)).buffered(MANNER.fanout);
+        let without: Vec<String> = asked.filter_map(async |why| why).collect().await;
+        Ok((!without.is_empty()).then(|| without.join("; ")))
     }
 
     async fn work(&self, job: &Job<'_>, _certificates: Certificates) -> Result<Work, Failure> {
