@@ -53,7 +53,8 @@ impl Run for Lsvm {
         let (backends, pins) = (cx.backends()?, Pins::read(cx)?);
         let aligned = cx.ui.is_terminal();
         let ask = async |node: Node| {
-            if hosts.contains(node.name()) || node.get("dockerendpoint").is_some() {
+            let says_so = || ["dockerendpoint", "hosttype"].iter().any(|attribute| node.get(attribute).is_some());
+            if hosts.contains(node.name()) || says_so() {
                 return carried(backends, &pins, &node, aligned).await;
             }
             details(backends, &pins, &node).await

@@ -280,8 +280,20 @@ fn the_store_is_scaled_and_keeps_its_majority(lab: &Lab) {
     assert_eq!(lab.run("xcrane module scale etcd").code, 0);
 }
 
+/// Asks a module for all that it can, on h1.
+fn checked(lab: &Lab, name: &str, text: &str) {
+    config(lab, name, text);
+    let checked = lab.run(&format!("xcrane module check {name} --apply h1"));
+    assert_eq!(checked.code, 0, "{checked}");
+    assert_eq!(
+        checked.stdout.lines().filter(|line| line.starts_with(&format!("{name}: pass: "))).count(),
+        7,
+        "{checked}"
+    );
+}
+
 #[test]
-fn a_bare_machine_gets_a_network_by_one_plan() {
+fn a_bare_machine_gets_a_network_by_one_plan_and_every_module_is_checked_on_it() {
     let lab = machines(lab().bare_hosts(2), 2);
     lab.run("mkdef -t network blue driver=bridge net=10.80.0.0 mask=255.255.0.0 hosts=h1").success();
     config(&lab, "docker-host", "hosts = 'h1'\n");
@@ -318,6 +330,28 @@ fn a_bare_machine_gets_a_network_by_one_plan() {
     Hint: plan it with what it requires: xcrane module plan docker-host network
     ");
     lab.run("chdef -t network blue hosts=h1").success();
+
+    let h1 = lab.host("h1");
+    h1.shell("docker network rm blue; sed -i s/live-restore/other/ /etc/docker/daemon.json");
+    checked(&lab, "docker-host", "hosts = 'h1'\n");
+    checked(&lab, "network", "networks = ['blue']\n");
+    assert_eq!(lab.run("lsnet blue").success(), "h1: blue: made");
+    // The clock of a lab is that of this machine, which nobody sets.
+    h1.shell(
+        "mkdir -p /etc/systemd/system/chrony.service.d && printf '[Service]\\nExecStart=\\nExecStart=/usr/sbin/chronyd -x -F 1\\n' \
+         >/etc/systemd/system/chrony.service.d/lab.conf",
+    );
+    checked(
+        &lab,
+        "node-base",
+        "nodes = 'h1'\nusers = ['ada:2000']\ntime-zone = 'Etc/GMT-1'\ntime-servers = ['10.77.0.254']\n",
+    );
+    assert_eq!(h1.shell("chronyc -n sources | grep -o 10.77.0.254").trim(), "10.77.0.254");
+    checked(&lab, "etcd", "nodes = 'h1'\n");
+    checked(&lab, "monitoring", "server = 'h1'\n");
+    checked(&lab, "registry", "node = 'h1'\nusers = ['ada']\n");
+    // What a check has done is in no state.
+    assert_eq!(lab.shell("xcrane module list | grep -c ' applied '").success(), "2");
 }
 
 #[test]

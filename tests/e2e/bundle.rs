@@ -116,6 +116,8 @@ fn a_site_without_the_internet_gets_all_of_it() {
     import_is_completed(&lab, &key);
     the_other_site_can_use_it(&lab);
     what_it_has_is_left_out(&lab);
+    images_that_no_registry_has_come_from_a_host_and_from_a_file(&lab);
+    a_module_comes_as_an_image_of_a_registry(&lab);
 }
 
 fn damaged_and_foreign_ones_change_nothing(lab: &Lab, key: &str) {
@@ -197,6 +199,52 @@ fn what_it_has_is_left_out(lab: &Lab) {
     fs::remove_file(lab.home().join("other/packages/debian12").join(package(&lab.home()))).expect("it is there");
     let run = other(lab, "bundle import more.bundle");
     assert!(run.code == 1 && run.stderr.contains("was left out of the bundle, and this site has it not"), "{run}");
+}
+
+fn images_that_no_registry_has_come_from_a_host_and_from_a_file(lab: &Lab) {
+    let host = lab.host("h1");
+    for name in ["only/host:1", "only/file:1"] {
+        host.docker(&format!("tag busybox:lab {name}")).success();
+    }
+    lab.run("imgsave only/file:1 file.tar --from h1").success();
+    host.docker("rmi only/file:1").success();
+    let line = "bundle export images.bundle --image only/host:1 --image only/file:1 --no-tables --no-program";
+    for (places, lacking) in [("", "only/host:1"), ("--from h1", "only/file:1"), ("--archive file.tar", "only/host:1")]
+    {
+        let run = lab.run(&format!("{line} {places}"));
+        assert!(run.code == 1 && run.stderr.contains(&format!("image {lacking} was not found")), "{places}: {run}");
+    }
+    let run = lab.run(&format!("{line} --from h1 --archive file.tar"));
+    assert!(run.code == 0 && run.stdout.contains(" 2 images, "), "{run}");
+    let run = other(lab, "bundle import images.bundle");
+    assert_eq!(run.code, 0, "{run}");
+    for name in ["host", "file"] {
+        let tags =
+            lab.host("h2").shell(&format!("curl -sk -u ada:sesame https://{ELSEWHERE}/v2/only/{name}/tags/list"));
+        assert!(tags.contains(r#""tags":["1"]"#), "{tags}");
+    }
+}
+
+fn a_module_comes_as_an_image_of_a_registry(lab: &Lab) {
+    let methods: String = ["metadata", "init", "plan", "apply", "audit"]
+        .map(|method| format!("{method} = {{ way = 'local', program = 'run' }}\n"))
+        .concat();
+    lab.host("h1").shell(&format!(
+        "mkdir -p /boxed/module && cd /boxed && printf '#!/bin/sh\necho boxed\n' >module/run && chmod 755 module/run &&
+         cat >module/module.toml <<'E' && docker create --name boxed busybox:lab true && docker cp module boxed:/module &&
+[labels]\nname = 'boxed'\nversion = '1.5'\n[methods]\n{methods}E
+         docker commit boxed {PLACE}/site/boxed:1 && docker rm boxed"
+    ));
+    let none = lab.run(&format!("xcrane module add docker://{PLACE}/site/boxed:1"));
+    assert_eq!((none.code, none.stdout.as_str()), (1, ""), "{none}");
+    lab.run(&format!("imgpush h1 {PLACE}/site/boxed:1")).success();
+    let added = lab.run(&format!("xcrane module add docker://{PLACE}/site/boxed:1")).success();
+    assert_eq!(added, "boxed: 1.5 in $XCRANE_HOME/modules/boxed");
+    let directory = lab.state().join("modules/boxed");
+    assert_eq!(fs::read_to_string(directory.join("run")).expect("a file"), "#!/bin/sh\necho boxed\n");
+    // It is of that image as it is now, whatever its tag means later.
+    let whence = fs::read_to_string(directory.join(".image")).expect("a file");
+    assert_eq!(whence.trim(), format!("{PLACE}/site/boxed@{}", meaning(lab, "site/boxed:1")));
 }
 
 /// The file of one of the packages.

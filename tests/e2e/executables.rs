@@ -28,6 +28,8 @@ fn a_machine_of_an_executable_is_made_powered_watched_and_removed() {
         rpower v1 suspend
         rvitals v1
         lsvm v1
+        mkdef desk groups=desks ip=127.0.0.1 hosttype=qemu
+        lsvm desk
     "), @"
     $ mkdef v1,v2 groups=vms mgt=qemu vmmemory=64M vmstorage=8
     2 object definitions have been created or modified.
@@ -60,6 +62,11 @@ fn a_machine_of_an_executable_is_made_powered_watched_and_removed() {
     $ lsvm v1
     v1: State: on
     v1: Disk: 8M
+    $ mkdef desk groups=desks ip=127.0.0.1 hosttype=qemu
+    1 object definitions have been created or modified.
+    $ lsvm desk
+    desk: v1 on  - 
+    desk: v2 off - 
     ");
     // The firmware writes to the serial line when the machine begins anew.
     let mut console = lab.spawn_pty("rcons v1", 24, 80);

@@ -36,6 +36,7 @@ const ENGINE: &[&str] = &[
 /// What a test may install, on a host or in an image.
 const OFFERED: &[&str] = &[
     "apparmor",
+    "chrony",
     "etcd-client",
     "etcd-server",
     "ifupdown",
