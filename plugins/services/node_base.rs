@@ -117,6 +117,9 @@ fn is_user(name: &str) -> bool {
 /// What must be true of the machine.
 pub fn wanted(config: &Config) -> Vec<Thing> {
     let mut things = Vec::new();
+    // The package starts its service, which is to know them from its first moment on.
+    let times = lines_of(TIME_SOURCES, config.time_servers.iter().map(|it| format!("server {it} iburst\n")).collect());
+    things.push(times);
     let time = if config.time_servers.is_empty() { Vec::new() } else { vec!["chrony".to_owned()] };
     let packages: Vec<String> = config.packages.iter().cloned().chain(time).collect();
     if !packages.is_empty() {
@@ -142,7 +145,9 @@ pub fn wanted(config: &Config) -> Vec<Thing> {
     if let Some(zone) = &config.time_zone {
         things.push(Thing::Fact(Fact::shell(format!("the time zone is {zone}"), HAS_ZONE, SET_ZONE, &[zone])));
     }
-    things.extend(time_things(&config.time_servers));
+    if !config.time_servers.is_empty() {
+        things.push(Thing::Unit(time_service()));
+    }
     let lines = config.sysctl.iter().map(|Setting { name, value }| format!("{name} = {value}\n")).collect();
     things.push(lines_of(SYSCTL, lines));
     things.extend(config.sysctl.iter().map(|Setting { name, value }| {
@@ -152,19 +157,14 @@ pub fn wanted(config: &Config) -> Vec<Thing> {
     things
 }
 
-fn time_things(servers: &[String]) -> Vec<Thing> {
-    if servers.is_empty() {
-        return vec![Thing::NoFile(TIME_SOURCES.into())];
-    }
-    let lines = servers.iter().map(|server| format!("server {server} iburst\n")).collect();
-    let unit = Unit {
+fn time_service() -> Unit {
+    Unit {
         name: "chrony.service".into(),
         enabled: true,
         active: true,
         follows: vec![TIME_SOURCES.into()],
         follow_by: Follow::Restart,
-    };
-    vec![lines_of(TIME_SOURCES, lines), Thing::Unit(unit)]
+    }
 }
 
 fn lines_of(path: &str, lines: Vec<String>) -> Thing {
@@ -203,12 +203,12 @@ mod tests {
             limits: vec!["* - memlock unlimited".into()],
         };
         insta::assert_snapshot!(titles(&config).join("\n"), @"
+        create /etc/chrony/sources.d/xcrane.sources
         install numactl, chrony
         make it so that user ada has the number 2000
         make it so that ada is let in by ada@desk (7919610f)
         make it so that ada is not let in any more by a key (95fb9b34)
         make it so that the time zone is Etc/UTC
-        create /etc/chrony/sources.d/xcrane.sources
         enable chrony.service
         reload the units of systemd
         start chrony.service

@@ -338,13 +338,13 @@ fn a_bare_machine_gets_a_network_by_one_plan_and_every_module_is_checked_on_it()
     assert_eq!(lab.run("lsnet blue").success(), "h1: blue: made");
     // The clock of a lab is that of this machine, which nobody sets.
     h1.shell(
-        "mkdir -p /etc/systemd/system/chrony.service.d && printf '[Service]\\nExecStart=\\nExecStart=/usr/sbin/chronyd -x -F 1\\n' \
+        "mkdir -p /etc/systemd/system/chrony.service.d && printf '[Service]\\nExecStart=\\nExecStart=!/usr/sbin/chronyd -x -F 1\\n' \
          >/etc/systemd/system/chrony.service.d/lab.conf",
     );
     checked(
         &lab,
         "node-base",
-        "nodes = 'h1'\nusers = ['ada:2000']\ntime-zone = 'Etc/GMT-1'\ntime-servers = ['10.77.0.254']\n",
+        "nodes = 'h1'\nusers = ['ada:2000']\ntime-zone = 'Etc/GMT-1'\nsysctl = ['net.core.somaxconn=5001']\ntime-servers = ['10.77.0.254']\n",
     );
     assert_eq!(h1.shell("chronyc -n sources | grep -o 10.77.0.254").trim(), "10.77.0.254");
     checked(&lab, "etcd", "nodes = 'h1'\n");

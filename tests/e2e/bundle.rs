@@ -209,7 +209,7 @@ fn images_that_no_registry_has_come_from_a_host_and_from_a_file(lab: &Lab) {
     lab.run("imgsave only/file:1 file.tar --from h1").success();
     host.docker("rmi only/file:1").success();
     let line = "bundle export images.bundle --image only/host:1 --image only/file:1 --no-tables --no-program";
-    for (places, lacking) in [("", "only/host:1"), ("--from h1", "only/file:1"), ("--archive file.tar", "only/host:1")]
+    for (places, lacking) in [("", "only/file:1"), ("--from h1", "only/file:1"), ("--archive file.tar", "only/host:1")]
     {
         let run = lab.run(&format!("{line} {places}"));
         assert!(run.code == 1 && run.stderr.contains(&format!("image {lacking} was not found")), "{places}: {run}");

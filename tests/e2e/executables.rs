@@ -65,8 +65,8 @@ fn a_machine_of_an_executable_is_made_powered_watched_and_removed() {
     $ mkdef desk groups=desks ip=127.0.0.1 hosttype=qemu
     1 object definitions have been created or modified.
     $ lsvm desk
-    desk: v1 on  - 
-    desk: v2 off - 
+    desk: v1 on -
+    desk: v2 off -
     ");
     // The firmware writes to the serial line when the machine begins anew.
     let mut console = lab.spawn_pty("rcons v1", 24, 80);
