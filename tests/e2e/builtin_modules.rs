@@ -205,19 +205,24 @@ json.dump(backup, open(sys.argv[2], "w"))"#;
     assert_eq!((process(lab, "h2"), of_each(lab, "where")), (before, vec!["rack9".to_owned(); 3]));
 
     // Killed while one member is stopped and another one does not stop.
-    lab.host("h3").shell("systemctl kill -s STOP etcd");
+    let h3 = lab.host("h3");
+    h3.shell(
+        "mkdir /run/systemd/system/etcd.service.d &&
+         printf '[Service]\\nExecStop=/bin/sh -c \"until [ -e /go ]; do sleep 0.1; done\"\\n' >/run/systemd/system/etcd.service.d/held.conf &&
+         systemctl daemon-reload",
+    );
     let restore = lab.spawn(&format!("xcrane module restore etcd {file}"));
-    wait_for("a member is stopped", Duration::from_secs(60), || {
+    let arguments = wait_for("one member is stopped, and another one is not yet", Duration::from_secs(60), || {
+        let arguments = h3.shell("cat /proc/[0-9]*/cmdline | tr '\\0' ' '");
         match lab.host("h2").shell("systemctl is-active etcd || true").trim() {
-            "inactive" => Wait::Ready(()),
-            other => Wait::NotYet(other.to_owned()),
+            "inactive" if arguments.contains("systemctl stop") => Wait::Ready(arguments),
+            other => Wait::NotYet(format!("{other}: {arguments}")),
         }
     });
-    let arguments = lab.host("h3").shell("cat /proc/[0-9]*/cmdline | tr '\\0' ' '");
-    assert!(arguments.contains("systemctl stop") && !arguments.contains("PRIVATE KEY"), "{arguments}");
+    assert!(!arguments.contains("PRIVATE KEY"), "{arguments}");
     restore.kill();
     drop(restore);
-    lab.host("h3").shell("systemctl kill -s CONT etcd");
+    h3.shell("rm -r /run/systemd/system/etcd.service.d && touch /go && systemctl daemon-reload");
     let restored = lab.run(&format!("xcrane module restore etcd {file}"));
     assert_eq!(restored.code, 0, "{restored}");
     assert_eq!(of_each(lab, "where"), ["rack7"; 3]);

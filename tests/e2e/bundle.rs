@@ -215,7 +215,7 @@ fn images_that_no_registry_has_come_from_a_host_and_from_a_file(lab: &Lab) {
         assert!(run.code == 1 && run.stderr.contains(&format!("image {lacking} was not found")), "{places}: {run}");
     }
     let run = lab.run(&format!("{line} --from h1 --archive file.tar"));
-    assert!(run.code == 0 && run.stdout.contains(" 2 images, "), "{run}");
+    assert!(run.code == 0 && run.stdout.contains(": 2 images"), "{run}");
     let run = other(lab, "bundle import images.bundle");
     assert_eq!(run.code, 0, "{run}");
     for name in ["host", "file"] {
@@ -239,7 +239,7 @@ fn a_module_comes_as_an_image_of_a_registry(lab: &Lab) {
     assert_eq!((none.code, none.stdout.as_str()), (1, ""), "{none}");
     lab.run(&format!("imgpush h1 {PLACE}/site/boxed:1")).success();
     let added = lab.run(&format!("xcrane module add docker://{PLACE}/site/boxed:1")).success();
-    assert_eq!(added, "boxed: 1.5 in $XCRANE_HOME/modules/boxed");
+    assert!(added.starts_with("boxed: 1.5 in ") && added.ends_with("/modules/boxed"), "{added}");
     let directory = lab.state().join("modules/boxed");
     assert_eq!(fs::read_to_string(directory.join("run")).expect("a file"), "#!/bin/sh\necho boxed\n");
     // It is of that image as it is now, whatever its tag means later.

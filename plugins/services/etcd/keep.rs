@@ -24,7 +24,8 @@ const FINISH: &str = r#"for turn in $(seq 120); do
     sleep 0.5
 done
 printf '%s\n' "$said" | tail -n 1 >&2; exit 1"#;
-/// Who does not run counts as a member still, and so does one that was announced and has not come.
+/// Who does not run counts as a member still, and so does one that was announced and has not come. The others refuse while
+/// one that came before is not yet known to all.
 const LEAVE: &str = r#"list=$(ctl "$1" member list) || exit
 id=$(printf '%s\n' "$list" | grep -F -e ", $2," | cut -d, -f1)
 [ -n "$id" ] || exit 0
@@ -32,7 +33,11 @@ rest=$(printf '%s\n' "$list" | grep -vF -e ", $2,"); well=0
 for end in $(printf '%s\n' "$rest" | cut -d, -f5); do ctl "$end" endpoint health >/dev/null 2>&1 && well=$((well + 1)); done
 all=$(printf '%s' "$rest" | grep -c .)
 [ $((2 * well)) -gt "$all" ] || { echo "$well of the $all others are healthy, which is no majority: it has to stay" >&2; exit 1; }
-ctl "$1" member remove "$id" >/dev/null"#;
+for turn in $(seq 30); do
+    said=$(ctl "$1" member remove "$id" 2>&1) && exit
+    sleep 1
+done
+printf '%s\n' "$said" | tail -n 1 >&2; exit 1"#;
 const TRY: &str = r#"own=$1 key=$2 value=$3; shift 3; bad=0
 trap 'ctl "$own" del "$key" >/dev/null 2>&1' EXIT
 ctl "$own" put "$key" "$value" >/dev/null || exit
