@@ -54,7 +54,7 @@ pub struct ControllerUser {
     pub number: u8,
     pub name: String,
     /// The controller's own word, such as administrator.
-    pub privilege: &'static str,
+    pub privilege: String,
     pub enabled: bool,
 }
 

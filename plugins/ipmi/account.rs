@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn who_could_not_be_made_is_shut_out_first() {
         let check = |name: &str, enabled: bool, password: Option<&Secret>, expected: &[Request]| {
-            let former = ControllerUser { number: 3, name: name.into(), privilege: "none", enabled };
+            let former = ControllerUser { number: 3, name: name.into(), privilege: "none".into(), enabled };
             let steps: Vec<Request> =
                 back(1, &former, 0x0f, password).into_iter().map(|(_, request)| request).collect();
             assert_eq!(steps, expected, "{name}");

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tables::Node;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::account::{self, Access};
 use super::lan::{self, Parameter, Step};
 use super::session::Session;
 use super::target::{Target, check_login};
 use super::{Ipmi, check};
+use crate::bmc::change::{Patience, refused, undone};
+use crate::bmc::network;
 use crate::{
     Controller, ControllerNetwork, ControllerUser, Error, NetworkChange, Result, Secret, UserChange, UserChanged,
 };
@@ -18,10 +20,6 @@ use crate::{
 /// Which BMC it is.
 type Guid = [u8; 16];
 
-/// How often a BMC with another network is asked whether it is there; it may take seconds to be.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// How many times as long as for a login it is waited for.
-const PATIENCE: u32 = 4;
 /// A BMC has no more users than this.
 const MOST_USERS: u8 = 63;
 /// How long telling them may take.
@@ -52,9 +50,9 @@ impl Controller for Ipmi {
         };
         let channel = channel(&mut session).await?;
         let before = read(&mut session, channel).await?;
-        let wanted = lan::changed(before, change);
-        if let Some(why) = lan::fault(&wanted) {
-            return Err(refused(&target, NETWORK, why));
+        let wanted = network::changed(before, change);
+        if let Some(why) = network::fault(&wanted) {
+            return Err(refused(&target.name, NETWORK, why));
         }
         let steps = lan::steps(&before, &wanted);
         if steps.is_empty() {
@@ -64,9 +62,9 @@ impl Controller for Ipmi {
         if wanted.address != before.address {
             moved = target.at(wanted.address);
             let there = self.is_there(moved.address).await;
-            if there.map_err(|error| refused(&target, NETWORK, crate::chain(&error)))? {
+            if there.map_err(|error| refused(&target.name, NETWORK, crate::chain(&error)))? {
                 let why = format!("a BMC answers at {} already", wanted.address);
-                return Err(refused(&target, NETWORK, why));
+                return Err(refused(&target.name, NETWORK, why));
             }
         }
         let guid = session.guid();
@@ -81,7 +79,7 @@ impl Controller for Ipmi {
             Err(error) => error,
         };
         let back = self.go_back([&target, &moved], guid, &before).await;
-        Err(undone(&target, NETWORK, &failed, back))
+        Err(undone(&target.name, NETWORK, &failed, back))
     }
 
     async fn users(&self, node: &Node) -> Result<Vec<ControllerUser>> {
@@ -125,7 +123,7 @@ impl Controller for Ipmi {
             }
             Err(error) => Err(error),
         };
-        Err(undone(&target, USER, &failed, back))
+        Err(undone(&target.name, USER, &failed, back))
     }
 }
 
@@ -138,8 +136,8 @@ impl Ipmi {
         }
         let mut session = self.open(&moved).await.ok()?;
         let channel = channel(&mut session).await.ok()?;
-        let network = read(&mut session, channel).await.ok()?;
-        lan::is_as_asked(&network, change).then_some(network)
+        let found = read(&mut session, channel).await.ok()?;
+        network::is_as_asked(&found, change).then_some(found)
     }
 
     /// A session with the BMC that has this GUID, where that is known.
@@ -194,7 +192,7 @@ impl Ipmi {
     }
 
     fn patience(&self) -> Patience {
-        Patience { deadline: Instant::now() + self.limit * PATIENCE }
+        Patience::of(self.limit)
     }
 
     /// Puts the network back by whichever way the BMC is reached.
@@ -212,36 +210,6 @@ impl Ipmi {
         drop(session);
         if before.fixed { self.is_so(ways[0], guid, before).await } else { self.is_let_in(ways[0], guid).await }
     }
-}
-
-/// The wait for a BMC that is about to be otherwise.
-struct Patience {
-    deadline: Instant,
-}
-
-impl Patience {
-    /// Comes back when it may be tried again; with the error if time is up, or the BMC says that it is not so.
-    async fn after(&self, error: Error) -> Result<()> {
-        if matches!(error, Error::Denied { .. }) || Instant::now() + LOOK_AGAIN >= self.deadline {
-            return Err(error);
-        }
-        sleep(LOOK_AGAIN).await;
-        Ok(())
-    }
-}
-
-fn refused(target: &Target, doing: &str, why: String) -> Error {
-    Error::Refused { what: format!("{}: cannot {doing}", target.name), why }
-}
-
-/// What failed, and what has become of the BMC.
-fn undone(target: &Target, doing: &str, failed: &Error, back: Result<()>) -> Error {
-    let failed = crate::chain(failed);
-    let why = match back {
-        Ok(()) => format!("{failed}; it is as it was"),
-        Err(error) => format!("{failed}; and it could not be put back: {}", crate::chain(&error)),
-    };
-    refused(target, doing, why)
 }
 
 async fn channel(session: &mut Session) -> Result<u8> {
@@ -306,7 +274,7 @@ async fn users(session: &mut Session, channel: u8) -> Result<Vec<ControllerUser>
         let answer = session.try_ask(USERS, &account::get_name(number)).await?;
         // A place without a name is refused by some.
         let name = if answer.code == 0 { account::name(&answer.data) } else { String::new() };
-        users.push(ControllerUser { number, name, privilege: access.privilege, enabled: access.enabled });
+        users.push(ControllerUser { number, name, privilege: access.privilege.to_owned(), enabled: access.enabled });
         number += 1;
     }
     Ok(users)

@@ -37,7 +37,7 @@ impl Beacon for Redfish {
             let lit = chosen(&LIT, offered.as_deref()).unwrap_or(LIT[0]);
             json!({ LED: if on { lit } else { "Off" } })
         };
-        machine.change(SWITCHING, &path, &body).await
+        machine.session.change(SWITCHING, &path, &body).await
     }
 }
 

@@ -31,7 +31,7 @@ impl Boot for Redfish {
         let mut machine = self.machine(node).await?;
         let body = json!({ "Boot": order(&machine, wanted.as_ref())? });
         let path = machine.path().to_owned();
-        machine.change(SETTING, &path, &body).await?;
+        machine.session.change(SETTING, &path, &body).await?;
         machine.look(TELLING).await?;
         let (now, wanted) = (read(&machine)?, wanted.and_then(|wanted| wanted.url));
         match now.as_ref().and_then(|now| now.url.as_ref()) == wanted.as_ref() || wanted.is_none() {

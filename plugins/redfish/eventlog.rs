@@ -29,6 +29,7 @@ impl EventLog for Redfish {
 
     async fn events(&self, node: &Node) -> Result<Vec<MachineEvent>> {
         let mut machine = self.machine(node).await?;
+        machine.session.may_take(LONGEST);
         let what = format!("{}: cannot {READING}", machine.session.name());
         let read = timeout(LONGEST, entries(&mut machine)).await;
         let mut entries = read.map_err(|_| Error::TimedOut { what, after: LONGEST })??;

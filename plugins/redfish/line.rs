@@ -10,7 +10,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 
-use super::trust::Trust;
+use super::trust::{self, Trust};
 use crate::https::{self, Whole};
 use crate::{Error, Result, chain};
 
@@ -78,7 +78,7 @@ impl Line {
         let stream = https::dial(self.address, name, self.trust.tls()?).await.map_err(|error| self.unreached(error))?;
         let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let shown = shown.ok_or_else(|| self.garbled("it shows no certificate".into()))?;
-        self.trust.admit(&self.name, &format!("{}:{}", self.host, self.address.port()), shown)?;
+        self.trust.admit(&self.name, &trust::place(&self.host, self.address), shown)?;
         let shaken = handshake(TokioIo::new(stream)).await;
         let (open, connection) = shaken.map_err(|error| self.unreachable(error.into()))?;
         // It ends with the line; what broke it is told to whoever waits for an answer.

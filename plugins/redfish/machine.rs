@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use hyper::{Method, StatusCode};
+use hyper::Method;
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -57,17 +57,6 @@ impl Machine {
     pub(super) async fn look(&mut self, doing: &str) -> Result<&Document> {
         self.now = self.session.get(doing, &self.path).await?.0;
         Ok(&self.now)
-    }
-
-    /// Changes members of a resource. A BMC that wants to know which version is changed is told so.
-    pub(super) async fn change(&mut self, doing: &str, path: &str, body: &Value) -> Result<()> {
-        let ask = Ask { doing, method: &Method::PATCH, path, body: Some(body), tag: None };
-        let mut answer = self.session.try_ask(ask).await?;
-        if matches!(answer.status, StatusCode::PRECONDITION_REQUIRED | StatusCode::PRECONDITION_FAILED) {
-            let (_, tag) = self.session.get(doing, path).await?;
-            answer = self.session.try_ask(Ask { tag: tag.as_deref(), ..ask }).await?;
-        }
-        self.session.succeeded(doing, path, answer).map(drop)
     }
 
     /// Has an action done that may well be refused. It may go on when this comes back.

@@ -115,7 +115,7 @@ fn image(drive: &Document) -> Option<String> {
 
 async fn put_in(machine: &mut Machine, path: &str, drive: &Document, image: &str) -> Result<()> {
     let Some(target) = action(drive, "#VirtualMedia.InsertMedia") else {
-        return machine.change(INSERTING, path, &json!({ "Image": image, "Inserted": true })).await;
+        return machine.session.change(INSERTING, path, &json!({ "Image": image, "Inserted": true })).await;
     };
     let mut refusal = None;
     for body in insertions(image) {
@@ -133,7 +133,7 @@ async fn put_in(machine: &mut Machine, path: &str, drive: &Document, image: &str
 async fn eject(machine: &mut Machine, path: &str, drive: &Document) -> Result<()> {
     match action(drive, "#VirtualMedia.EjectMedia") {
         Some(target) => machine.act(EJECTING, &target, &json!({})).await?,
-        None => machine.change(EJECTING, path, &json!({ "Image": Value::Null, "Inserted": false })).await?,
+        None => machine.session.change(EJECTING, path, &json!({ "Image": Value::Null, "Inserted": false })).await?,
     }
     settled(&mut machine.session, EJECTING, path, false).await
 }

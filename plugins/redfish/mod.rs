@@ -3,13 +3,16 @@
 //! Reading order: `document` (what BMCs write), `quirks` (in what they differ) and `reading` (what they measure), all pure; then `trust` (whom we speak
 //! to), `line` (one connection), `session` (logging in, asking, leaving), `machine`; then one file a capability.
 
+mod accounts;
 mod beacon;
 mod boot;
 mod console;
+mod controller;
 mod document;
 mod eventlog;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod interface;
 mod inventory;
 mod line;
 mod machine;
@@ -34,7 +37,7 @@ use self::trust::Trust;
 use crate::bmc::place::Place;
 use crate::ipmi::Ipmi;
 use crate::registry::Account;
-use crate::{Backend, Beacon, Boot, Console, EventLog, Inventory, Media, Power, Result, Sensors, Settings};
+use crate::{Backend, Beacon, Boot, Console, Controller, EventLog, Inventory, Media, Power, Result, Sensors, Settings};
 
 const NAME: &str = "redfish";
 const PORT: u16 = 443;
@@ -71,11 +74,18 @@ impl Redfish {
 
     /// The machine of `node`, through a session with its BMC.
     async fn machine(&self, node: &Node) -> Result<Machine> {
+        let session = self.open(&self.target(node).await?).await?;
+        Machine::find(session, node.name()).await
+    }
+
+    async fn target(&self, node: &Node) -> Result<Target> {
         let place = self.place(node)?;
         let (name, host, address) = (place.name(), place.host.to_owned(), place.address(self.limits.connect).await?);
-        let target = Target { name, host, address, user: place.user, password: place.password };
-        let session = Session::open(target, &self.trust, self.limits, &self.endings).await?;
-        Machine::find(session, node.name()).await
+        Ok(Target { name, host, address, user: place.user, password: place.password })
+    }
+
+    async fn open(&self, target: &Target) -> Result<Session> {
+        Session::open(target.clone(), &self.trust, self.limits, &self.endings).await
     }
 }
 
@@ -122,6 +132,10 @@ impl Backend for Redfish {
     }
 
     fn beacon(&self) -> Option<&dyn Beacon> {
+        Some(self)
+    }
+
+    fn controller(&self) -> Option<&dyn Controller> {
         Some(self)
     }
 }

@@ -5,12 +5,13 @@ use serde_json::{Map, Value, json};
 
 use super::document::Document;
 use super::quirks::{Quirks, insertions};
-use super::{beacon, boot, console, media, reading, sensors};
+use super::{beacon, boot, console, interface, media, reading, sensors};
 use crate::Value as Shown;
 
-const NAMES: [&str; 40] = [
+const NAMES: [&str; 44] = [
     "@odata.id",
     "Actions",
+    "Address",
     "Boot",
     "BootSourceOverrideEnabled",
     "BootSourceOverrideTarget",
@@ -21,6 +22,8 @@ const NAMES: [&str; 40] = [
     "Health",
     "HttpBootUri",
     "IPMI",
+    "IPv4Addresses",
+    "IPv4StaticAddresses",
     "Image",
     "IndicatorLED",
     "Inserted",
@@ -45,12 +48,13 @@ const NAMES: [&str; 40] = [
     "ServiceEnabled",
     "SpeedPercent",
     "Status",
+    "SubnetMask",
     "TemperatureReadingsCelsius",
     "Temperatures",
     "Thresholds",
     "Vendor",
 ];
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 13] = [
     "Once",
     "Continuous",
     "Pxe",
@@ -61,6 +65,7 @@ const WORDS: [&str; 12] = [
     "Temperature",
     "Cel",
     "/redfish/v1",
+    "10.0.0.7",
     "1e999",
     "\u{202e}x",
 ];
@@ -106,6 +111,9 @@ proptest! {
         sensors::state(&document, std::slice::from_ref(&document));
         beacon::state(&document);
         boot::read_from(&document).ok();
+        if let Some(now) = interface::read(&document, [10, 0, 0, 7].into()) {
+            interface::change(&document, &now, &crate::ControllerNetwork { fixed: !now.fixed, vlan: Some(7), ..now });
+        }
         if media::is_taken(&document) && media::is_for_discs("/a/b", &document) {
             insertions(&document.text(&["Image"]).unwrap_or_default());
         }

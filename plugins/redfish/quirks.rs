@@ -17,6 +17,8 @@ pub(super) struct Quirks {
     pub(super) logs: &'static [&'static str],
     /// What has to be said to have a log cleared.
     pub(super) clearing: &'static [(&'static str, &'static str)],
+    /// Accounts that look free and are not to be had, by their ids.
+    pub(super) reserved: &'static [&'static str],
     /// Where its ssh has the machine's console, unless it says so itself.
     pub(super) ssh: SshConsole,
 }
@@ -34,12 +36,13 @@ const USUAL: Quirks = Quirks {
     parts: &[],
     logs: &["sel", "eventlog", "event", "log1", "log"],
     clearing: &[],
+    reserved: &[],
     ssh: SshConsole { port: 22, entry: None },
 };
 
 const VENDORS: [Quirks; 6] = [
     Quirks { vendor: "ami", clearing: &[("ClearType", "ClearAll")], ..USUAL },
-    Quirks { vendor: "dell", logs: &["sel", "lclog"], ssh: typed("console com2"), ..USUAL },
+    Quirks { vendor: "dell", logs: &["sel", "lclog"], reserved: &["1"], ssh: typed("console com2"), ..USUAL },
     // The integrated management log; iLO keeps one of the BMC itself beside it.
     Quirks { vendor: "hpe", logs: &["iml", "iel", "event"], ssh: typed("vsp"), ..USUAL },
     Quirks {

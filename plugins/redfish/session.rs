@@ -1,6 +1,6 @@
 //! A session with a BMC: logging in, asking, leaving.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use tracing::debug;
 
 use super::document::{self, Document};
 use super::line::{Failed, Line};
-use super::trust::Trust;
+use super::trust::{self, Trust};
 use crate::bmc::pauses::Pauses;
 use crate::https::{self, Whole};
 use crate::{Error, Result, Secret};
@@ -31,10 +31,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 const BREAKS: usize = 3;
 /// Bytes that a BMC may say in one session, whatever it leads us through.
 const MOST: usize = 64 * 1024 * 1024;
+/// How long all may take for which a session is opened: each answer in its limit is no end.
+const LONGEST: Duration = Duration::from_secs(180);
 /// How long a BMC may take to hear that we leave.
 const LEAVING: Duration = Duration::from_secs(2);
 
 /// A BMC to log in to.
+#[derive(Debug, Clone)]
 pub(super) struct Target {
     /// How errors call it.
     pub(super) name: String,
@@ -42,6 +45,24 @@ pub(super) struct Target {
     pub(super) address: SocketAddr,
     pub(super) user: String,
     pub(super) password: Secret,
+}
+
+impl Target {
+    /// The same at another address; one that has a name keeps it.
+    pub(super) fn at(&self, address: Ipv4Addr) -> Self {
+        let host = if self.has_name() { self.host.clone() } else { address.to_string() };
+        let peer = SocketAddr::new(address.into(), self.address.port());
+        Self { name: format!("BMC {address}"), host, address: peer, ..self.clone() }
+    }
+
+    pub(super) fn has_name(&self) -> bool {
+        self.host.parse::<IpAddr>().is_err()
+    }
+
+    /// By what its certificate is known.
+    pub(super) fn place(&self) -> String {
+        trust::place(&self.host, self.address)
+    }
 }
 
 /// How long it may take to reach a BMC, and how long each answer.
@@ -91,7 +112,10 @@ impl Session {
     ) -> Result<Self> {
         let Target { name, host, address, user, password } = target;
         let line = Line { name, host, address, trust: trust.clone(), open: None };
-        let mut talk = Talk { line, limit: limits.connect, user, pass: Pass::Nobody, secrets: Vec::new(), left: MOST };
+        let longest = LONGEST.max(limits.request);
+        let end = Instant::now() + longest;
+        let (limit, pass, secrets) = (limits.connect, Pass::Nobody, Vec::new());
+        let mut talk = Talk { line, limit, user, pass, secrets, left: MOST, end, longest };
         let root = talk.root().await?;
         talk.limit = limits.request;
         // From here on it is left again, whatever comes.
@@ -103,6 +127,17 @@ impl Session {
 
     fn talk(&mut self) -> &mut Talk {
         self.talk.as_mut().expect("only the end of a session takes it")
+    }
+
+    /// Lets all that is asked from now on take so long.
+    pub(super) fn may_take(&mut self, longest: Duration) {
+        let talk = self.talk();
+        (talk.end, talk.longest) = (Instant::now() + longest, longest);
+    }
+
+    /// Another password that no error may show.
+    pub(super) fn hide(&mut self, user: &str, password: &Secret) {
+        self.talk().secrets.extend(forms(user, password));
     }
 
     /// How errors call the BMC.
@@ -141,6 +176,17 @@ impl Session {
     /// The answer of something that may well be refused.
     pub(super) async fn try_ask(&mut self, ask: Ask<'_>) -> Result<Answer> {
         self.talk().ask(ask).await
+    }
+
+    /// Changes members of a resource. A BMC that wants to know which version is changed is told so.
+    pub(super) async fn change(&mut self, doing: &str, path: &str, body: &Value) -> Result<()> {
+        let ask = Ask { doing, method: &Method::PATCH, path, body: Some(body), tag: None };
+        let mut answer = self.try_ask(ask).await?;
+        if matches!(answer.status, StatusCode::PRECONDITION_REQUIRED | StatusCode::PRECONDITION_FAILED) {
+            let (_, tag) = self.get(doing, path).await?;
+            answer = self.try_ask(Ask { tag: tag.as_deref(), ..ask }).await?;
+        }
+        self.succeeded(doing, path, answer).map(drop)
     }
 
     /// An answer that must be a success.
@@ -194,6 +240,9 @@ struct Talk {
     secrets: Vec<Secret>,
     /// Bytes that it may still say.
     left: usize,
+    /// When all has to be done, and how long that is from the beginning.
+    end: Instant,
+    longest: Duration,
 }
 
 impl Talk {
@@ -246,14 +295,15 @@ impl Talk {
 
     /// Asks until there is an answer that is more than "not now", within the limit.
     async fn ask(&mut self, ask: Ask<'_>) -> Result<Answer> {
-        let deadline = Instant::now() + self.limit;
+        let own = Instant::now() + self.limit;
+        let (deadline, after) = if self.end < own { (self.end, self.longest) } else { (own, self.limit) };
         let mut pauses = Pauses::from(FIRST_PAUSE);
         let mut breaks = 0;
         loop {
             let request = self.written(ask)?;
             let pause = match timeout_at(deadline, self.line.send(request)).await {
                 Err(_) => {
-                    return Err(Error::TimedOut { what: cannot(&self.line.name, ask.doing), after: self.limit });
+                    return Err(Error::TimedOut { what: cannot(&self.line.name, ask.doing), after });
                 }
                 Ok(Err(Failed::Final(error))) => return Err(error),
                 Ok(Err(Failed::Broken { heard, why })) => {

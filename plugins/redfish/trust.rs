@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -46,6 +47,28 @@ impl Trust {
         Ok(self.tls.get_or_init(|| tls.into()).clone())
     }
 
+    fn file(&self, place: &str) -> PathBuf {
+        self.pins.join(place.to_lowercase())
+    }
+
+    /// What is pinned for a place; nothing where authorities vouch.
+    pub(super) fn pinned(&self, place: &str) -> Result<Option<String>> {
+        if self.authority.is_some() { Ok(None) } else { read(&self.file(place)) }
+    }
+
+    /// Has the BMC at a place be known by this fingerprint from now on, or not be known.
+    pub(super) fn repin(&self, place: &str, fingerprint: Option<&str>) -> Result<()> {
+        let file = self.file(place);
+        let done = match fingerprint {
+            Some(fingerprint) => beside(&file, fingerprint).and_then(|new| fs::rename(new, &file)),
+            None => fs::remove_file(&file).or_else(|error| match error.kind() {
+                ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            }),
+        };
+        done.map_err(|source| at("write", &file, source))
+    }
+
     /// Recognises the BMC at `place`, `HOST:PORT`, by the certificate that it has just shown to be its own; one that was
     /// never met before is remembered.
     pub(super) fn admit(&self, what: &str, place: &str, certificate: &CertificateDer<'_>) -> Result<()> {
@@ -53,7 +76,7 @@ impl Trust {
             return Ok(());
         }
         let shown = fingerprint(certificate);
-        let file = self.pins.join(place.to_lowercase());
+        let file = self.file(place);
         let pinned = match read(&file)? {
             Some(pinned) => pinned,
             None => pin(&file, &shown)?,
@@ -70,6 +93,11 @@ impl Trust {
         }
         Err(Error::Changed { what: what.to_owned(), shown, pinned, file: file.display().to_string() })
     }
+}
+
+/// By what a BMC is known: `HOST:PORT`.
+pub(super) fn place(host: &str, address: SocketAddr) -> String {
+    format!("{host}:{}", address.port())
 }
 
 /// As `openssl x509 -fingerprint -sha256` has it, in small letters and without colons.
@@ -90,23 +118,32 @@ fn read(file: &Path) -> Result<Option<String>> {
 /// Pins a fingerprint, and tells the one that is pinned then: somebody else may have been first.
 fn pin(file: &Path, shown: &str) -> Result<String> {
     let write = || -> io::Result<bool> {
-        let directory = file.parent().unwrap_or(Path::new("."));
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        let chance = random_bytes::<8>().map_err(io::Error::other)?;
-        let beside = directory.join(format!(".{:016x}", u64::from_le_bytes(chance)));
-        let mut new = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        // On the disk before it has its name: who was pinned before a power cut is pinned after it.
-        let written = new.write_all(format!("{shown}\n").as_bytes()).and_then(|()| new.sync_all());
-        let linked = written.and_then(|()| match fs::hard_link(&beside, file) {
+        let beside = beside(file, shown)?;
+        let linked = match fs::hard_link(&beside, file) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
             other => other.map(|()| true),
-        });
+        };
         fs::remove_file(&beside).and(linked)
     };
     match write().map_err(|source| at("write", file, source))? {
         true => Ok(shown.to_owned()),
         false => Ok(read(file)?.unwrap_or_else(|| shown.to_owned())),
     }
+}
+
+/// A file beside, which has the fingerprint and not yet the name.
+fn beside(file: &Path, fingerprint: &str) -> io::Result<PathBuf> {
+    let directory = file.parent().unwrap_or(Path::new("."));
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let chance = random_bytes::<8>().map_err(io::Error::other)?;
+    let beside = directory.join(format!(".{:016x}", u64::from_le_bytes(chance)));
+    let mut new = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    // On the disk before it has its name: who was pinned before a power cut is pinned after it.
+    let written = new.write_all(format!("{fingerprint}\n").as_bytes()).and_then(|()| new.sync_all());
+    if written.is_err() {
+        fs::remove_file(&beside)?;
+    }
+    written.map(|()| beside)
 }
 
 fn at(doing: &'static str, file: &Path, source: io::Error) -> Error {
@@ -184,5 +221,24 @@ mod tests {
         let file = home.path().join("b1:443");
         assert_eq!(pin(&file, "sha256:01").unwrap(), "sha256:01");
         assert_eq!(pin(&file, "sha256:02").unwrap(), "sha256:01");
+    }
+
+    #[test]
+    fn a_certificate_is_known_elsewhere_when_its_bmc_moves() {
+        let home = tempfile::tempdir().unwrap();
+        let settings = RedfishSettings { pins: home.path().join("bmcs"), ..RedfishSettings::default() };
+        let trust = Trust::new(&settings);
+        trust.repin("10.0.0.2:443", Some("sha256:02")).unwrap();
+        trust.repin("10.0.0.2:443", Some("sha256:01")).unwrap();
+        assert_eq!(trust.pinned("10.0.0.2:443").unwrap().as_deref(), Some("sha256:01"));
+        for _ in 0..2 {
+            trust.repin("10.0.0.2:443", None).unwrap();
+            assert_eq!(trust.pinned("10.0.0.2:443").unwrap(), None);
+        }
+        assert_eq!(fs::read_dir(home.path().join("bmcs")).unwrap().count(), 0, "something was left beside it");
+        // Where authorities vouch nobody is pinned.
+        trust.repin("10.0.0.2:443", Some("sha256:01")).unwrap();
+        let vouched = Trust::new(&RedfishSettings { authority: Some("/ca.pem".into()), ..settings });
+        assert_eq!(vouched.pinned("10.0.0.2:443").unwrap(), None);
     }
 }

@@ -24,6 +24,8 @@ from standard input, never taken from the command line.
 A change counts once the BMC is reached with it: by its new address, with its new password. If it is not, all is put back. An address
 where a BMC answers already, or that is another node's bmc, is refused. The tables follow the change (bmc, bmcusername, bmcpassword).
 
+It works with mgt=ipmi and mgt=redfish; by Redfish users are numbered as the BMC does, or in its order.
+
 Examples:
   rspconfig rack1 -b                     what networks do they have?
   rspconfig rack1 netmask=255.255.255.0 gateway=10.0.0.1

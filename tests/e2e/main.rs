@@ -82,6 +82,7 @@ mod psh;
 mod rbeacon;
 mod rcons;
 mod redfish;
+mod redfish_controllers;
 mod redfish_resources;
 mod registry_faults;
 mod registry_images;

@@ -59,6 +59,8 @@ fn the_emulator_of_others_does_what_it_is_told() {
         rsetboot n1 stat
         rsetboot n1 cd --url https://10.79.1.1/nothing.iso
         rsetboot n1 hd --eject
+        rspconfig n1
+        rspconfig n1 users
     "), @"
     $ rpower n1 stat
     ------- stderr -------
@@ -129,6 +131,14 @@ fn the_emulator_of_others_does_what_it_is_told() {
     [exit status: 1]
     $ rsetboot n1 hd --eject
     n1: Hard Drive
+    $ rspconfig n1
+    ------- stderr -------
+    n1: Error: BMC 10.79.1.1: cannot tell its network: it tells of no interface with an address
+    [exit status: 1]
+    $ rspconfig n1 users
+    ------- stderr -------
+    n1: Error: BMC 10.79.1.1: cannot tell its users: it tells of no accounts
+    [exit status: 1]
     ");
     assert_snapshot!(machine.log(), @"
     reset On

@@ -45,7 +45,9 @@ pub use old_engine::OldEngine;
 pub use place::{claim, clean, default_directory, labs};
 pub use pypi::install as install_pypi;
 pub use reach::{Station, unreached};
-pub use redfish::{DriveManner, RedfishBmcs, RedfishDrive, RedfishFault, RedfishMachine};
+pub use redfish::{
+    DriveManner, RedfishBmcs, RedfishController, RedfishDrive, RedfishFault, RedfishMachine, RedfishUser,
+};
 pub use room::{Owner, Room};
 pub use root::Root;
 pub use run::Run;

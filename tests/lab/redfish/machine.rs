@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::RedfishDrive;
+use super::{RedfishController, RedfishDrive};
 
 /// What is asked about and acted on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct RedfishMachine {
     /// The systems that the BMC tells of; the machine is the last one.
     pub systems: Vec<String>,
     pub vendor: String,
+    /// The BMC itself.
+    pub controller: RedfishController,
     /// The drives of the BMC.
     pub drives: Vec<RedfishDrive>,
     /// Whether the members of a collection may be had with it.
@@ -51,6 +53,7 @@ impl Default for RedfishMachine {
             events: Vec::new(),
             systems: vec!["1".into()],
             vendor: "Acme".into(),
+            controller: RedfishController::default(),
             drives: Vec::new(),
             expands: false,
             more: BTreeMap::new(),

@@ -4,6 +4,7 @@
 //! asked is done to a [`RedfishMachine`], which a test can look at.
 
 pub(crate) mod certificate;
+mod controller;
 mod drive;
 mod http;
 mod machine;
@@ -16,9 +17,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use self::certificate::Identity;
+pub use self::controller::{RedfishController, RedfishUser};
 pub use self::drive::{DriveManner, RedfishDrive};
+use self::http::Asked;
 pub use self::machine::RedfishMachine;
-use self::service::Service;
+use self::service::{Saying, Service};
 use crate::simulation::Simulation;
 
 /// What is wrong with a BMC.
@@ -52,6 +55,12 @@ pub enum RedfishFault {
     LyingSessions,
     /// Changes nothing for those who do not say which version they have seen.
     Insists,
+    /// Takes changes of itself, and does not keep them.
+    Forgetful,
+    /// Takes no password, and says back what it was told.
+    Picky,
+    /// Is not there: connections end before anything is said.
+    Absent,
     /// Answers with what is no JSON.
     Garbage,
     /// Answers with JSON that is nested without end.
@@ -72,6 +81,21 @@ pub struct RedfishBmcs {
 struct Bmcs {
     identity: Identity,
     each: HashMap<Ipv4Addr, Service>,
+}
+
+impl Bmcs {
+    /// What the one at an address says. It may be elsewhere from then on.
+    fn hear(&mut self, address: Ipv4Addr, asked: &Asked) -> Saying {
+        let service = self.each.entry(address).or_default();
+        service.machine.controller.address.get_or_insert(address);
+        let saying = service.hear(asked);
+        if let Some(to) = service.machine.controller.address.filter(|to| *to != address) {
+            let moved = self.each.remove(&address).unwrap_or_default();
+            self.each.insert(to, moved);
+            self.each.entry(address).or_default().fault = Some(RedfishFault::Absent);
+        }
+        saying
+    }
 }
 
 fn lock(all: &Mutex<Bmcs>) -> MutexGuard<'_, Bmcs> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use openssl::base64::decode_block;
 use serde_json::{Value, json};
 
+use super::controller::{ACCOUNTS, INTERFACES};
 use super::http::{Asked, Told};
 use super::{RedfishFault, RedfishMachine};
 
@@ -44,6 +45,7 @@ impl Service {
         let is_root = asked.path == "/redfish/v1/";
         let now = |told| Saying::Told(told, Duration::ZERO);
         match &mut self.fault {
+            Some(RedfishFault::Absent) => Saying::Broken,
             Some(RedfishFault::Stuck) if !is_root && !is_login && asked.method != "DELETE" => Saying::Nothing,
             Some(RedfishFault::Drops(left)) if *left > 0 => {
                 *left -= 1;
@@ -59,6 +61,9 @@ impl Service {
             }
             Some(RedfishFault::Echoes) if is_login => {
                 now(Told::new(400, &json!({ "error": { "message": format!("cannot use {}", asked.body) } })))
+            }
+            Some(RedfishFault::Picky) if asked.body["Password"].is_string() && !is_login => {
+                now(Told::new(400, &json!({ "error": { "message": format!("too weak: {}", asked.body) } })))
             }
             Some(RedfishFault::Full(left)) if is_login && *left > 0 => {
                 *left = left.saturating_sub(1);
@@ -95,6 +100,7 @@ impl Service {
             }
             ("POST", SESSIONS) => self.log_in(&asked.body),
             _ if !self.lets_in(asked) => refused(401, "NoValidSession"),
+            ("DELETE", path) if path.starts_with(ACCOUNTS) => self.dismiss(path),
             ("DELETE", path) => self.log_out(path),
             _ => self.admitted(asked),
         }
@@ -113,6 +119,7 @@ impl Service {
         let link = |path: &str| json!({ "@odata.id": format!("/redfish/v1/{path}") });
         let mut root = json!({
             "RedfishVersion": "1.15.0", "Vendor": self.machine.vendor, "Systems": link("Systems"), "Managers": link("Managers"),
+            "AccountService": link("AccountService"), "UUID": "b0000000-0000-4000-8000-000000000001",
         });
         if self.fault != Some(RedfishFault::NoSessions) {
             root["Links"] = json!({ "Sessions": link("SessionService/Sessions") });
@@ -124,9 +131,8 @@ impl Service {
         if matches!(self.fault, Some(RedfishFault::NoSessions | RedfishFault::LyingSessions)) {
             return refused(404, "ResourceMissingAtURI");
         }
-        if (body["UserName"].as_str(), body["Password"].as_str())
-            != (Some(&self.machine.user), Some(&self.machine.password))
-        {
+        let text = |name: &str| body[name].as_str().unwrap_or_default();
+        if !self.has_account(text("UserName"), text("Password")) {
             return refused(401, "ResourceAtUriUnauthorized");
         }
         self.opened += 1;
@@ -141,13 +147,29 @@ impl Service {
             return self.open.iter().any(|number| token == format!("token-{number}"));
         }
         let account = asked.header("authorization").and_then(|text| decode_block(text.strip_prefix("Basic ")?).ok());
-        account.is_some_and(|account| account == format!("{}:{}", self.machine.user, self.machine.password).as_bytes())
+        let account = account.and_then(|account| String::from_utf8(account).ok());
+        account
+            .as_deref()
+            .and_then(|account| account.split_once(':'))
+            .is_some_and(|(name, password)| self.has_account(name, password))
+    }
+
+    fn has_account(&self, name: &str, password: &str) -> bool {
+        let own = (name, password) == (self.machine.user.as_str(), self.machine.password.as_str());
+        own || self.machine.controller.lets_in(name, password)
     }
 
     fn log_out(&mut self, path: &str) -> Told {
         let before = self.open.len();
         self.open.retain(|number| path != format!("{SESSIONS}/{number}"));
         Told::new(if self.open.len() < before { 204 } else { 404 }, &Value::Null)
+    }
+
+    fn dismiss(&mut self, path: &str) -> Told {
+        let users = &mut self.machine.controller.users;
+        let known = place(path).and_then(|place| place.checked_sub(1)).filter(|place| *place < users.len());
+        let gone = known.map(|place| users.remove(place));
+        Told::new(if gone.is_some() { 204 } else { 404 }, &Value::Null)
     }
 
     fn tell(&self, path: &str) -> Told {
@@ -171,6 +193,13 @@ impl Service {
             "/redfish/v1/Managers" => Some(members(vec!["/redfish/v1/Managers/1".into()])),
             "/redfish/v1/Managers/1" => Some(self.manager()),
             DRIVES => Some(members(drives().map(|(path, _)| path).collect())),
+            "/redfish/v1/AccountService" => Some(json!({ "Accounts": { "@odata.id": ACCOUNTS } })),
+            ACCOUNTS => Some(members(
+                (1..=self.machine.controller.users.len() + 1).map(|id| format!("{ACCOUNTS}/{id}")).collect(),
+            )),
+            INTERFACES => Some(members(vec![format!("{INTERFACES}/eth0")])),
+            path if path.strip_prefix(INTERFACES) == Some("/eth0") => Some(self.machine.controller.interface()),
+            path if path.starts_with(ACCOUNTS) => self.account(path),
             path if path == system => Some(self.machine.system()),
             path if systems().any(|known| known == path) => Some(json!({ "Name": "Another" })),
             path => match drives().find(|(known, _)| known == path) {
@@ -181,8 +210,42 @@ impl Service {
         self.extended(path, body)
     }
 
+    fn account(&self, path: &str) -> Option<Value> {
+        let tell =
+            |name: &str, role: &str, enabled: bool| json!({ "UserName": name, "RoleId": role, "Enabled": enabled });
+        match place(path)? {
+            0 => Some(tell(&self.machine.user, "Administrator", true)),
+            place => {
+                self.machine.controller.users.get(place - 1).map(|user| tell(&user.name, &user.role, user.enabled))
+            }
+        }
+    }
+
+    /// Status of the answer to what changes who may log in.
+    fn change_account(&mut self, method: &str, path: &str, body: &Value) -> u16 {
+        if self.fault == Some(RedfishFault::Forgetful) {
+            return 200;
+        }
+        let users = &mut self.machine.controller;
+        match (method, place(path)) {
+            ("POST", None) if path == ACCOUNTS => users.add(body),
+            ("PATCH", Some(0)) => {
+                if let Some(password) = body["Password"].as_str() {
+                    password.clone_into(&mut self.machine.password);
+                    // Who was logged in with the former one is so no more.
+                    self.open.clear();
+                }
+                200
+            }
+            ("PATCH", Some(place)) => users.change_user(place - 1, body),
+            _ => 404,
+        }
+    }
+
     fn manager(&self) -> Value {
-        let mut manager = json!({ "Model": "Watchman 3", "FirmwareVersion": "2.34" });
+        let mut manager = json!({
+            "Model": "Watchman 3", "FirmwareVersion": "2.34", "EthernetInterfaces": { "@odata.id": INTERFACES },
+        });
         if !self.machine.drives.is_empty() {
             manager["VirtualMedia"] = json!({ "@odata.id": DRIVES });
         }
@@ -211,6 +274,13 @@ impl Service {
 
     /// Status of the answer to what changes something.
     fn act(&mut self, method: &str, path: &str, asked: &Asked) -> u16 {
+        if path.starts_with(ACCOUNTS) {
+            return self.change_account(method, path, &asked.body);
+        }
+        if method == "PATCH" && path.starts_with(INTERFACES) {
+            let keeps = self.fault != Some(RedfishFault::Forgetful);
+            return if keeps { self.machine.controller.change_interface(&asked.body) } else { 200 };
+        }
         if let Some(rest) = path.strip_prefix(DRIVES).and_then(|rest| rest.strip_prefix('/')) {
             let (id, action) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
             let drive = self.machine.drives.iter_mut().find(|drive| drive.id == id);
@@ -231,6 +301,11 @@ impl Service {
             _ => 405,
         }
     }
+}
+
+/// Which account it is; the machine's own one is the first.
+fn place(path: &str) -> Option<usize> {
+    path.strip_prefix(ACCOUNTS)?.strip_prefix('/')?.parse::<usize>().ok()?.checked_sub(1)
 }
 
 /// Members of `more` in `body`, object by object.

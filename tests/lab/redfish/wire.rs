@@ -41,6 +41,9 @@ fn serve(socket: &TcpListener, all: &Arc<Mutex<Bmcs>>, ended: &AtomicBool) {
             held.push(stream);
             continue;
         }
+        if lock(all).each.entry(bmc).or_default().fault == Some(RedfishFault::Absent) {
+            continue;
+        }
         let all = all.clone();
         // Whoever goes away in the middle is not missed.
         std::thread::spawn(move || converse(stream, bmc, &all).ok());
@@ -57,7 +60,7 @@ fn converse(stream: TcpStream, bmc: Ipv4Addr, all: &Mutex<Bmcs>) -> std::result:
     let acceptor = lock(all).identity.acceptor()?;
     let mut stream = BufReader::new(acceptor.accept(stream).map_err(|error| error.to_string())?);
     while let Some(asked) = Asked::read(&mut stream)? {
-        let saying = lock(all).each.entry(bmc).or_default().hear(&asked);
+        let saying = lock(all).hear(bmc, &asked);
         match saying {
             Saying::Told(told, late) => {
                 std::thread::sleep(late);
