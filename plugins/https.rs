@@ -75,7 +75,15 @@ pub(crate) async fn dial(
     name: ServerName<'static>,
     tls: Arc<ClientConfig>,
 ) -> io::Result<TlsStream<TcpStream>> {
-    let socket = TcpStream::connect(address).await?;
+    over(TcpStream::connect(address).await?, name, tls).await
+}
+
+/// The same over what is connected already.
+pub(crate) async fn over(
+    socket: TcpStream,
+    name: ServerName<'static>,
+    tls: Arc<ClientConfig>,
+) -> io::Result<TlsStream<TcpStream>> {
     socket.set_nodelay(true)?;
     TlsConnector::from(tls).connect(name, socket).await
 }

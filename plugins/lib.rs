@@ -57,7 +57,7 @@ pub use boot::{Boot, BootDevice, BootOverride, Persistence};
 pub use bytes::hex;
 pub use console::{Attach, Console, Control, Interruption, Session, Size};
 pub use controller::{Controller, ControllerNetwork, ControllerUser, NetworkChange, UserChange, UserChanged};
-pub use discovery::{Discovery, Found};
+pub use discovery::{AsWhom, Discovery, Found, discover};
 pub use docker::{HOSTS_FILE, is_container};
 pub use error::{Error, RegistryFault, Result, chain};
 pub use eventlog::{EventLog, MachineEvent};

@@ -13,7 +13,7 @@ use super::target::{PORT, Target};
 use super::wire::Line;
 use super::{Ipmi, NAME, identity, makers, plain};
 use crate::registry::Account;
-use crate::{Discovery, Found, Result};
+use crate::{AsWhom, Discovery, Found, Result};
 
 /// The first wait for an answer. Most addresses have nobody who could answer.
 const FIRST_WAIT: Duration = Duration::from_millis(400);
@@ -23,7 +23,11 @@ const DOING: &str = "tell what it is";
 
 #[async_trait]
 impl Discovery for Ipmi {
-    async fn probe(&self, address: IpAddr, account: Option<&Account>) -> Result<Option<Found>> {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    async fn probe(&self, address: IpAddr, as_whom: AsWhom<'_>) -> Result<Option<Found>> {
         let peer = SocketAddr::new(address, PORT);
         let Some((capabilities, guid)) = self.introduction(peer).await? else { return Ok(None) };
         let vendor = makers::name(capabilities.maker);
@@ -32,7 +36,13 @@ impl Discovery for Ipmi {
             found.trouble = Some("it speaks IPMI 1.5 only, which protects nothing and is not spoken here".into());
             return Ok(Some(found));
         }
-        found.mgt = Some(NAME);
+        found.speaks.push(NAME);
+        let account = match as_whom {
+            AsWhom::Nobody => None,
+            // By IPMI it is the BMC that proves first to know the password.
+            AsWhom::Site => self.account.as_ref(),
+            AsWhom::Account(account) => Some(account),
+        };
         if let Some(account) = account {
             let Account { user, password } = account.clone();
             let target = Target { name: format!("BMC {address}"), address: peer, user, password };

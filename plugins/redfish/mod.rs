@@ -8,6 +8,7 @@ mod beacon;
 mod boot;
 mod console;
 mod controller;
+mod discovery;
 mod document;
 mod eventlog;
 #[cfg(any(test, fuzzing))]
@@ -29,6 +30,7 @@ mod trust;
 use std::sync::Arc;
 
 use tables::Node;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use self::machine::Machine;
@@ -37,18 +39,25 @@ use self::trust::Trust;
 use crate::bmc::place::Place;
 use crate::ipmi::Ipmi;
 use crate::registry::Account;
-use crate::{Backend, Beacon, Boot, Console, Controller, EventLog, Inventory, Media, Power, Result, Sensors, Settings};
+use crate::{
+    Backend, Beacon, Boot, Console, Controller, Discovery, EventLog, Inventory, Media, Power, Result, Sensors, Settings,
+};
 
 const NAME: &str = "redfish";
 const PORT: u16 = 443;
 /// Each node takes a connection, and some work to encrypt it.
 const AT_ONCE: usize = 1024;
+/// Strangers that are asked at once who they are.
+const INTRODUCTIONS: usize = 256;
 
 /// BMCs; a session is opened for each thing that is asked, and closed in the background.
 pub(crate) struct Redfish {
     limits: Limits,
     account: Option<Account>,
     trust: Arc<Trust>,
+    /// For those who are only asked who they are, or are told who we are whoever they are.
+    strangers: Arc<Trust>,
+    introductions: Semaphore,
     endings: TaskTracker,
     /// For consoles: a BMC has that of its machine through others than Redfish.
     ipmi: Ipmi,
@@ -61,6 +70,8 @@ impl Redfish {
             limits: Limits { connect: settings.connect_limit, request: settings.request_limit },
             account: settings.redfish.account.clone(),
             trust: Trust::new(&settings.redfish).into(),
+            strangers: Trust::blind().into(),
+            introductions: Semaphore::new(INTRODUCTIONS),
             endings: endings.clone(),
             ipmi: Ipmi::new(settings, endings),
             settings: settings.clone(),
@@ -136,6 +147,10 @@ impl Backend for Redfish {
     }
 
     fn controller(&self) -> Option<&dyn Controller> {
+        Some(self)
+    }
+
+    fn discovery(&self) -> Option<&dyn Discovery> {
         Some(self)
     }
 }

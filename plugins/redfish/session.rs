@@ -23,7 +23,7 @@ use crate::bmc::pauses::Pauses;
 use crate::https::{self, Whole};
 use crate::{Error, Result, Secret};
 
-const ROOT: &str = "/redfish/v1/";
+pub(super) const ROOT: &str = "/redfish/v1/";
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 /// No BMC is asked again later than that, whatever it wants.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);

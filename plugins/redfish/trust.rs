@@ -21,14 +21,25 @@ use crate::{Error, RedfishSettings, Result, https};
 /// How all BMCs of a site are known.
 #[derive(Debug)]
 pub(super) struct Trust {
-    pins: PathBuf,
+    /// None for those who are not to be known again.
+    pins: Option<PathBuf>,
     pub(super) authority: Option<PathBuf>,
     tls: OnceLock<Arc<ClientConfig>>,
 }
 
 impl Trust {
     pub(super) fn new(settings: &RedfishSettings) -> Self {
-        Self { pins: settings.pins.clone(), authority: settings.authority.clone(), tls: OnceLock::new() }
+        Self { pins: Some(settings.pins.clone()), authority: settings.authority.clone(), tls: OnceLock::new() }
+    }
+
+    /// Takes whoever answers, and remembers nobody.
+    pub(super) fn blind() -> Self {
+        Self { pins: None, authority: None, tls: OnceLock::new() }
+    }
+
+    /// Whether who answers at a place can be told from others.
+    pub(super) fn knows(&self, place: &str) -> Result<bool> {
+        Ok(self.authority.is_some() || self.pinned(place)?.is_some())
     }
 
     /// What is needed to open a connection.
@@ -47,18 +58,21 @@ impl Trust {
         Ok(self.tls.get_or_init(|| tls.into()).clone())
     }
 
-    fn file(&self, place: &str) -> PathBuf {
-        self.pins.join(place.to_lowercase())
+    fn file(&self, place: &str) -> Option<PathBuf> {
+        self.pins.as_ref().map(|pins| pins.join(place.to_lowercase()))
     }
 
     /// What is pinned for a place; nothing where authorities vouch.
     pub(super) fn pinned(&self, place: &str) -> Result<Option<String>> {
-        if self.authority.is_some() { Ok(None) } else { read(&self.file(place)) }
+        match self.file(place) {
+            Some(file) if self.authority.is_none() => read(&file),
+            _ => Ok(None),
+        }
     }
 
     /// Has the BMC at a place be known by this fingerprint from now on, or not be known.
     pub(super) fn repin(&self, place: &str, fingerprint: Option<&str>) -> Result<()> {
-        let file = self.file(place);
+        let Some(file) = self.file(place) else { return Ok(()) };
         let done = match fingerprint {
             Some(fingerprint) => beside(&file, fingerprint).and_then(|new| fs::rename(new, &file)),
             None => fs::remove_file(&file).or_else(|error| match error.kind() {
@@ -72,11 +86,8 @@ impl Trust {
     /// Recognises the BMC at `place`, `HOST:PORT`, by the certificate that it has just shown to be its own; one that was
     /// never met before is remembered.
     pub(super) fn admit(&self, what: &str, place: &str, certificate: &CertificateDer<'_>) -> Result<()> {
-        if self.authority.is_some() {
-            return Ok(());
-        }
+        let Some(file) = self.file(place).filter(|_| self.authority.is_none()) else { return Ok(()) };
         let shown = fingerprint(certificate);
-        let file = self.file(place);
         let pinned = match read(&file)? {
             Some(pinned) => pinned,
             None => pin(&file, &shown)?,
@@ -236,9 +247,15 @@ mod tests {
             assert_eq!(trust.pinned("10.0.0.2:443").unwrap(), None);
         }
         assert_eq!(fs::read_dir(home.path().join("bmcs")).unwrap().count(), 0, "something was left beside it");
+        assert!(!trust.knows("10.0.0.2:443").unwrap());
+        // Strangers come and go.
+        Trust::blind().admit("BMC b1", "10.0.0.2:443", &CertificateDer::from(vec![1])).unwrap();
+        assert!(!Trust::blind().knows("10.0.0.2:443").unwrap());
+        assert_eq!(fs::read_dir(home.path().join("bmcs")).unwrap().count(), 0);
         // Where authorities vouch nobody is pinned.
         trust.repin("10.0.0.2:443", Some("sha256:01")).unwrap();
         let vouched = Trust::new(&RedfishSettings { authority: Some("/ca.pem".into()), ..settings });
         assert_eq!(vouched.pinned("10.0.0.2:443").unwrap(), None);
+        assert!(vouched.knows("10.0.0.3:443").unwrap());
     }
 }

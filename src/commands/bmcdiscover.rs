@@ -6,8 +6,9 @@ use clap::Args;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use netboot::interfaces;
+use nix::sys::resource::{Resource, getrlimit};
 use plugins::registry::Account;
-use plugins::{Discovery, Found};
+use plugins::{AsWhom, Discovery, Found};
 use serde_json::json;
 use tables::definitions::{Assignment, Job};
 use tables::{noderange, objects};
@@ -24,21 +25,28 @@ use crate::{bmc, definition, ranges};
 
 /// Addresses asked at once where routers stand between.
 const AT_ONCE: usize = 16 * 1024;
+/// Files that any program may have open.
+const FEW: u64 = 1024;
 /// Holds how many neighbours the kernel may know. One that is asked for and is not there takes the room of another that is
 /// used, so that half of it is left alone.
 const NEIGHBOURS: &str = "/proc/sys/net/ipv4/neigh/default/gc_thresh3";
 
 /// Find the BMCs at ranges of addresses
 #[derive(Debug, Args)]
-#[command(after_help = "Prints a line a BMC: address,mgt,vendor,product,mtm,serial,guid. The fields from product to serial are told only to those
-who may log in: the account is that of table passwd (key ipmi), or of -u with a password that is asked for.
+#[command(
+    after_help = "Each address is asked by IPMI and by Redfish at once. Prints a line a BMC: address,mgt,vendor,product,mtm,serial,guid. One that speaks
+both has 'ipmi+redfish' for mgt, that first which lets us in; its definition has that one.
+
+The fields from mtm to serial are told only to those who may log in: the account is that of table passwd (key ipmi; key redfish, else ipmi), or
+of -u with a password that is asked for. By Redfish a BMC is told the password itself. That of table passwd is told only to those whose
+certificate is pinned or vouched for (site.bmcauthority), that of -u to all who answer. No certificate is pinned by a search.
 
 Examples:
   bmcdiscover --range 10.0.0.1-254,10.1.0.0/24
   bmcdiscover --range 10.0.0.1-254 -z > found.stanza    as definitions to be looked at, for mkdef -z
   bmcdiscover --range 10.0.0.1-254 -w                   define those that are no node's yet
-
-Redfish services that do not speak IPMI beside are not found.")]
+  bmcdiscover --range 10.0.0.1-254 --mgt redfish -w     those that speak Redfish, to be managed by it"
+)]
 pub(crate) struct Bmcdiscover {
     /// Where to look: 10.0.0.1-254, 10.0.0.9-10.0.1.20 or 10.1.0.0/24, several by comma
     #[arg(long, value_name = "RANGES")]
@@ -49,6 +57,9 @@ pub(crate) struct Bmcdiscover {
     /// Do not log in
     #[arg(long)]
     anonymous: bool,
+    /// Ask by this alone: ipmi or redfish
+    #[arg(long, value_name = "MGT")]
+    mgt: Option<String>,
     /// Print definitions as stanzas
     #[arg(short = 'z', long, conflicts_with = "json")]
     stanza: bool,
@@ -70,15 +81,27 @@ impl Run for Bmcdiscover {
 
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let addresses = ranges::addresses(&self.range)?;
+        let ways = self.ways(cx)?;
         let account = self.account(cx).await?;
+        let as_whom = match &account {
+            Some(account) => AsWhom::Account(account),
+            None if self.anonymous => AsWhom::Nobody,
+            None => AsWhom::Site,
+        };
         let known = bmc::places(cx).await?;
         if let Some(lost) = known.lost() {
             cx.ui.warning(&format!("no address is known of these BMCs, which may be found as new ones: {lost}"));
         }
-        let search = search(cx, &addresses, account.as_ref(), |found| self.tell(cx, &known, found)).await?;
+        let search = search(cx, &addresses, &ways, as_whom, |found| self.tell(cx, &known, found)).await?;
         if !search.silenced.is_empty() {
             let (first, why) = &search.silenced[0];
             cx.ui.warning(&format!("{} addresses were not asked, such as {first}: {why}", search.silenced.len()));
+        }
+        let strangers = search.found.iter().filter(|found| found.is_stranger).count();
+        if strangers > 0 {
+            cx.ui.note(&format!(
+                "Not logged in to BMCs that would be told the password by Redfish and whose certificates are not known: {strangers}. With -u they are told."
+            ));
         }
         let mut outcome = match (search.interrupted, search.silenced.is_empty()) {
             (true, _) => Outcome::Interrupted,
@@ -86,9 +109,8 @@ impl Run for Bmcdiscover {
             (false, false) => Outcome::SomeFailed,
         };
         if self.write && !search.interrupted {
-            let new: Vec<&Found> =
-                search.found.iter().filter(|found| known.node_at(found.address).is_none()).collect();
-            outcome = outcome.and(self.define(cx, &new, account.as_ref().filter(|_| self.user.is_some()))?);
+            let new: Vec<&Found> = search.found.iter().filter(|found| known.node_at(found.address).is_none()).collect();
+            outcome = outcome.and(self.define(cx, &new, account.as_ref())?);
         }
         Ok(outcome)
     }
@@ -106,21 +128,13 @@ struct Search {
 async fn search(
     cx: &Context,
     addresses: &[Ipv4Addr],
-    account: Option<&Account>,
+    ways: &[&dyn Discovery],
+    as_whom: AsWhom<'_>,
     tell: impl Fn(&Found),
 ) -> Result<Search, Failure> {
-    let drivers: Vec<&dyn Discovery> = cx.backends()?.discoveries().collect();
-    let probe = |address: Ipv4Addr| {
-        let (address, drivers) = (IpAddr::from(address), &drivers);
-        async move {
-            for driver in drivers {
-                match driver.probe(address, account).await {
-                    Ok(None) => (),
-                    other => return (address, other),
-                }
-            }
-            (address, Ok(None))
-        }
+    let probe = |address: Ipv4Addr| async move {
+        let address = IpAddr::from(address);
+        (address, plugins::discover(ways, address, as_whom).await)
     };
     let bar = cx.ui.count("addresses", addresses.len());
     let mut keyboard = cx.keyboard();
@@ -155,21 +169,39 @@ async fn search(
     Ok(search)
 }
 
-/// How many addresses may be asked together: fewer on a network of our own, where each takes room in the table of neighbours.
+/// How many addresses may be asked together: fewer where not so many connections may be open, and on a network of our own, where
+/// each takes room in the table of neighbours.
 fn at_once(addresses: &[Ipv4Addr]) -> usize {
+    let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(FEW, |(now, _)| now);
+    let most = usize::try_from(files / 2).unwrap_or(usize::MAX).clamp(64, AT_ONCE);
     let own = interfaces::networks().unwrap_or_default();
     let is_near = |address: &Ipv4Addr| own.iter().any(|own| own.network.contains((*address).into()));
     if !addresses.iter().any(is_near) {
-        return AT_ONCE;
+        return most;
     }
     let room = std::fs::read_to_string(NEIGHBOURS).ok().and_then(|text| text.trim().parse::<usize>().ok());
-    room.map_or(AT_ONCE, |room| (room / 2).clamp(64, AT_ONCE))
+    room.map_or(most, |room| (room / 2).clamp(64, most))
 }
 
 impl Bmcdiscover {
+    /// By what addresses are asked.
+    fn ways<'a>(&self, cx: &'a Context) -> Result<Vec<&'a dyn Discovery>, Failure> {
+        let all: Vec<&dyn Discovery> = cx.backends()?.discoveries().collect();
+        let Some(mgt) = &self.mgt else { return Ok(all) };
+        let names: Vec<&str> = all.iter().map(|way| way.name()).collect();
+        match all.iter().find(|way| way.name() == mgt) {
+            Some(way) => Ok(vec![*way]),
+            None => {
+                let names = names.join(", ");
+                Err(Failure::usage(format!("no BMC is found by '{mgt}'")).hint(format!("it takes {names}")))
+            }
+        }
+    }
+
+    /// The account that was asked for.
     async fn account(&self, cx: &Context) -> Result<Option<Account>, Failure> {
         let Some(user) = &self.user else {
-            return if self.anonymous { Ok(None) } else { bmc::account(cx.tables()?) };
+            return Ok(None);
         };
         let password = cx.password(&format!("Password of {user}")).await?;
         Ok(Some(Account { user: user.clone(), password }))
@@ -187,16 +219,19 @@ impl Bmcdiscover {
             false => vec![line(found)],
         };
         let data = json!({
-            "bmc": address, "mgt": found.mgt, "vendor": found.vendor, "product": found.product, "mtm": found.model,
+            "bmc": address, "mgt": found.mgt(), "speaks": found.speaks, "vendor": found.vendor, "product": found.product, "mtm": found.model,
             "serial": found.serial, "guid": found.guid, "node": node,
         });
-        cx.ui.reply(format, Reply { node: None, body: Body::Answer(Answer { lines, data: Some(data), ..Answer::silent() }) });
+        cx.ui.reply(
+            format,
+            Reply { node: None, body: Body::Answer(Answer { lines, data: Some(data), ..Answer::silent() }) },
+        );
     }
 
     fn define(&self, cx: &Context, found: &[&Found], account: Option<&Account>) -> Result<Outcome, Failure> {
         let new: Vec<(String, Vec<Assignment>)> = found
             .iter()
-            .filter(|found| found.mgt.is_some())
+            .filter(|found| found.mgt().is_some())
             .map(|found| {
                 let mut changes: Vec<_> =
                     attributes(found).into_iter().map(|(name, value)| Assignment::set(name, value)).collect();
@@ -230,17 +265,20 @@ impl Bmcdiscover {
 }
 
 fn line(found: &Found) -> String {
-    let Found { address, mgt, guid, vendor, product, model, serial, .. } = found;
-    let address = address.to_string();
-    let fields = [Some(&*address), *mgt, vendor.as_deref(), product.as_deref(), model.as_deref(), serial.as_deref(), guid.as_deref()];
+    let Found { address, guid, vendor, product, model, serial, .. } = found;
+    let (address, speaks) = (address.to_string(), found.speaks.join("+"));
+    let told = [vendor, product, model, serial, guid].map(|field| field.as_deref().unwrap_or_default());
     // A field may hold anything that a maker has typed.
-    fields.map(|field| field.unwrap_or_default().replace(',', " ")).join(",")
+    [&*address, &*speaks].into_iter().chain(told).map(|field| field.replace(',', " ")).collect::<Vec<_>>().join(",")
 }
 
 /// As xCAT names a machine of which nobody has said how it is called: by model and serial number, or by its address.
 fn name(found: &Found) -> String {
     let plain = |text: &str| {
-        text.to_ascii_lowercase().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-").trim_matches('-').to_owned()
+        text.to_ascii_lowercase()
+            .replace(|letter: char| !letter.is_ascii_alphanumeric(), "-")
+            .trim_matches('-')
+            .to_owned()
     };
     match (&found.model, &found.serial) {
         (Some(model), Some(serial)) => format!("node-{}-{}", plain(model), plain(serial)),
@@ -254,7 +292,7 @@ fn attributes(found: &Found) -> Vec<(&'static str, String)> {
         ("groups", Some("all")),
         ("bmc", Some(&*of_address)),
         ("hwtype", Some("bmc")),
-        ("mgt", found.mgt),
+        ("mgt", found.mgt()),
         ("mtm", found.model.as_deref()),
         ("nodetype", Some("mp")),
         ("serial", found.serial.as_deref()),
@@ -279,16 +317,17 @@ mod tests {
     fn names_are_what_a_node_may_be_called() {
         let found = |model: Option<&str>, serial: Option<&str>| Found {
             address: "10.0.0.7".parse().unwrap(),
-            mgt: Some("ipmi"),
+            speaks: vec!["ipmi", "redfish"],
             guid: None,
             vendor: Some("Acme, Inc".into()),
             product: None,
             model: model.map(str::to_owned),
             serial: serial.map(str::to_owned),
             trouble: None,
+            is_stranger: false,
         };
         assert_eq!(name(&found(Some("8247-42L"), Some("10.112 CA"))), "node-8247-42l-10-112-ca");
         assert_eq!(name(&found(Some("8247-42L"), None)), "node-10-0-0-7");
-        assert_eq!(line(&found(None, Some("S1"))), "10.0.0.7,ipmi,Acme  Inc,,,S1,");
+        assert_eq!(line(&found(None, Some("S1"))), "10.0.0.7,ipmi+redfish,Acme  Inc,,,S1,");
     }
 }
