@@ -192,7 +192,7 @@ mod tests {
                 }
             }
             // Nothing more comes, and the line stays open.
-            theirs.read(&mut [0; 1]).await.ok();
+            theirs.read_exact(&mut [0; 1]).await.ok();
         });
         let root = timeout(limit, root(ours, HERE)).await?;
         Ok(root.and_then(|root| root.text(&["RedfishVersion"])))
