@@ -34,14 +34,16 @@ pub(crate) fn run(report: &mut Report, work: &Path) -> Result<()> {
     report.section(&format!(
         "rpower stat of {BMCS} simulated BMCs; a dead one costs each side its own time limit, unless told"
     ))?;
-    compare(report, &site, "all well", &hosts, Target::default())?;
+    compare(report, &site, Verb::Stat, "all well", &hosts, Target::default())?;
+    // Who is what is written down on the way, node by node.
+    compare(report, &site, Verb::Reset, "all well", &hosts, Target::default())?;
     (0..BMCS).filter(|number| number % DEAD == 0).for_each(|number| bmcs.fault(address(number), Some(Fault::Dead)));
-    let rival = compare(report, &site, "one in ten dead", &hosts, Target::ratio(3.8))?;
-    let usual = once(&ours(&site)?)?;
+    let rival = compare(report, &site, Verb::Stat, "one in ten dead", &hosts, Target::ratio(3.8))?;
+    let usual = once(&ours(&site, Verb::Stat)?)?;
     site.run("chdef -t site connecttimeout=3")?;
     report.line(
         "rpower stat, one in ten dead, 3 s for each",
-        &once(&ours(&site)?)?,
+        &once(&ours(&site, Verb::Stat)?)?,
         Some(&rival),
         Target::ratio(5.0),
     )?;
@@ -58,18 +60,34 @@ fn address(number: u16) -> Ipv4Addr {
     Ipv4Addr::new(10, 78, high, low)
 }
 
-/// Some did not answer: that is the code 1.
-fn ours(site: &Site) -> Result<Job> {
-    site.shell("xcrane", &format!("{XCRANE} rpower all stat >/dev/null 2>&1 || [ $? -eq 1 ]"))
+/// What is asked of all, in the words of both.
+#[derive(Clone, Copy)]
+enum Verb {
+    Stat,
+    Reset,
 }
 
-fn compare(report: &mut Report, site: &Site, how: &str, hosts: &str, target: Target) -> Result<Figures> {
-    let freeipmi = |limit: &str| {
-        format!("ipmi-power --stat -D LAN_2_0 -u admin -p secret {limit} -h $(paste -sd, {hosts}) >/dev/null 2>&1 || :")
-    };
-    let figures = once(&ours(site)?)?;
-    let rival = once(&site.shell("ipmi-power", &freeipmi(""))?)?;
-    report.line(&format!("rpower stat, {how}"), &figures, Some(&rival), target)?;
+impl Verb {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Stat => "stat",
+            Self::Reset => "reset",
+        }
+    }
+}
+
+/// Some did not answer: that is the code 1.
+fn ours(site: &Site, verb: Verb) -> Result<Job> {
+    site.shell("xcrane", &format!("{XCRANE} rpower all {} >/dev/null 2>&1 || [ $? -eq 1 ]", verb.word()))
+}
+
+fn compare(report: &mut Report, site: &Site, verb: Verb, how: &str, hosts: &str, target: Target) -> Result<Figures> {
+    let word = verb.word();
+    let freeipmi =
+        format!("ipmi-power --{word} -D LAN_2_0 -u admin -p secret -h $(paste -sd, {hosts}) >/dev/null 2>&1 || :");
+    let figures = once(&ours(site, verb)?)?;
+    let rival = once(&site.shell("ipmi-power", &freeipmi)?)?;
+    report.line(&format!("rpower {word}, {how}"), &figures, Some(&rival), target)?;
     Ok(rival)
 }
 
