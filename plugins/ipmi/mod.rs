@@ -1,7 +1,7 @@
 //! Backend `ipmi`: a node is a server with a BMC that speaks IPMI 2.0 over the network.
 //!
 //! Reading order, all pure: `reader`, `cipher`, `packet` (RMCP+), `plain` (outside of sessions), `message` (IPMI),
-//! `completion`, `handshake` (RAKP), `window`, `sol` (serial over LAN); then `wire` (one socket for all), `target`
+//! `completion`, `handshake` (RAKP), `window`, `sol` (serial over LAN); then `wire` (a few sockets for all), `target`
 //! (attributes → whom), `session`; then what is asked: `chassis`, `identity`, `makers`, `fru`, `sel`, `reading`, `sdr`, `lan`,
 //! `account`; then one file a capability.
 

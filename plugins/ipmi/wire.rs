@@ -1,15 +1,20 @@
-//! One UDP socket for all BMCs (a second one for IPv6): who an answer is for is told by the number of its session, outside of
-//! sessions by the address it comes from.
+//! A few UDP sockets for all BMCs: who an answer is for is told by the number of its session, outside of sessions by the
+//! address it comes from.
+//!
+//! What is sent to an address that nobody has stays in its socket's buffer for seconds, while the kernel asks who has it. So
+//! that hundreds of these do not keep the others waiting, each socket has a share of the addresses.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::debug;
 
 use super::packet::Packet;
@@ -17,8 +22,12 @@ use super::plain;
 use crate::secret::random_bytes;
 use crate::{Error, Result};
 
-/// Thousands answer at once; what the kernel cannot keep until we read it is lost.
-const RECEIVE_BUFFER: usize = 8 << 20;
+/// Sockets for each of IPv4 and IPv6.
+const SHARES: u16 = 32;
+/// Thousands answer at once, and hundreds may not be there; what the kernel cannot keep until we read it is lost.
+const BUFFER: usize = 8 << 20;
+/// How long a packet may wait for room in the buffer.
+const ROOM: Duration = Duration::from_millis(20);
 /// Larger than any packet of a BMC.
 const LARGEST: usize = 2048;
 /// Answers that may wait for one session.
@@ -26,10 +35,10 @@ const WAITING: usize = 16;
 
 /// The sockets, made on first use.
 #[derive(Default)]
-pub(super) struct Wire {
-    v4: Mutex<Option<Arc<Socket>>>,
-    v6: Mutex<Option<Arc<Socket>>>,
-}
+pub(super) struct Wire(Mutex<HashMap<Share, Arc<Socket>>>);
+
+/// Whose socket: whether of IPv6, and which of [`SHARES`].
+type Share = (bool, u16);
 
 impl Wire {
     /// A line to a BMC, with a number for the session that nothing else uses.
@@ -43,19 +52,27 @@ impl Wire {
     }
 
     fn socket(&self, peer: SocketAddr) -> Result<Arc<Socket>> {
-        let (kept, any): (_, SocketAddr) = match peer {
-            SocketAddr::V4(_) => (&self.v4, (Ipv4Addr::UNSPECIFIED, 0).into()),
-            SocketAddr::V6(_) => (&self.v6, (Ipv6Addr::UNSPECIFIED, 0).into()),
+        let any: SocketAddr = match peer {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(match &*kept {
-            Some(socket) => socket.clone(),
-            None => {
+        Ok(match self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(share(peer)) {
+            Entry::Occupied(kept) => kept.get().clone(),
+            Entry::Vacant(place) => {
                 let opened = Socket::open(any).map_err(|source| cannot_send(peer, source))?;
-                kept.insert(Arc::new(opened)).clone()
+                place.insert(Arc::new(opened)).clone()
             }
         })
     }
+}
+
+/// Neighbours have different ones, as have many at one address.
+fn share(peer: SocketAddr) -> Share {
+    let last = match peer.ip() {
+        IpAddr::V4(ip) => ip.octets()[3],
+        IpAddr::V6(ip) => ip.octets()[15],
+    };
+    (peer.is_ipv6(), peer.port().wrapping_add(last.into()) % SHARES)
 }
 
 fn cannot_send(peer: SocketAddr, source: std::io::Error) -> Error {
@@ -87,8 +104,11 @@ impl Socket {
         let socket = std::net::UdpSocket::bind(any)?;
         socket.set_nonblocking(true)?;
         // The first of them needs root, the second goes as far as the machine allows; a small buffer only costs retries.
-        if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
-            setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER).ok();
+        if setsockopt(&socket, sockopt::RcvBufForce, &BUFFER).is_err() {
+            setsockopt(&socket, sockopt::RcvBuf, &BUFFER).ok();
+        }
+        if setsockopt(&socket, sockopt::SndBufForce, &BUFFER).is_err() {
+            setsockopt(&socket, sockopt::SndBuf, &BUFFER).ok();
         }
         let udp = Arc::new(UdpSocket::from_std(socket)?);
         let inboxes = Inboxes::default();
@@ -171,7 +191,11 @@ impl Line {
     /// Sends a packet; what is full now is as good as a lost packet, a missing route is an error.
     pub(super) async fn send(&self, bytes: &[u8]) -> Result<()> {
         use std::io::ErrorKind;
-        match self.socket.udp.send_to(bytes, self.peer).await {
+        let Ok(sent) = timeout(ROOM, self.socket.udp.send_to(bytes, self.peer)).await else {
+            debug!(bmc = %self.peer, "not sent: no room");
+            return Ok(());
+        };
+        match sent {
             Ok(_) => Ok(()),
             Err(error) => match error.kind() {
                 ErrorKind::NetworkUnreachable | ErrorKind::PermissionDenied | ErrorKind::InvalidInput => {
