@@ -36,6 +36,11 @@ impl Arrivals {
         self.seen().insert(mac, Instant::now());
     }
 
+    /// Whether it was there just now, which whoever asks next is told, too.
+    pub(crate) fn has(&self, mac: Mac) -> bool {
+        self.seen().get(&mac).is_some_and(|since| since.elapsed() <= WITHIN)
+    }
+
     /// Whether it was there just now. One packet stands for one boot: whoever asks next is told no.
     pub(crate) fn take(&self, mac: Mac) -> bool {
         self.seen().remove(&mac).is_some_and(|since| since.elapsed() <= WITHIN)
@@ -53,12 +58,12 @@ mod tests {
     #[test]
     fn a_packet_stands_for_one_boot_and_not_for_long() {
         let (arrivals, mac) = (Arrivals::default(), Mac([2; 6]));
-        assert!(!arrivals.take(mac));
+        assert!(!arrivals.has(mac) && !arrivals.take(mac));
         arrivals.saw(mac);
-        assert!(arrivals.take(mac) && !arrivals.take(mac));
+        assert!(arrivals.has(mac) && arrivals.take(mac) && !arrivals.has(mac) && !arrivals.take(mac));
         arrivals.saw(mac);
         let long_ago = Instant::now().checked_sub(WITHIN + Duration::from_secs(1));
         *arrivals.seen().get_mut(&mac).unwrap() = long_ago.expect("this machine has run for a minute");
-        assert!(!arrivals.take(mac));
+        assert!(!arrivals.has(mac) && !arrivals.take(mac));
     }
 }

@@ -278,6 +278,8 @@ impl Server {
             Err(error) => return unavailable(&error),
         };
         if let Some(known) = node.as_ref().filter(|node| begins && neighbour::is_at(node, mac, ends.client.ip()))
+            // Users of a node that is to reboot have not done so when they ask.
+            && (self.arrivals.has(mac) || !self.may_be_up(known))
             && let Some(further) = self.begun(mac, known, ends)
         {
             node = Some(further);
@@ -315,11 +317,12 @@ impl Server {
         text(written)
     }
 
-    /// Whether there may be others on a node who ask in its name. Until it has no power they still are. What was never heard of
-    /// is on its way if this very daemon would hear of its firmware.
+    /// Whether there may be others on a node who ask in its name. Until it has no power they still are, and it is said to be
+    /// switched on before its BMC is asked. That it is on its way, or was never heard of, decides only where this very daemon
+    /// would not hear of its firmware.
     fn may_be_up(&self, node: &Node) -> bool {
         match node.get("status") {
-            None => self.arrivals.is_fed(),
+            None | Some("powering-on") => self.arrivals.is_fed(),
             // The others that boot so are in the maintenance system.
             Some("booting") => matches!(State::of(node), State::Boot | State::Offline),
             Some(status) => has_users(status),
@@ -339,6 +342,10 @@ impl Server {
             Err(code) => return self.denied(ends, mac, code),
         };
         let name = node.name();
+        // Who has not booted since has not done the step that is set now, and who says it again has done no other one.
+        let came_up = word == "booted"
+            && node.get("status") != Some("booted")
+            && self.tokens.accepts(name, &token, Purpose::Status, SystemTime::now());
         if word == "installed"
             && provision::is_installed(&node)
             && let Err(error) = self.site.installed(name)
@@ -355,7 +362,7 @@ impl Server {
             self.tokens.is_up(name);
             self.arrivals.take(mac);
         }
-        if word == "booted" {
+        if came_up {
             self.came_up(name, mac, ends);
         }
         empty(StatusCode::NO_CONTENT)
@@ -447,8 +454,7 @@ fn is_up(node: &Node) -> bool {
 /// Whether a node with this status may have users by now, as far as that says: only these words tell that nobody is on it but what
 /// says them. Others do not, of whoever they are: `sshd` of a look at it, `unknown` of one that was lost sight of.
 fn has_users(status: &str) -> bool {
-    const ALONE: [&str; 11] = [
-        "powering-on",
+    const ALONE: [&str; 10] = [
         "netbooting",
         "postbooting",
         "installing",

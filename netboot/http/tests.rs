@@ -206,6 +206,17 @@ async fn a_node_gets_its_script_and_only_its_own_secrets() {
     assert_eq!(served.code(&own(N1, &stolen)).await, "403", "it is up: its users can ask for a token");
     served.record("n1", "powering-on");
     assert_eq!(served.code(&own(N1, &stolen)).await, "403", "it was up when it asked");
+    // Where we would not hear of its firmware, that it was switched on must do.
+    let expected = served.boot().await;
+    assert_eq!(served.status("n1"), "netbooting");
+    assert_eq!(served.curl(&own(N1, &expected)).await, "secret of n1");
+    // Where we would, it runs still until its firmware is heard: its BMC has perhaps not even been asked.
+    served.arrivals.feed();
+    served.record("n1", "powering-on");
+    let stolen = served.boot().await;
+    assert_eq!(served.status("n1"), "powering-on", "nobody has booted it");
+    assert_eq!(served.code(&own(N1, &stolen)).await, "403", "its users can ask for a token until it has no power");
+    served.arrivals.saw(N1.parse().unwrap());
     let expected = served.boot().await;
     assert_eq!(served.status("n1"), "netbooting");
     assert_eq!(served.curl(&own(N1, &expected)).await, "secret of n1");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ::lab::{Client, Lab};
 use insta::assert_snapshot;
 
-use crate::serve::{define_network, serve};
+use crate::serve::{IPXE, define_network, serve};
 use crate::{lab, session};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -254,4 +254,28 @@ fn machines_become_nodes_and_none_becomes_anothers() {
         lab.run("nodels n6 nodelist.status chain.currstate").stdout,
         "n6: nodelist.status: booted\nn6: chain.currstate: \n"
     );
+    // Neither have they rebooted it by asking for its script, which its firmware has.
+    lab.run("nodeset n6 reboot,runcmd=id").success();
+    let script = || sixth.0.shell(&format!("curl -s {url} | grep -o '^#runcmd.*' || true")).success();
+    let now = || lab.run("nodels n6 chain.currstate nodelist.status").stdout.replace("n6: ", "");
+    assert_eq!(script(), "", "nobody has booted it");
+    assert_eq!(now(), "chain.currstate: reboot\nnodelist.status: booted\n");
+    sixth.0.udhcpc(IPXE).success();
+    assert_eq!(script(), "#runcmd=id");
+    assert_eq!(now(), "chain.currstate: runcmd=id\nnodelist.status: configuring\n");
+    // That it is up is said once: a callback that comes again or from a node that runs on moves no chain.
+    lab.run(
+        "chtab node=n6 nodelist.status=booted bootparams.kernel=k chain.currstate='netboot x' chain.currchain=standby",
+    )
+    .success();
+    let say_booted = || {
+        let token = format!("t=$(curl -s {url} | sed -n 's/.*xcrane.token=\\([^ ]*\\).*/\\1/p' | head -n 1)");
+        let said = "curl -s -o /dev/null -w %{http_code}";
+        sixth.0.shell(&format!("{token}; {said} \"{url}/status/booted?token=$t\"")).success()
+    };
+    assert_eq!(say_booted(), "204");
+    assert_eq!(now(), "chain.currstate: netboot x\nnodelist.status: booted\n", "its users say so");
+    sixth.0.udhcpc(IPXE).success();
+    assert_eq!(say_booted(), "204");
+    assert_eq!(now(), "chain.currstate: standby\nnodelist.status: booted\n");
 }

@@ -10,6 +10,8 @@ use crate::lab;
 const LIMIT: Duration = Duration::from_secs(60);
 const N1: &str = "52:54:00:77:00:01";
 const STRANGER: &str = "52:54:00:77:00:aa";
+/// What iPXE calls itself when it asks for an address.
+pub(crate) const IPXE: &[&str] = &["-V", "PXEClient:Arch:00000:UNDI:002001", "-x", "0x5d:0000", "-x", "0x4d:69505845"];
 
 /// A lab with a defined network and node n1.
 pub(crate) fn site() -> Lab {
@@ -94,7 +96,7 @@ fn firmware_is_led_to_its_image_and_says_that_it_is_up() {
     let mut said = told(&["-V", "PXEClient:Arch:00000:UNDI:002001", "-x", "0x5d:0000"]);
     said += &told(&["-V", "PXEClient:Arch:00007:UNDI:003000", "-x", "0x5d:0007"]);
     said += &told(&["-V", "HTTPClient:Arch:00016:UNDI:003000", "-x", "0x5d:0010"]);
-    said += &told(&["-V", "PXEClient:Arch:00000:UNDI:002001", "-x", "0x5d:0000", "-x", "0x4d:69505845"]);
+    said += &told(IPXE);
     assert_snapshot!(said, @"
     siaddr=10.77.0.254 boot_file=undionly.kpxe
     siaddr=10.77.0.254 boot_file=snponly.efi
@@ -155,7 +157,11 @@ fn firmware_is_led_to_its_image_and_says_that_it_is_up() {
         curl -s -o /dev/null -w '%{{http_code}}' -H \"Authorization: Bearer $token\" $url/file/ssh_host_ed25519_key"
     );
     assert_eq!(n1.shell(&key).success(), "403");
-    told(&["-V", "PXEClient:Arch:00000:UNDI:002001", "-x", "0x5d:0000", "-x", "0x4d:69505845"]);
+    // Neither have they while it is being switched on, which is written before its BMC is asked.
+    lab.run("chtab node=n1 nodelist.status=powering-on").success();
+    assert_eq!(n1.shell(&key).success(), "403");
+    assert_eq!(lab.run("nodels n1 nodelist.status").stdout, "n1: powering-on\n");
+    n1.udhcpc(IPXE).success();
     assert_eq!(n1.shell(&key).success(), "200");
     assert_eq!(lab.run("nodels n1 nodelist.status").stdout, "n1: netbooting\n");
     // The tables are live for HTTP too.
@@ -198,8 +204,9 @@ fn it_goes_on_as_a_user_of_its_own_and_does_its_work() {
         assert!(lab.run("tabdump lease").success().contains(STRANGER), "the lease is written");
         n1.udhcpc(&[]).success();
         lab.run("nodeset n1 boot").success();
-        // As rpower writes it: of a node that nobody has started, and no firmware was heard, users may ask.
+        // As rpower writes it; its firmware is heard, else users of it may ask.
         lab.run("chtab node=n1 nodelist.status=powering-on").success();
+        n1.udhcpc(IPXE).success();
         let script = n1.shell("curl -sf http://10.77.0.254/node/52-54-00-77-00-01").success();
         assert!(script.contains("#!ipxe"), "{script}");
         assert_eq!(lab.run("nodels n1 nodelist.status").stdout, "n1: booting\n", "round {round}");
