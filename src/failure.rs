@@ -25,6 +25,8 @@ pub(crate) struct Failure {
     pub(crate) outcome: Outcome,
     /// The host does not answer: what is to be done there can be left to a later run.
     pub(crate) unreachable: bool,
+    /// Surely nothing was done to the node.
+    pub(crate) did_nothing: bool,
     /// What the node had said before it failed.
     pub(crate) said: Box<Answer>,
 }
@@ -37,6 +39,7 @@ impl Failure {
             hints: Vec::new(),
             outcome: Outcome::SomeFailed,
             unreachable: false,
+            did_nothing: false,
             said: Box::default(),
         }
     }
@@ -68,7 +71,11 @@ impl From<tables::Error> for Failure {
 
 impl From<plugins::Error> for Failure {
     fn from(error: plugins::Error) -> Self {
-        let failure = Self { unreachable: error.is_unreachable(), ..Self::refused(chain(&error)) };
+        let failure = Self {
+            unreachable: error.is_unreachable(),
+            did_nothing: error.did_nothing(),
+            ..Self::refused(chain(&error))
+        };
         match error {
             plugins::Error::Absent { .. } => failure.hint("make it with: mkvm NODERANGE"),
             plugins::Error::NoNetwork { network, .. } => {

@@ -1,5 +1,6 @@
 //! What nodes do when they boot over the network: what `nodeset` is told, and what that comes to in the tables.
 
+mod armed;
 mod follow;
 mod provision;
 mod scripts;

@@ -1,5 +1,6 @@
 //! What `rinstall` and `rnetboot` do: say what to boot, boot from the network, switch on, and wait if asked to.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use clap::Args;
 use plugins::{BootDevice, BootOverride, Persistence, PowerAction};
 use tables::Node;
 
+use super::armed::Armed;
 use super::watch::Watch;
 use super::{Steps, Wanted};
 use crate::commands::Shape;
@@ -27,6 +29,7 @@ pub(crate) fn after_help(command: &str) -> String {
     format!(
         "The same as nodeset NODERANGE STATE, rsetboot NODERANGE net and rpower NODERANGE boot, all of it checked before the
 first node is touched, the scripts that they would get too. --wait is for what says that it is up: osimage, runcmd, runimage.
+What was set is taken back of nodes that could not be reached.
 A server on which containers run is left alone without --drain or --force, as by rpower, and what circuits carry counts.
 
 Examples:
@@ -63,6 +66,14 @@ pub(crate) struct Provision {
     shape: Shape,
 }
 
+/// What became of nodes that were to boot.
+struct Begun {
+    outcome: Outcome,
+    booting: BTreeSet<String>,
+    /// Those that run on as before.
+    untouched: BTreeSet<String>,
+}
+
 impl Provision {
     /// Everything is checked for every node before the first is touched.
     pub(crate) async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
@@ -85,15 +96,17 @@ impl Provision {
         let manner = Manner::from(&self.shape).widened(backends.beyond_fanout(&nodes));
         let mut cleared = self.switching.clear(cx, manner, nodes, PowerAction::Boot, "boot").await?;
         let nodes = std::mem::take(&mut cleared.nodes);
-        tables.try_edit(&cx.origin(None), |edit| wanted.write(edit, &nodes))?;
-        let (outcome, booting) = self.boot(cx, manner, nodes).await?;
+        let armed = tables.try_edit(&cx.origin(None), |edit| Armed::write(edit, &wanted, &nodes))?;
+        let Begun { outcome, booting, untouched } = self.boot(cx, manner, nodes.clone()).await?;
         let outcome = cleared.outcome.and(outcome);
         cleared.tell_stopped(cx);
         drop(cleared); // others may load the circuits while we wait
+        let left: Vec<Node> = nodes.into_iter().filter(|node| !booting.contains(node.name())).collect();
+        armed.disarm(cx, &wanted, &left, &untouched)?;
         match self.wait {
             // One that was not reached is no reason to lose sight of the others.
             Some(seconds) if outcome != Outcome::Interrupted => {
-                let watch = Watch::new(cx, format, booting);
+                let watch = Watch::new(cx, format, booting.into_iter().collect());
                 Ok(outcome.and(watch.run(Duration::from_secs(seconds.into())).await?))
             }
             _ => match seat {
@@ -117,19 +130,29 @@ impl Provision {
         }
     }
 
-    /// How it ended, and the names of the nodes that are booting.
-    async fn boot(&self, cx: &Context, manner: Manner, nodes: Vec<Node>) -> Result<(Outcome, Vec<String>), Failure> {
+    async fn boot(&self, cx: &Context, manner: Manner, nodes: Vec<Node>) -> Result<Begun, Failure> {
         let backends = cx.backends()?;
         let network =
             BootOverride { device: BootDevice::Network, persistence: Persistence::Once, efi: self.uefi, url: None };
-        let booting = Mutex::new(Vec::new());
+        let (booting, untouched) = (Mutex::default(), Mutex::default());
+        let add = |names: &Mutex<BTreeSet<String>>, node: &Node| {
+            names.lock().unwrap_or_else(PoisonError::into_inner).insert(node.name().to_owned());
+        };
         let boot = async |node: Node| {
-            backends.boot(&node)?.set(&node, Some(network.clone())).await?;
-            let powered = cx.apply_power(&node, PowerAction::Boot).await?;
-            booting.lock().unwrap_or_else(PoisonError::into_inner).push(node.name().to_owned());
+            // What its firmware may have been told by then does no harm: its power was left alone.
+            let told = async { backends.boot(&node)?.set(&node, Some(network.clone())).await };
+            told.await.inspect_err(|_| add(&untouched, &node))?;
+            let powered = cx.apply_power(&node, PowerAction::Boot).await.inspect_err(|failure| {
+                if failure.did_nothing {
+                    add(&untouched, &node);
+                }
+            })?;
+            add(&booting, &node);
             Ok(Answer { warnings: powered.warning.into_iter().collect(), ..Answer::line(powered.word) })
         };
         let outcome = self.switching.each(cx, nodes, manner, boot).await;
-        Ok((outcome, booting.into_inner().unwrap_or_else(PoisonError::into_inner)))
+        let [booting, untouched] =
+            [booting, untouched].map(|names| names.into_inner().unwrap_or_else(PoisonError::into_inner));
+        Ok(Begun { outcome, booting, untouched })
     }
 }

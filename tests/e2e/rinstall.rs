@@ -116,6 +116,28 @@ fn nodes_boot_the_image_from_the_network() {
     assert!(ended.code == 1 && ended.stderr.contains("n1: Error: "), "{ended}");
     assert!(ended.stderr.contains("not up after 1 s, still powering-on: n2"), "{ended}");
     assert_eq!(lab.run("nodels n1 nodelist.status").stdout, "n1: booted\n");
+    // It runs on, and what was set for it is taken back, all of it: else it would lose its disk some day.
+    let shown = "nodels n1 chain.currstate chain.currchain bootparams.kernel nodetype.provmethod nodelist.status";
+    lab.run("nodeset n1 boot").success();
+    let before = lab.run(shown).success();
+    lab.shell("cp -r image other").success();
+    let other = lab.home().join("other");
+    lab.run(&format!("mkdef -t osimage other imagetype=linux provmethod=netboot rootimgdir={}", other.display()))
+        .success();
+    let ended = lab.run("rinstall all osimage=other,shell");
+    assert!(ended.code == 1 && !ended.stderr.contains("still set"), "{ended}");
+    assert_eq!(lab.run(shown).success(), before);
+    assert_eq!(lab.run("nodeset all stat").success(), "n1: boot\nn2: netboot other");
+    // Somebody has set something else meanwhile: that stays.
+    let failing = lab.spawn("rinstall n1 osimage=other");
+    wait_for("what is set", Duration::from_secs(20), || match lab.run("nodeset n1 stat").stdout {
+        shown if shown == "n1: netboot other\n" => Wait::Ready(()),
+        shown => Wait::NotYet(shown),
+    });
+    lab.run("nodeset n1 shell").success();
+    let ended = failing.wait(Duration::from_secs(30));
+    assert!(ended.code == 1 && !ended.stderr.contains("still set"), "{ended}");
+    assert_eq!(lab.run("nodeset n1 stat").success(), "n1: shell");
     lab.run("chdef -t site nodestatus=n").success();
     let refused = lab.run("rinstall all --wait 1");
     assert!(refused.code == 1 && refused.stderr.contains("this site does not want"), "{refused}");
@@ -215,7 +237,11 @@ fn many_are_asked_for_and_staggered_and_none_loses_what_runs_on_it() {
     staggered.expect("n1: on", limit);
     staggered.interrupt();
     let run = staggered.wait(limit);
-    assert_eq!((run.code, run.stderr.as_str()), (130, "Not done: n2\n"));
+    assert_eq!(run.code, 130, "{run}");
+    assert_snapshot!(run.stderr, @"
+    Not done: n2
+    Hint: n2 is still set to netboot deb12; take it back with: nodeset n2 boot
+    ");
     assert_eq!((controls(1), controls(2)), (vec![1], vec![]));
     // What it is to do is written down for both: the next one goes on from there.
     assert_eq!(lab.run("nodeset n2 stat").success(), "n2: netboot deb12");
