@@ -116,6 +116,8 @@ impl Script<'_> {
         context! {
             name => self.node.name(),
             state => one_line(&self.state.to_string()),
+            // Of a command no more than the word: iPXE would read its quotes and semicolons. The node asks for it as a step.
+            task => self.state.word(),
             mac => hyphened(self.around.mac),
             server => self.around.server,
             address => self.around.address,

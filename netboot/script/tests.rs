@@ -92,9 +92,9 @@ fn the_maintenance_system_does_the_rest() {
     assert_snapshot!(script(&[("currstate", "runcmd=bmcsetup -x")], true), @r#"
     #!ipxe
     #runcmd=bmcsetup -x
-    echo xcrane: n1 boots the maintenance system for runcmd=bmcsetup -x
+    echo xcrane: n1 boots the maintenance system for runcmd
     iseq ${buildarch} arm64 && set arch aarch64 || set arch x86_64
-    kernel http://10.0.0.1:8080/genesis/kernel.${arch} quiet xcatd=10.0.0.1 "destiny=runcmd=bmcsetup -x" xcrane.server=http://10.0.0.1:8080 console=tty0 console=ttyS0,115200n8 BOOTIF=01-52-54-00-77-00-00 xcrane.node=n1 xcrane.token=TOKEN xcrane.callback=http://10.0.0.1:8080/node/52-54-00-77-00-00/status/booted?token=TOKEN initrd=initrd.${arch} || goto failed
+    kernel http://10.0.0.1:8080/genesis/kernel.${arch} quiet xcatd=10.0.0.1 "destiny=runcmd" xcrane.server=http://10.0.0.1:8080 console=tty0 console=ttyS0,115200n8 BOOTIF=01-52-54-00-77-00-00 xcrane.node=n1 xcrane.token=TOKEN xcrane.callback=http://10.0.0.1:8080/node/52-54-00-77-00-00/status/booted?token=TOKEN initrd=initrd.${arch} || goto failed
     initrd http://10.0.0.1:8080/genesis/initrd.${arch} || goto failed
     boot || goto failed
     :failed
@@ -103,6 +103,12 @@ fn the_maintenance_system_does_the_rest() {
     imgfree
     chain --replace --autofree http://10.0.0.1:8080/node/52-54-00-77-00-00 || goto failed
     "#);
+    let plain = script(&[("currstate", "runcmd=bmcsetup -x")], true);
+    for command in [r#"echo "q" ; reboot"#, "true && reboot", "false || reboot", "echo ${net0/mac} 'it"] {
+        let strange = script(&[("currstate", &format!("runcmd={command}"))], true);
+        assert_eq!(strange.replace(command, "bmcsetup -x"), plain, "it stands in the comment and nowhere else");
+        assert_eq!(strange.matches(command).count(), 1, "{strange}");
+    }
     assert_snapshot!(script(&[("currstate", "runcmd=bmcsetup")], false), @"Error: there is no maintenance system for runcmd=bmcsetup");
 }
 

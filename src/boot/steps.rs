@@ -24,7 +24,14 @@ impl FromStr for Steps {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let steps = text.split(',').map(str::parse).collect::<Result<Vec<Step>, _>>()?;
+        let mut steps: Vec<Step> = Vec::new();
+        for word in text.split(',') {
+            let step = word.parse().map_err(|why| match steps.last() {
+                Some(Step::State(State::Runcmd(_))) => format!("commas separate steps, and a command has none: {why}"),
+                _ => why,
+            })?;
+            steps.push(step);
+        }
         match steps.split_last() {
             Some((_, before)) if before.iter().any(|step| !step.ends()) => {
                 let stays: Vec<String> = before.iter().filter(|step| !step.ends()).map(ToString::to_string).collect();
@@ -71,6 +78,10 @@ impl FromStr for Step {
             ("osimage", Some(name)) if !name.is_empty() => Ok(Self::Image(Some(name.to_owned()))),
             ("runcmd" | "runimage", None | Some("")) => {
                 Err(format!("{text} needs a value: {}=…", text.trim_end_matches('=')))
+            }
+            ("runcmd" | "runimage", Some(value)) if value.contains(['\n', '\r']) => {
+                Err("a step is one line: make a script of several, and a command of that: mknb ARCH --add SCRIPT"
+                    .to_owned())
             }
             ("install" | "netboot" | "statelite", _) => {
                 Err("install, netboot and statelite are words of old: osimage=IMAGE says which and how".to_owned())
@@ -151,6 +162,16 @@ mod tests {
         let wrong = |text: &str| text.parse::<Steps>().unwrap_err();
         assert_eq!(wrong("boot,osimage"), "nobody hears of the end of boot: it can only be the last");
         assert!(wrong("runcmd=a,standby,shell,offline,boot").contains("standby, offline:"));
-        assert!(wrong("boot,").contains("is no state") && wrong("runcmd=echo a,b").contains("'b' is no state"));
+        assert!(wrong("boot,").starts_with("'' is no state"));
+        let commas = "commas separate steps, and a command has none: 'b' is no state; states are ";
+        assert!(wrong("runcmd=echo a,b").starts_with(commas));
+        assert!(
+            wrong("runcmd=a\nb").starts_with("a step is one line: ")
+                && wrong("runcmd=a\r\nb,boot").contains("one line")
+        );
+        assert_eq!(
+            "runcmd=echo \"q\" ; reboot\n".parse::<Steps>().unwrap().first().to_string(),
+            "runcmd=echo \"q\" ; reboot"
+        );
     }
 }

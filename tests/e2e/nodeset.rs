@@ -206,9 +206,9 @@ fn the_maintenance_system_and_templates_of_the_site() {
     $ nodeset n1 --show
     n1: #!ipxe
     n1: #runcmd=bmcsetup
-    n1: echo xcrane: n1 boots the maintenance system for runcmd=bmcsetup
+    n1: echo xcrane: n1 boots the maintenance system for runcmd
     n1: iseq ${buildarch} arm64 && set arch aarch64 || set arch x86_64
-    n1: kernel http://10.0.0.1/genesis/kernel.${arch} quiet xcatd=10.0.0.1 "destiny=runcmd=bmcsetup" xcrane.server=http://10.0.0.1 console=tty0 console=ttyS0,115200n8 BOOTIF=01-52-54-00-00-00-01 xcrane.node=n1 xcrane.token=TOKEN xcrane.callback=http://10.0.0.1/node/52-54-00-00-00-01/status/booted?token=TOKEN initrd=initrd.${arch} || goto failed
+    n1: kernel http://10.0.0.1/genesis/kernel.${arch} quiet xcatd=10.0.0.1 "destiny=runcmd" xcrane.server=http://10.0.0.1 console=tty0 console=ttyS0,115200n8 BOOTIF=01-52-54-00-00-00-01 xcrane.node=n1 xcrane.token=TOKEN xcrane.callback=http://10.0.0.1/node/52-54-00-00-00-01/status/booted?token=TOKEN initrd=initrd.${arch} || goto failed
     n1: initrd http://10.0.0.1/genesis/initrd.${arch} || goto failed
     n1: boot || goto failed
     n1: :failed
