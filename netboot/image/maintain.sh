@@ -5,7 +5,7 @@
 #   xcrane.token=TOKEN   what the node proves itself with; a machine that nobody knows has none
 #   BOOTIF=01-MAC        the card that it was booted by
 #
-# Programs that are not busybox's, and are used where mknb --add has added them: ipmitool (the BMC's address), and for the switch and
+# Programs that are not busybox's, and are used where mknb has found or added them: ipmitool (the BMC's address), and for the switch and
 # its port tcpdump (hears LLDP), or in its place neighbour (told a card, prints the switch, a tab and the port).
 server=$(word xcrane.server)
 own=$(word BOOTIF | sed 's/^01-//')

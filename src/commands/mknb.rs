@@ -20,14 +20,15 @@ use crate::ui::Format;
 from where xcrane serve gives it to machines that no node has the MAC address of, and to nodes whose state is runcmd, runimage,
 shell, standby or shutdown. A machine that nobody knows tells what it is and waits; see nodediscoverls.
 
-The kernel is this machine's own, or that of a root or of packages. Programs that are added are commands for runcmd=…; some
-are used where they are there: ipmitool for the address of a BMC, and for the port of the switch tcpdump, which hears LLDP, or
-in its place neighbour, which is told a card and prints the switch, a tab and the port. Libraries are added along.
+The kernel is this machine's own, or that of a root or of packages. Programs that are added are commands for runcmd=…. Two of
+this machine are taken along, and missed with a warning: ipmitool, which tells the address of a BMC, and tcpdump, which hears the
+switch's LLDP for at most 40 s. An added neighbour is used in its place: it is told a card and prints the switch, a tab and the
+port. Libraries come along.
 
 Examples:
   mknb x86_64
   mknb x86_64 --package linux-image-6.1.0-40-amd64_6.1.153-1_amd64.deb
-  mknb x86_64 --add /usr/bin/ipmitool --add /usr/bin/tcpdump
+  mknb x86_64 --add /usr/local/bin/neighbour
   mknb x86_64 --root /var/lib/xcrane/roots/compute/rootimg --add bmcsetup")]
 pub(crate) struct Mknb {
     /// For which machines

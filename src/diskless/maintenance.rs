@@ -1,6 +1,7 @@
 //! `mknb`: the maintenance system, which runs from its initial RAM disk: a kernel with its drivers, busybox, scripts of ours.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,27 @@ pub(crate) struct Parts {
     pub(crate) programs: Vec<PathBuf>,
 }
 
+/// A program that discovery uses and busybox has not; it is taken from this machine.
+#[derive(Debug)]
+struct Helper {
+    program: &'static str,
+    package: &'static str,
+    /// What machines cannot report without it.
+    tells: &'static str,
+    /// What somebody may have added in its place.
+    instead: Option<&'static str>,
+}
+
+const HELPERS: [Helper; 2] = [
+    Helper { program: "ipmitool", package: "ipmitool", tells: "the address of its BMC", instead: None },
+    Helper {
+        program: "tcpdump",
+        package: "tcpdump",
+        tells: "the switch and the port that it is at",
+        instead: Some("neighbour"),
+    },
+];
+
 /// What was made.
 #[derive(Debug)]
 pub(crate) struct Made {
@@ -46,6 +68,7 @@ impl Parts {
         for path in &self.programs {
             add(cx, path, &mut programs).await?;
         }
+        self.add_helpers(cx, &mut programs).await;
         let place = Place::take(&target)?;
         let dir = place.aside();
         fs::create_dir(dir).map_err(failed)?;
@@ -70,6 +93,20 @@ impl Parts {
         Ok(Made { release, modules: loaded.len(), size: size(archive.len() as u64) })
     }
 
+    /// Adds the helpers that nobody has named. What lacks one still boots and is matched by all else, so that a warning does.
+    async fn add_helpers(&self, cx: &Context, programs: &mut BTreeMap<String, Vec<u8>>) {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        for helper in HELPERS.iter().filter(|helper| !helper.is_among(&self.programs)) {
+            let why = match helper.find(&path) {
+                Some(found) => add(cx, &found, programs).await.err().map(|failure| failure.message),
+                None => Some(format!("there is no {} on this machine (package {})", helper.program, helper.package)),
+            };
+            if let Some(why) = why {
+                cx.ui.warning(&format!("{why}: an unknown machine will not report {}", helper.tells));
+            }
+        }
+    }
+
     async fn release(&self, cx: &Context, root: &Path) -> Result<String, Failure> {
         if !self.packages.is_empty() {
             // A package has its list of modules only once it is installed.
@@ -91,6 +128,19 @@ impl Parts {
             (None, all) => Err(Failure::refused(format!("there are several kernels in {place}: {}", list(all)))
                 .hint("choose one: mknb x86_64 --kernelver VERSION")),
         }
+    }
+}
+
+impl Helper {
+    fn is_among(&self, programs: &[PathBuf]) -> bool {
+        let names = [Some(self.program), self.instead];
+        programs.iter().any(|path| names.contains(&path.file_name().and_then(OsStr::to_str)))
+    }
+
+    /// Where it is. Not everybody who is root has the directories of root's programs in PATH.
+    fn find(&self, path: &OsStr) -> Option<PathBuf> {
+        let dirs = std::env::split_paths(path).chain(["/usr/sbin".into(), "/sbin".into()]);
+        dirs.map(|dir| dir.join(self.program)).find(|program| program.is_file())
     }
 }
 
@@ -144,6 +194,27 @@ fn keep_others(from: &Path, to: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn helpers_are_those_of_this_machine_unless_they_are_named() {
+        let place = tempfile::tempdir().unwrap();
+        let (first, second) = (place.path().join("first"), place.path().join("second"));
+        fs::create_dir(&first).unwrap();
+        fs::create_dir(&second).unwrap();
+        fs::create_dir(first.join("tcpdump")).unwrap();
+        fs::write(second.join("tcpdump"), "").unwrap();
+        let path = std::env::join_paths([&first, &second]).unwrap();
+        let [ipmitool, tcpdump] = HELPERS;
+        assert_eq!(tcpdump.find(&path), Some(second.join("tcpdump")), "a directory is no program");
+        let check = |helper: &Helper, named: &str, expected: bool| {
+            assert_eq!(helper.is_among(&[PathBuf::from("/bin/other"), named.into()]), expected, "{named}");
+        };
+        check(&tcpdump, "/opt/bin/tcpdump", true);
+        check(&tcpdump, "neighbour", true);
+        check(&tcpdump, "/tcpdump/other", false);
+        check(&ipmitool, "/usr/bin/ipmitool", true);
+        check(&ipmitool, "neighbour", false);
+    }
 
     #[test]
     fn libraries_are_read_of_what_ldd_tells() {

@@ -35,10 +35,17 @@ fn a_machine_that_nobody_knows_becomes_its_node_and_goes_through_its_chain() {
     ))
     .success();
     lab.shell("printf '#!/bin/sh\\necho \"xcrane-test: hello $*\"\\n' >hello").success();
-    let hello = lab.home().join("hello");
-    let made = lab.spawn(&format!("mknb x86_64 --package {} --add {}", kernel(&lab).display(), hello.display()));
-    let made = made.wait(LIMIT);
-    assert!(made.code == 0 && made.stdout.starts_with("genesis: made kernel 6."), "{made}");
+    // With tcpdump the machine would listen for a switch's LLDP, which the lab has not, for most of a minute.
+    lab.shell("printf '#!/bin/sh\\nexit 1\\n' >neighbour").success();
+    let (home, kernel) = (lab.home().display().to_string(), kernel(&lab));
+    let mknb = format!("mknb x86_64 --package {} --add {home}/hello --add {home}/neighbour", kernel.display());
+    let made = lab.spawn(&mknb).wait(LIMIT);
+    assert!(made.code == 0 && made.stdout.starts_with("genesis: made kernel 6.") && made.stderr.is_empty(), "{made}");
+    let genesis = lab.state().join("genesis/initrd.x86_64");
+    let list = lab.shell(&format!("busybox zcat {} | busybox cpio -t 2>/dev/null", genesis.display())).success();
+    let has = |name: &str| list.lines().any(|line| line.trim_start_matches('/') == name);
+    assert!(has("bin/hello") && has("bin/neighbour") && !has("bin/tcpdump"), "{list}");
+    assert!(has("bin/ipmitool") && list.contains("libcrypto.so"), "it comes along, with its libraries: {list}");
     let _daemon = serve(&lab, "");
     lab.run("rpower m1 on").success();
     let machine = lab.server(1);
