@@ -68,7 +68,6 @@ impl Parts {
         for path in &self.programs {
             add(cx, path, &mut programs).await?;
         }
-        self.add_helpers(cx, &mut programs).await;
         let place = Place::take(&target)?;
         let dir = place.aside();
         fs::create_dir(dir).map_err(failed)?;
@@ -83,6 +82,7 @@ impl Parts {
         fs::copy(kernel(root, &release)?, dir.join(format!("kernel.{architecture}"))).map_err(failed)?;
         let names = BUSES.iter().chain(NETWORKS).chain(HARDWARE);
         let loaded = load(cx, root, &release, names.map(|name| ((*name).to_owned(), false)).collect()).await?;
+        self.add_helpers(cx, &mut programs).await;
         let archive = packed(&maintenance(&busybox(root)?, &loaded, &programs)).map_err(failed)?;
         fs::write(dir.join(format!("initrd.{architecture}")), &archive).map_err(failed)?;
         if unpacked.exists() {
