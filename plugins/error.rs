@@ -22,6 +22,9 @@ pub enum Error {
     /// The definition lacks something or says something that cannot be.
     #[error("attribute '{attribute}': {why}")]
     Definition { attribute: String, why: String },
+    /// Nobody says who we are to a BMC; table passwd could, in the row of one of `keys`.
+    #[error("attribute '{attribute}' (table ipmi) is not set, and table passwd has no row for key {keys}")]
+    NoAccount { attribute: &'static str, keys: String },
     #[error(transparent)]
     Tables(#[from] tables::Error),
     #[error("cannot reach {what}")]

@@ -2,10 +2,13 @@
 //!
 //! Only the parser of the chosen command is built; the whole tree exists for help, man pages and completion.
 
+use std::error::Error;
 use std::ffi::OsString;
+use std::num::{IntErrorKind, ParseIntError};
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches};
 
 use crate::commands::{self, Command};
@@ -20,7 +23,7 @@ pub(crate) fn run(argv: Vec<OsString>) -> ExitCode {
     if let Some(code) = completion::answer(&argv) {
         return code;
     }
-    match parse(&argv) {
+    match parse(&argv).map_err(in_words) {
         Ok((command, matches)) => execute(command, &matches, &argv).into(),
         Err(error) => {
             error.print().ok(); // a closed terminal has nobody to tell
@@ -41,11 +44,29 @@ fn parse(argv: &[OsString]) -> Result<(&'static Command, ArgMatches), clap::Erro
     }
     // Not a command: the whole tree knows help, version and what was meant.
     let matches = tree().try_get_matches_from(argv)?;
-    let (name, matches) = matches
-        .subcommand()
-        .ok_or_else(|| tree().error(clap::error::ErrorKind::MissingSubcommand, "a command is needed"))?;
-    let command = commands::find(name).ok_or_else(|| tree().error(clap::error::ErrorKind::InvalidSubcommand, name))?;
+    let (name, matches) =
+        matches.subcommand().ok_or_else(|| tree().error(ErrorKind::MissingSubcommand, "a command is needed"))?;
+    let command = commands::find(name).ok_or_else(|| tree().error(ErrorKind::InvalidSubcommand, name))?;
     Ok((command, matches.clone()))
+}
+
+/// Says what a number has to be, which the words of Rust's own parser do not.
+fn in_words(error: clap::Error) -> clap::Error {
+    let number = error.source().and_then(|source| source.downcast_ref::<ParseIntError>());
+    let takes = match number.map(ParseIntError::kind) {
+        Some(IntErrorKind::Zero) => "it takes a number from 1 on",
+        Some(IntErrorKind::PosOverflow) => "the number is too large",
+        Some(IntErrorKind::NegOverflow) => "the number is too small",
+        Some(_) => "it takes a number",
+        None => return error,
+    };
+    match (error.get(ContextKind::InvalidValue), error.get(ContextKind::InvalidArg)) {
+        (Some(value), Some(argument)) => clap::Error::raw(
+            ErrorKind::ValueValidation,
+            format!("invalid value '{value}' for '{argument}': {takes}\n\nFor more information, try '--help'.\n"),
+        ),
+        _ => error,
+    }
 }
 
 /// Every command under the one name `xcrane`.
@@ -112,4 +133,25 @@ fn start_log() {
 
 fn word(text: &std::ffi::OsStr) -> String {
     text.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_are_none_are_told_in_words() {
+        let check = |line: &str, expected: &str| {
+            let argv: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let error = in_words(parse(&argv).err().expect("the line is wrong"));
+            assert_eq!(error.kind(), ErrorKind::ValueValidation);
+            assert_eq!(error.to_string(), format!("error: {expected}\n\nFor more information, try '--help'.\n"));
+        };
+        check("bootwhy n1 --last 0", "invalid value '0' for '--last <N>': it takes a number from 1 on");
+        check("rpower n1 on -m x", "invalid value 'x' for '--most <N>': it takes a number");
+        check(
+            "defundo 99999999999999999999",
+            "invalid value '99999999999999999999' for '[ID]...': the number is too large",
+        );
+    }
 }

@@ -64,6 +64,7 @@ impl From<tables::Error> for Failure {
         let failure = Self::refused(chain(&error));
         match error {
             tables::Error::Account { .. } => failure.hint(ACCOUNTS),
+            tables::Error::Missing { attribute, .. } => failure.hint(unset(&attribute)),
             _ => failure,
         }
     }
@@ -91,10 +92,18 @@ impl From<plugins::Error> for Failure {
             plugins::Error::NotRunning { .. } => failure.hint("switch it on with: rpower NODERANGE on"),
             plugins::Error::Occupied { .. } => failure.hint("take it over with: rcons --force NODE"),
             plugins::Error::Differs { .. } => failure.hint("make it anew with: mkvm --force NODERANGE"),
-            plugins::Error::NoDriver { column, .. } => failure.hint(format!("set it with: chdef NODERANGE {column}=…")),
+            plugins::Error::NoAccount { .. } => failure.hint(
+                "set it with: chdef NODERANGE bmcusername=… bmcpassword=…; or for all BMCs, with that key: tabedit passwd",
+            ),
+            plugins::Error::Tables(tables::Error::Missing { attribute, .. }) => failure.hint(unset(&attribute)),
+            plugins::Error::NoDriver { column, .. } => failure.hint(unset(column)),
             _ => failure,
         }
     }
+}
+
+fn unset(attribute: &str) -> String {
+    format!("set it with: chdef NODERANGE {attribute}=…")
 }
 
 /// The command that brings a host and a registry together.

@@ -25,11 +25,8 @@ impl<'a> Place<'a> {
     /// Reads it; what a node does not say is as table passwd has it for all BMCs, in the row of one of `keys`.
     pub(crate) fn of(node: &'a Node, account: Option<&Account>, port: u16, keys: &str) -> Result<Self> {
         let (host, port) = place(node.require("bmc")?, port)?;
-        let common = |attribute: &str, text: Option<&str>| {
-            text.map(str::to_owned).ok_or_else(|| Error::Definition {
-                attribute: attribute.into(),
-                why: format!("is not set, and table passwd has no row for key {keys}"),
-            })
+        let common = |attribute, text: Option<&str>| {
+            text.map(str::to_owned).ok_or_else(|| Error::NoAccount { attribute, keys: keys.to_owned() })
         };
         let user = node.get("bmcusername").or(account.map(|account| account.user.as_str()));
         let password = node.get("bmcpassword").or(account.map(|account| account.password.reveal()));
@@ -130,7 +127,11 @@ mod tests {
         check(&[bmc], Some(&account), "all common");
         check(&[bmc, ("bmcusername", "me")], Some(&account), "me common");
         check(&[bmc, ("bmcusername", "me"), ("bmcpassword", "mine")], None, "me mine");
-        check(&[bmc], None, "attribute 'bmcusername': is not set, and table passwd has no row for key ipmi");
+        check(
+            &[bmc],
+            None,
+            "attribute 'bmcusername' (table ipmi) is not set, and table passwd has no row for key ipmi",
+        );
         check(&[("mgt", "ipmi")], Some(&account), "attribute 'bmc' (table ipmi) is not set");
     }
 }

@@ -90,9 +90,7 @@ impl<'t> Wanted<'t> {
             return Err(Failure::refused("it is a container, which does not boot over the network"));
         }
         if *self.step() != Step::State(State::Offline) && node.get("mac").is_none() {
-            return Err(
-                Failure::refused("No MAC address available for this node").hint("set it with: chdef NODE mac=…")
-            );
+            return Err(scripts::no_mac());
         }
         if self.steps.all().iter().any(Step::takes_own_image) && node.get("provmethod").is_none() {
             return Err(Failure::refused("OS image name must be specified in nodetype.provmethod")

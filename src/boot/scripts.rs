@@ -25,6 +25,11 @@ pub(crate) struct Scripts<'t> {
     keys: Vec<String>,
 }
 
+/// A node is told from others by its card; it gets no script before that is known.
+pub(super) fn no_mac() -> Failure {
+    Failure::refused("No MAC address available for this node").hint("set it with: chdef NODE mac=…")
+}
+
 impl<'t> Scripts<'t> {
     pub(crate) fn new(tables: &'t Tables, keys: Vec<String>) -> Result<Self, Failure> {
         let home = config::home()?;
@@ -59,7 +64,10 @@ impl<'t> Scripts<'t> {
     }
 
     fn around<T>(&self, node: &Node, with: impl FnOnce(&Around<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
-        let mac = tables::nics::macs(node.require("mac")?).next().map(|(mac, _)| mac.to_owned()).unwrap_or_default();
+        let mac = tables::nics::macs(node.get("mac").ok_or_else(no_mac)?)
+            .next()
+            .map(|(mac, _)| mac.to_owned())
+            .unwrap_or_default();
         let mac = mac.parse().map_err(|_| Failure::refused(format!("'{mac}' is not a MAC address")))?;
         let address = node.get("xcatmaster").unwrap_or(&self.master);
         let port = if self.port == http::PORT { String::new() } else { format!(":{}", self.port) };

@@ -75,7 +75,7 @@ fn who_we_are_to_a_bmc() {
     "), @"
     $ rpower n1 stat
     ------- stderr -------
-    n1: Error: attribute 'bmcusername': is not set, and table passwd has no row for key ipmi
+    n1: Error: attribute 'bmcusername' (table ipmi) is not set, and table passwd has no row for key ipmi
     [exit status: 1]
     $ chtab key=ipmi passwd.username=admin passwd.password=secret
     $ rpower n1 stat

@@ -78,7 +78,7 @@ fn what_changed_since_is_not_touched() {
     [exit status: 2]
     $ defundo x
     ------- stderr -------
-    error: invalid value 'x' for '[ID]...': invalid digit found in string
+    error: invalid value 'x' for '[ID]...': it takes a number
 
     For more information, try '--help'.
     [exit status: 2]

@@ -225,7 +225,8 @@ fn the_maintenance_system_and_templates_of_the_site() {
     n2: echo n2 in rack1,all
     $ nodeset n3 --show
     ------- stderr -------
-    n3: Error: attribute 'mac' (table mac) is not set
+    n3: Error: No MAC address available for this node
+    Hint: set it with: chdef NODE mac=…
     [exit status: 1]
     "#);
 }

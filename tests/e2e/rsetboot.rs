@@ -86,7 +86,7 @@ fn what_has_no_boot_device_is_refused_before_any_other_is_touched() {
     assert_snapshot!(lab.run("rsetboot all net"), @"
     ------- stderr -------
     c1: Error: a boot device is not supported when using mgt=docker
-    n2: Error: attribute 'bmcusername': is not set, and table passwd has no row for key ipmi
+    n2: Error: attribute 'bmcusername' (table ipmi) is not set, and table passwd has no row for key ipmi
     Error: nothing was done: c1,n2 cannot be served as defined
     [exit status: 1]
     ");
