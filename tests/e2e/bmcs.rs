@@ -76,6 +76,7 @@ fn who_we_are_to_a_bmc() {
     $ rpower n1 stat
     ------- stderr -------
     n1: Error: attribute 'bmcusername' (table ipmi) is not set, and table passwd has no row for key ipmi
+    Hint: set it with: chdef NODERANGE bmcusername=… bmcpassword=…; or for all BMCs, with that key: tabedit passwd
     [exit status: 1]
     $ chtab key=ipmi passwd.username=admin passwd.password=secret
     $ rpower n1 stat

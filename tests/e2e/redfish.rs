@@ -65,6 +65,7 @@ fn the_emulator_of_others_does_what_it_is_told() {
     $ rpower n1 stat
     ------- stderr -------
     n1: Error: attribute 'bmcusername' (table ipmi) is not set, and table passwd has no row for key redfish or ipmi
+    Hint: set it with: chdef NODERANGE bmcusername=… bmcpassword=…; or for all BMCs, with that key: tabedit passwd
     [exit status: 1]
     $ chtab key=ipmi passwd.username=admin passwd.password=wrong1
     $ rpower n1 stat

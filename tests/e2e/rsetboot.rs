@@ -88,6 +88,7 @@ fn what_has_no_boot_device_is_refused_before_any_other_is_touched() {
     c1: Error: a boot device is not supported when using mgt=docker
     n2: Error: attribute 'bmcusername' (table ipmi) is not set, and table passwd has no row for key ipmi
     Error: nothing was done: c1,n2 cannot be served as defined
+    Hint: set it with: chdef NODERANGE bmcusername=… bmcpassword=…; or for all BMCs, with that key: tabedit passwd
     [exit status: 1]
     ");
     assert_eq!(bmcs.machine("10.78.0.1".parse().unwrap()).boot, [0; 5]);

@@ -89,6 +89,7 @@ fn power_takes_the_next_way_where_one_is_dead() {
     ------- stderr -------
     h1: Error: attribute 'mac' (table mac) is not set
     Error: nothing was done: h1 cannot be served as defined
+    Hint: set it with: chdef NODERANGE mac=…
     [exit status: 1]
     $ rpower h1 off
     ------- stderr -------
