@@ -14,6 +14,7 @@ use crate::columns::columns;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::Manner;
+use crate::images::diskless::Diskless;
 use crate::images::objects::{TYPE, containerimage, osimage};
 use crate::images::registries::{Ours, Registries};
 use crate::images::uses::{Content, Defined, Held, folded};
@@ -30,16 +31,18 @@ const AT_ONCE: usize = 16;
 name with a colon, or one that no node has, is a registry. Without argument, all image objects: image, digest,
 size, source, hosts that have it, nodes defined with it, containers made from it, and what its tag means in our
 registry: same, moved, gone, or '-' where it is none of ours. On a terminal digests are cut short.
-Images that diskless nodes boot are definitions: lsdef -t osimage.
+An image that nodes boot stands there, too: its name, the digest of its root, the size of what a node fetches, and as source how
+far it is (defined, built by genimage, packed by packimage, or install); the nodes defined with it are those that boot it.
 
 Examples:
   lsimage                       where our images are
+  lsimage compute               an image by its name
   lsimage h1                    what takes the disk of h1
   lsimage 10.0.0.1:5000         what a registry has
   lsimage hosts | awk '$5 == \"-\" && $6 == \"-\"'    what nobody uses")]
 pub(crate) struct Lsimage {
-    /// Hosts, or a registry by HOST:PORT or name; default is all image objects
-    #[arg(value_name = "NODERANGE|REGISTRY")]
+    /// Hosts, a registry by HOST:PORT or name, or an image object by its name; default is all image objects
+    #[arg(value_name = "NODERANGE|REGISTRY|IMAGE")]
     noderange: Option<String>,
     #[command(flatten)]
     shape: Shape,
@@ -47,12 +50,13 @@ pub(crate) struct Lsimage {
 
 impl Run for Lsimage {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
-        let Some(target) = &self.noderange else { return self.objects(cx).await };
+        let Some(target) = &self.noderange else { return self.objects(cx, None).await };
         let registries = cx.registries()?;
         let named = registries.iter().find(|registry| registry.config.name == *target);
         let placed = registries.iter().find(|registry| registry.client.place() == target);
         match (placed, named, cx.nodes(target)) {
             (Some(registry), ..) | (None, Some(registry), Err(_)) => self.registry(cx, registry).await,
+            (None, None, Err(_)) if is_image(cx, target)? => self.objects(cx, Some(target)).await,
             (None, None, Err(failure)) if target.contains(':') => {
                 let hint = "lsregistry tells which there are; of others only their hosts are asked";
                 Err(Failure { hints: vec![hint.into()], ..Failure::refused(format!("'{target}' is none of our registries")) }
@@ -137,21 +141,26 @@ impl Lsimage {
         Ok(cx.tell_silent(self.shape.format(), silent, Outcome::Done))
     }
 
-    async fn objects(&self, cx: &Context) -> Result<Outcome, Failure> {
-        let (known, defined, registries) = (known(cx)?, cx.defined_images()?, cx.registries()?);
-        let (held, silent) = cx.held_by(&cx.all_hosts()?).await;
+    async fn objects(&self, cx: &Context, only: Option<&str>) -> Result<Outcome, Failure> {
+        let (mut known, defined, registries) = (known(cx)?, cx.defined_images()?, cx.registries()?);
+        known.retain(|known| only.is_none_or(|only| known.content.image.to_string() == only));
+        let mut diskless = Diskless::all(cx)?;
+        diskless.retain(|image| only.is_none_or(|only| image.name == only));
+        // No host has what nodes boot.
+        let hosts = if known.is_empty() { Vec::new() } else { cx.all_hosts()? };
+        let (held, silent) = cx.held_by(&hosts).await;
         let object = async |known: Known| Object::of(known, &defined, &held, &registries).await;
         let objects: Vec<Object> = stream::iter(known).map(object).buffered(AT_ONCE).collect().await;
         if self.shape.format() == crate::ui::Format::Json {
-            for object in &objects {
-                let body = Body::Answer(Answer { data: Some(object.data()), ..Answer::default() });
+            for data in objects.iter().map(Object::data).chain(diskless.iter().map(diskless_data)) {
+                let body = Body::Answer(Answer { data: Some(data), ..Answer::default() });
                 cx.ui.reply(self.shape.format(), Reply { node: None, body });
             }
         } else {
             let aligned = cx.ui.is_terminal();
-            columns(&objects.iter().map(|object| object.cells(aligned)).collect::<Vec<_>>(), aligned)
-                .iter()
-                .for_each(|line| cx.ui.line(line));
+            let containers = objects.iter().map(|object| object.cells(aligned));
+            let cells: Vec<_> = containers.chain(diskless.iter().map(|image| diskless_cells(image, aligned))).collect();
+            columns(&cells, aligned).iter().for_each(|line| cx.ui.line(line));
         }
         Ok(cx.tell_silent(self.shape.format(), silent, Outcome::Done))
     }
@@ -206,6 +215,29 @@ impl Object {
         json!({ "image": content.image, "digest": content.digest, "size": size, "source": source, "hosts": self.hosts,
             "defined": self.defined, "running": self.running, "registry": self.state })
     }
+}
+
+/// The columns of [`Object::cells`], so that a script reads all lines alike.
+fn diskless_cells(image: &Diskless, short: bool) -> Vec<String> {
+    let none = || "-".to_owned();
+    vec![
+        image.name.clone(),
+        shown(image.digest.as_ref(), short),
+        image.size.map_or_else(none, size),
+        image.state.to_owned(),
+        none(),
+        folded(image.nodes.clone()),
+        none(),
+        none(),
+    ]
+}
+
+fn diskless_data(image: &Diskless) -> Value {
+    json!({ "image": image.name, "digest": image.digest, "size": image.size, "state": image.state, "defined": image.nodes })
+}
+
+fn is_image(cx: &Context, name: &str) -> Result<bool, Failure> {
+    Ok(!cx.tables()?.rows(osimage(), Select::Where(&[("imagename", name)]))?.is_empty())
 }
 
 fn known(cx: &Context) -> Result<Vec<Known>, Failure> {

@@ -2,6 +2,7 @@
 //! removal takes.
 
 pub(crate) mod archives;
+pub(crate) mod diskless;
 pub(crate) mod hosts;
 pub(crate) mod ledger;
 pub(crate) mod objects;

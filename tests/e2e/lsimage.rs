@@ -80,3 +80,27 @@ fn images_and_who_uses_them() {
     [exit status: 1]
     ");
 }
+
+#[test]
+fn images_that_nodes_boot() {
+    let lab = crate::lab();
+    let images = lab.state().join("images/compute");
+    lab.run("mkdef -t osimage compute imagetype=linux provmethod=netboot osvers=debian12 osarch=x86_64").success();
+    lab.run("mkdef -t osimage disk imagetype=linux provmethod=install osvers=debian12 osarch=x86_64").success();
+    lab.run("mkdef n[1-3] groups=metal,all mgt=ipmi provmethod=compute").success();
+    lab.shell(&format!("mkdir -p {}/roots/compute/rootimg", lab.state().display())).success();
+    assert_snapshot!(lab.run("lsimage").success(), @"
+    compute - - built - n[1-3] - -
+    disk - - install - - - -
+    ");
+    std::fs::create_dir_all(&images).unwrap();
+    let sums = ["kernel", "initrd", "root.sqfs"].map(|file| {
+        std::fs::write(images.join(file), [0; 1024]).unwrap();
+        format!("{}  {file}\n", "ab".repeat(32))
+    });
+    std::fs::write(images.join("sha256sums"), sums.concat()).unwrap();
+    assert_snapshot!(numbered(&lab.run("lsimage compute").success()), @"compute digest1 3.0K packed - n[1-3] - -");
+    assert_snapshot!(lab.shell("lsimage compute --json | jq -c '[.answer.state, .answer.size, .answer.defined]'"), @r#"["packed",3072,["n1","n2","n3"]]"#);
+    std::fs::write(images.join("sha256sums"), "").unwrap();
+    assert_snapshot!(lab.run("lsimage compute").success(), @"compute - - broken - n[1-3] - -");
+}
