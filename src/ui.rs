@@ -322,7 +322,7 @@ impl Out {
 }
 
 /// The line with its control characters written out.
-fn harmless(line: &str) -> std::borrow::Cow<'_, str> {
+pub(crate) fn harmless(line: &str) -> std::borrow::Cow<'_, str> {
     let is_order = |letter: char| letter.is_control() && letter != '\t';
     if !line.contains(is_order) {
         return line.into();

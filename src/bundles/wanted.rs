@@ -95,7 +95,7 @@ impl Wanted {
             return Ok(());
         }
         let site = Site::read(cx)?;
-        for module in site.order(&choice.modules, true)? {
+        for module in site.whole(&choice.modules)? {
             let requirements = &module.manifest.requirements;
             for required in &requirements.images {
                 self.take_image(required.reference.complete(), Some(required.digest.clone()))?;

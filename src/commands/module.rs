@@ -208,7 +208,7 @@ async fn carry_out(verb: Verb, cx: &Context) -> Result<Outcome, Failure> {
         Verb::Test { name, shape } => return work::further(cx, &name, Method::Test, None, shape).await,
         verb => verb,
     };
-    let site = Site::read(cx)?;
+    let mut site = Site::read(cx)?;
     match verb {
         Verb::List { shape } => tell::list(cx, &site, shape, |_| true),
         Verb::Search { expressions, shape } => {
@@ -219,7 +219,7 @@ async fn carry_out(verb: Verb, cx: &Context) -> Result<Outcome, Failure> {
         Verb::Graph { names } => tell::graph(cx, &site, names),
         Verb::Init { name, force } => work::begin(cx, &site, &name, force).await,
         Verb::Plan { names, with_requirements, shape } => work::plan(cx, &site, &names, with_requirements, shape).await,
-        Verb::Audit { name, adopt, shape } => work::compare(cx, &site, &name, adopt, shape).await,
+        Verb::Audit { name, adopt, shape } => work::compare(cx, &mut site, &name, adopt, shape).await,
         Verb::Check { name, apply, shape } => work::judge(cx, &site, &name, apply.as_deref(), shape).await,
         Verb::State { import: Some(file), name, .. } => work::import(cx, &site, name.as_deref(), &file),
         Verb::State { name, yaml, import: None } => tell::state(cx, &site, name.as_deref(), yaml),

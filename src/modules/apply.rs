@@ -44,6 +44,8 @@ pub(crate) async fn apply(cx: &Context, name: &str) -> Result<(Outcome, Vec<Stri
     for part in &plan.parts {
         refuse_old(&site, &plan, part)?;
     }
+    // What they require may have gone since.
+    site.order(&names, false)?;
     let mut applied = Vec::new();
     for part in &plan.parts {
         if one(cx, &site, &plan, part).await? != Outcome::Done {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::apply::Turn;
 use super::config::{self, Config};
-use super::contract::{Applied, Audit, Change, Changes, Metadata, Proposal};
+use super::contract::{self, Applied, Audit, Change, Changes, Metadata, Proposal};
 use super::init::filled;
 use super::manifest::Method;
 use super::plan::all_of;
@@ -140,7 +140,9 @@ async fn planned(cx: &Context, ready: &Ready<'_>) -> Result<Planned, Failure> {
     let said = all(cx, ready, Method::Plan, ready.asked(Method::Plan)).await?;
     let now = said.into_iter().map(|(target, said)| match said {
         Changes::Now(changes) => Ok((target, changes)),
-        Changes::Deferred(why) => Err(Failure::refused(format!("it says so only when others are applied: {why}"))),
+        Changes::Deferred(why) => {
+            Err(Failure::refused(format!("it says so only when others are applied: {}", contract::said(&why))))
+        }
     });
     now.collect()
 }

@@ -7,9 +7,11 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use similar::TextDiff;
 
 use super::manifest::Method;
 use super::selector::Labels;
+use crate::ui::harmless;
 
 /// The version of the contract.
 pub(crate) const VERSION: u32 = 1;
@@ -28,8 +30,11 @@ pub(crate) struct Request<'a> {
     pub(crate) config: &'a Map<String, Value>,
     /// What the module has said of itself before: of this target, or of the whole where it runs once.
     pub(crate) state: &'a Value,
-    /// The same of all other modules, by name.
+    /// The same of the modules that it requires, by name; a built-in one hears of all.
     pub(crate) states: &'a Map<String, Value>,
+    /// The same of all other modules: what a container finds in `/shared/state.yml`.
+    #[serde(skip)]
+    pub(crate) all: &'a Map<String, Value>,
     /// The node that this run is about, where it runs once for each.
     pub(crate) target: Option<&'a Value>,
     /// All nodes that the config means.
@@ -208,14 +213,42 @@ impl Finding {
     }
 }
 
+impl Trial {
+    /// One line for people.
+    pub(crate) fn shown(&self) -> String {
+        match &self.fault {
+            None => format!("pass: {}", said(&self.what)),
+            Some(fault) => format!("FAIL: {}: {}", said(&self.what), said(fault)),
+        }
+    }
+}
+
+/// What a module says, for people: a node may have put it so that it gives the terminal orders, or looks like lines of ours.
+pub(crate) fn said(text: &str) -> String {
+    let mut lines = text.lines().map(harmless);
+    let first = lines.next().unwrap_or_default().into_owned();
+    lines.fold(first, |all, line| {
+        let indent = if line.starts_with("    ") { "" } else { "    " };
+        format!("{all}\n{indent}{line}")
+    })
+}
+
 fn shown(what: &str, from: Option<&str>, to: Option<&str>) -> String {
+    let what = said(what);
+    let is_long = |text: Option<&str>| text.is_some_and(|text| text.trim_end().contains('\n'));
+    if is_long(from) || is_long(to) {
+        let diff = TextDiff::from_lines(from.unwrap_or_default(), to.unwrap_or_default());
+        let diff = diff.unified_diff().context_radius(2).missing_newline_hint(false).to_string();
+        let lines: String = diff.lines().map(|line| format!("\n    {}", harmless(line))).collect();
+        return format!("{what}{lines}");
+    }
     // A whole file ends with the end of a line; nothing at all is seen as such.
     let word = |text: &str| match text.trim_end() {
         "" => "''".to_owned(),
-        text => text.to_owned(),
+        text => said(text),
     };
     match (from.map(word), to.map(word)) {
-        (None, None) => what.to_owned(),
+        (None, None) => what,
         (None, Some(to)) => format!("{what}: {to}"),
         (Some(from), None) => format!("{what}: {from} -> nothing"),
         (Some(from), Some(to)) => format!("{what}: {from} -> {to}"),
@@ -302,6 +335,7 @@ mod tests {
             config: config.as_object().unwrap(),
             state: &Value::Null,
             states: &Map::new(),
+            all: &Map::new(),
             target: Some(&target),
             targets: &[],
             changes: &[],
@@ -309,6 +343,22 @@ mod tests {
         };
         let written: Vec<String> = request.variables().iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(written, ["CONFIG_TEXT=a b", "CONFIG_OPEN_FILES=3", "CONFIG_ON=true", "TARGET=n1"]);
+    }
+
+    #[test]
+    fn what_it_says_gives_the_terminal_no_orders_and_looks_like_no_line_of_ours() {
+        let change = |what: &str, from: Option<&str>, to: Option<&str>| Change {
+            what: what.into(),
+            from: from.map(str::to_owned),
+            to: to.map(str::to_owned),
+        };
+        assert_eq!(change("/etc/x\u{1b}[2J", None, Some("\u{7}")).shown(), r"/etc/x\u{1b}[2J: \u{7}");
+        assert_eq!(change("fake\nesc: nothing to do", None, None).shown(), "fake\n    esc: nothing to do");
+        assert_eq!(change("fake\resc: nothing to do", None, None).shown(), r"fake\resc: nothing to do");
+        let long = change("/etc/f", Some("a\nb\n"), Some("a\n\u{9b}c\n")).shown();
+        assert_eq!(long, "/etc/f\n    @@ -1,2 +1,2 @@\n     a\n    -b\n    +\\u{9b}c");
+        let trial = Trial { what: "it\nx".into(), fault: Some("\u{1b}c".into()) };
+        assert_eq!(trial.shown(), "FAIL: it\n    x: \\u{1b}c");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(crate) enum Init {
     Same,
     /// It was edited, and this is what would be otherwise.
     Kept(String),
+    /// It was edited, and this is what is otherwise now.
+    Replaced(String),
 }
 
 /// Writes the config of a module, or with `force` over one that differs.
@@ -44,13 +46,14 @@ pub(crate) async fn init(cx: &Context, site: &Site, module: &Module, force: bool
     let proposed = filled(cx, site, module, &known, said.result.config)?;
     let new = config::written(&module.manifest.config, &proposed)
         .map_err(|why| Failure::refused(format!("init of module {name}: {why}")))?;
+    let diff = || secrets.mask(&Secrets::of(&module.manifest.config, &proposed).mask_config(&old.diff(&new)));
     let done = match (old.text.is_empty(), old.text == new) {
         (_, true) => Init::Same,
-        (false, false) if !force => Init::Kept(secrets.mask(&old.diff(&new))),
-        _ => {
+        (false, false) if !force => Init::Kept(diff()),
+        (is_new, false) => {
             write_private(&old.file, new.as_bytes())
                 .map_err(|error| Failure::refused(format!("cannot write {}: {error}", old.file.display())))?;
-            Init::Written
+            if is_new { Init::Written } else { Init::Replaced(diff()) }
         }
     };
     Ok((old, done))

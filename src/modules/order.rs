@@ -33,13 +33,13 @@ pub(crate) enum Unsatisfied {
 }
 
 /// The chosen modules in an order in which each comes after what it requires. What is installed and not chosen needs
-/// nothing any more; `known` are all that there are, and give the candidates for what is lacking.
+/// nothing any more, and is what it was when it was applied; `known` are all that there are, and give the candidates for what is lacking.
 pub(crate) fn order<'a>(
     known: &[Part<'a>],
-    installed: &BTreeSet<&str>,
+    installed: &[Part<'a>],
     chosen: &BTreeSet<&str>,
 ) -> Result<Vec<&'a str>, Vec<Unsatisfied>> {
-    let (bases, parts) = (of(known, |name| installed.contains(name) && !chosen.contains(name)), named(known, chosen));
+    let (bases, parts) = (of(installed, |name| !chosen.contains(name)), named(known, chosen));
     let rounds = Rounds::of(&parts, &bases);
     match rounds.waiting.is_empty() {
         true => Ok(rounds.order()),
@@ -50,10 +50,10 @@ pub(crate) fn order<'a>(
 /// The chosen modules, and those of the known ones that they lack: of several candidates the one that has least below it.
 pub(crate) fn completed<'a>(
     known: &[Part<'a>],
-    installed: &BTreeSet<&str>,
+    installed: &[Part<'a>],
     chosen: &BTreeSet<&'a str>,
 ) -> Result<BTreeSet<&'a str>, Vec<Unsatisfied>> {
-    let bases = of(known, |name| installed.contains(name) && !chosen.contains(name));
+    let bases = of(installed, |name| !chosen.contains(name));
     let best = Rounds::of(known, &bases);
     let hopeless: Vec<_> = best.below(chosen);
     if !hopeless.is_empty() {
@@ -235,10 +235,13 @@ mod tests {
     fn what_is_required_comes_first() {
         let site = Site::new(&[("a", &[&["b"]]), ("b", &[&["c"]]), ("c", &[]), ("d", &[])]);
         let parts = site.parts();
-        assert_eq!(order(&parts, &set(&[]), &set(&["a", "b", "c", "d"])), Ok(vec!["c", "d", "b", "a"]));
-        assert_eq!(order(&parts, &set(&["b"]), &set(&["a"])), Ok(vec!["a"]));
+        assert_eq!(order(&parts, &named(&parts, &set(&[])), &set(&["a", "b", "c", "d"])), Ok(vec!["c", "d", "b", "a"]));
+        assert_eq!(order(&parts, &named(&parts, &set(&["b"])), &set(&["a"])), Ok(vec!["a"]));
         // Applied again, those that are installed keep their order.
-        assert_eq!(order(&parts, &set(&["a", "b", "c"]), &set(&["a", "b", "c"])), Ok(vec!["c", "b", "a"]));
+        assert_eq!(
+            order(&parts, &named(&parts, &set(&["a", "b", "c"])), &set(&["a", "b", "c"])),
+            Ok(vec!["c", "b", "a"])
+        );
     }
 
     #[test]
@@ -250,19 +253,25 @@ mod tests {
             candidates: candidates.iter().map(|&name| name.to_owned()).collect(),
         };
         let expected = vec![missing("name in b,c", &["b", "c"]), missing("name in z", &[])];
-        assert_eq!(order(&site.parts(), &set(&[]), &set(&["a"])), Err(expected));
-        assert_eq!(completed(&site.parts(), &set(&[]), &set(&["a"])), Err(vec![missing("name in z", &[])]));
+        assert_eq!(order(&site.parts(), &named(&site.parts(), &set(&[])), &set(&["a"])), Err(expected));
+        assert_eq!(
+            completed(&site.parts(), &named(&site.parts(), &set(&[])), &set(&["a"])),
+            Err(vec![missing("name in z", &[])])
+        );
     }
 
     #[test]
     fn a_circle_is_told_without_what_hangs_on_it() {
         let site = Site::new(&[("a", &[&["b"]]), ("b", &[&["c"]]), ("c", &[&["b"], &["d"]]), ("d", &[])]);
         let circle = vec![Unsatisfied::Cycle(vec!["b".into(), "c".into(), "b".into()])];
-        assert_eq!(order(&site.parts(), &set(&[]), &set(&["a", "b", "c", "d"])), Err(circle.clone()));
-        assert_eq!(completed(&site.parts(), &set(&[]), &set(&["a"])), Err(circle));
+        assert_eq!(
+            order(&site.parts(), &named(&site.parts(), &set(&[])), &set(&["a", "b", "c", "d"])),
+            Err(circle.clone())
+        );
+        assert_eq!(completed(&site.parts(), &named(&site.parts(), &set(&[])), &set(&["a"])), Err(circle));
         let alone = Site::new(&[("a", &[&["a"]])]);
         assert!(matches!(
-            &order(&alone.parts(), &set(&[]), &set(&["a"])).unwrap_err()[..],
+            &order(&alone.parts(), &named(&alone.parts(), &set(&[])), &set(&["a"])).unwrap_err()[..],
             [Unsatisfied::Missing { .. }]
         ));
     }
@@ -271,9 +280,25 @@ mod tests {
     fn of_several_candidates_the_chosen_then_the_simplest_is_taken() {
         let site = Site::new(&[("a", &[&["b", "c"]]), ("b", &[&["d"]]), ("c", &[]), ("d", &[])]);
         let parts = site.parts();
-        assert_eq!(completed(&parts, &set(&[]), &set(&["a"])), Ok(set(&["a", "c"])));
-        assert_eq!(completed(&parts, &set(&[]), &set(&["a", "b"])), Ok(set(&["a", "b", "d"])));
-        assert_eq!(completed(&parts, &set(&["b"]), &set(&["a"])), Ok(set(&["a"])));
+        assert_eq!(completed(&parts, &named(&parts, &set(&[])), &set(&["a"])), Ok(set(&["a", "c"])));
+        assert_eq!(completed(&parts, &named(&parts, &set(&[])), &set(&["a", "b"])), Ok(set(&["a", "b", "d"])));
+        assert_eq!(completed(&parts, &named(&parts, &set(&["b"])), &set(&["a"])), Ok(set(&["a"])));
+    }
+
+    #[test]
+    fn what_is_installed_is_what_it_was_then() {
+        let labels = |version: &str| Labels::from([("name".into(), "b".into()), ("version".into(), version.into())]);
+        let (old, new, none) = (labels("1.0.0"), labels("2.0.0"), Labels::new());
+        let strong = [Selector::new(vec!["name eq b".parse().unwrap(), "version ge 2".parse().unwrap()]).unwrap()];
+        let a = Part { name: "a", labels: &none, strong: &strong };
+        let b = |labels| Part { name: "b", labels, strong: &[] };
+        let known = [a, b(&new)];
+        assert!(
+            matches!(&order(&known, &[b(&old)], &set(&["a"])).unwrap_err()[..], [Unsatisfied::Missing { candidates, .. }] if *candidates == ["b"])
+        );
+        assert_eq!(order(&known, &[b(&new)], &set(&["a"])), Ok(vec!["a"]));
+        assert_eq!(completed(&known, &[b(&old)], &set(&["a"])), Ok(set(&["a", "b"])));
+        assert_eq!(order(&known, &[b(&old)], &set(&["a", "b"])), Ok(vec!["b", "a"]));
     }
 
     const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
@@ -312,7 +337,7 @@ mod tests {
             let (installed, chosen) = (subset(installed), subset(chosen));
             let bases: BTreeSet<&str> = installed.difference(&chosen).copied().collect();
 
-            let found = order(&parts, &installed, &chosen);
+            let found = order(&parts, &named(&parts, &installed), &chosen);
             prop_assert_eq!(found.is_ok(), can_be_done(&parts, &bases, &chosen));
             if let Ok(found) = found {
                 let mut done = bases.clone();
@@ -323,13 +348,13 @@ mod tests {
                 prop_assert_eq!(found.len(), chosen.len());
             }
 
-            let whole = completed(&parts, &installed, &chosen);
+            let whole = completed(&parts, &named(&parts, &installed), &chosen);
             let possible = (0..32).map(subset).any(|all| all.is_superset(&chosen)
                 && can_be_done(&parts, &bases, &all.difference(&bases).copied().collect()));
             prop_assert_eq!(whole.is_ok(), possible);
             if let Ok(whole) = whole {
                 prop_assert!(whole.is_superset(&chosen));
-                prop_assert!(order(&parts, &installed, &whole).is_ok());
+                prop_assert!(order(&parts, &named(&parts, &installed), &whole).is_ok());
             }
         }
     }

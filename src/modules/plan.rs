@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::config::Config;
-use super::contract::{Change, Changes};
+use super::contract::{Change, Changes, said};
 use super::manifest::Method;
 use super::run::answers;
 use super::site::{Ready, Site};
@@ -113,7 +113,12 @@ impl Part {
     pub(crate) fn shown(&self) -> Vec<String> {
         match &self.deferred {
             Some(Deferred { why, until }) => {
-                vec![format!("{}: planned when {} is applied: {why}", self.module, until.join(" and "))]
+                vec![format!(
+                    "{}: planned when {} is applied: {why}",
+                    self.module,
+                    until.join(" and "),
+                    why = said(why)
+                )]
             }
             None if self.is_empty() => vec![format!("{}: nothing to do", self.module)],
             None => self.units.iter().flat_map(|unit| unit.shown(&self.module)).collect(),
@@ -125,7 +130,7 @@ impl Part {
         match self.deferred {
             None => Ok(self),
             Some(Deferred { why, .. }) => {
-                Err(Failure::refused(format!("module {} cannot be planned: {why}", self.module)))
+                Err(Failure::refused(format!("module {} cannot be planned: {}", self.module, said(&why))))
             }
         }
     }

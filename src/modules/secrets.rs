@@ -9,21 +9,73 @@ const STARS: &str = "******";
 
 /// The values that are never shown.
 #[derive(Debug, Default)]
-pub(crate) struct Secrets(Vec<String>);
+pub(crate) struct Secrets {
+    texts: Vec<String>,
+    /// Hidden only where they stand alone: `5` is part of many a word.
+    numbers: Vec<String>,
+    keys: Vec<String>,
+}
 
 impl Secrets {
     pub(crate) fn of(schema: &Schema, config: &Map<String, Value>) -> Self {
-        let is_secret = |key: &str| schema.get(key).is_some_and(|key| key.secret);
-        let values = config.iter().filter(|(key, _)| is_secret(key)).filter_map(|(_, value)| value.as_str());
-        let mut values: Vec<String> = values.filter(|value| !value.is_empty()).map(str::to_owned).collect();
+        let mut secrets = Self::default();
+        for (key, _) in schema.iter().filter(|(_, wanted)| wanted.secret) {
+            secrets.keys.push(key.clone());
+            config.get(key).into_iter().for_each(|value| secrets.take(value));
+        }
         // The longest first: one may be part of another.
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        Self(values)
+        secrets.texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        secrets
+    }
+
+    fn take(&mut self, value: &Value) {
+        match value {
+            Value::String(text) if !text.is_empty() => {
+                // As a text of JSON or TOML has it, too.
+                let written = value.to_string();
+                let written = &written[1..written.len() - 1];
+                self.texts.extend((written != text).then(|| written.to_owned()));
+                self.texts.push(text.clone());
+            }
+            Value::Number(number) => self.numbers.push(number.to_string()),
+            Value::Array(items) => items.iter().for_each(|item| self.take(item)),
+            Value::String(_) | Value::Null | Value::Bool(_) | Value::Object(_) => {}
+        }
     }
 
     pub(crate) fn mask(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret, STARS))
+        let text = self.texts.iter().fold(text.to_owned(), |text, secret| text.replace(secret, STARS));
+        self.numbers.iter().fold(text, |text, number| without(&text, number))
     }
+
+    /// A diff of texts of the config, without what their secret keys are: also those of a text that cannot be used.
+    pub(crate) fn mask_config(&self, diff: &str) -> String {
+        let line = |line: &str| {
+            let bare = line.trim_start_matches(['+', '-', ' ', '#']);
+            let is_secret =
+                |key: &&String| bare.strip_prefix(key.as_str()).is_some_and(|rest| rest.trim_start().starts_with('='));
+            match self.keys.iter().find(is_secret) {
+                Some(key) => format!("{}{key} = {STARS}", &line[..line.len() - bare.len()]),
+                None => self.mask(line),
+            }
+        };
+        diff.lines().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// The text with stars for the number.
+fn without(text: &str, number: &str) -> String {
+    let (mut all, mut rest) = (String::new(), text);
+    while let Some(place) = rest.find(number) {
+        let (before, after) = (&rest[..place], &rest[place + number.len()..]);
+        let is_part = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
+        let is_alone =
+            !is_part(before.chars().next_back().or_else(|| all.chars().next_back())) && !is_part(after.chars().next());
+        all.push_str(before);
+        all.push_str(if is_alone { STARS } else { number });
+        rest = after;
+    }
+    all + rest
 }
 
 #[cfg(test)]
@@ -40,5 +92,22 @@ mod tests {
         let config = serde_json::json!({ "a": "key", "b": "keyhole", "c": "open" });
         let secrets = Secrets::of(&schema, config.as_object().unwrap());
         assert_eq!(secrets.mask("a keyhole, a key, open"), "a ******, a ******, open");
+    }
+    #[test]
+    fn secrets_of_every_type_are_stars() {
+        let schema: Schema = toml::from_str(
+            "pin = { type = 'integer', help = 'x', secret = true }\nkeys = { type = 'list', help = 'x', secret = true }",
+        )
+        .unwrap();
+        let config = serde_json::json!({ "pin": 42, "keys": ["one", "t\"wo"] });
+        let secrets = Secrets::of(&schema, config.as_object().unwrap());
+        assert_eq!(
+            secrets.mask("42 of 142, h42, (42): one t\"wo t\\\"wo"),
+            "****** of 142, h42, (******): ****** ****** ******"
+        );
+        assert_eq!(
+            secrets.mask_config("-pin = 7\n+pin = 42\n # keys = ['x']\n port = 1"),
+            "-pin = ******\n+pin = ******\n # keys = ******\n port = 1"
+        );
     }
 }

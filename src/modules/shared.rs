@@ -8,7 +8,7 @@ use super::yaml;
 
 /// The files by name.
 pub(super) fn files(request: &Request<'_>) -> Result<Vec<(String, Vec<u8>)>, String> {
-    let mut all = request.states.clone();
+    let mut all = request.all.clone();
     all.insert(request.module.to_owned(), json!({ "state": request.state }));
     let request = serde_json::to_vec_pretty(request).map_err(|error| error.to_string())?;
     let state = yaml::write(&Value::Object(all))?;

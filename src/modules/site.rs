@@ -38,7 +38,10 @@ pub(crate) struct Ready<'a> {
     pub(crate) secrets: Secrets,
     pub(crate) document: Document,
     pub(crate) serial: u64,
+    /// Of all other modules.
     states: Map<String, Value>,
+    /// Of those that it requires: what its programs hear. One that is built in hears of all.
+    required: Option<Map<String, Value>>,
     pub(crate) targets: Vec<Node>,
     told: Vec<Value>,
 }
@@ -86,21 +89,43 @@ impl Site {
         self.modules.parts().into_iter().chain(gone).collect()
     }
 
-    pub(crate) fn installed_names(&self) -> BTreeSet<&str> {
-        self.installed.keys().map(String::as_str).collect()
+    /// What others can stand on: modules that were applied to their end, as they were then.
+    pub(crate) fn applied(&self) -> Vec<Part<'_>> {
+        let whole = self.installed.values().map(|it| &it.document).filter(|document| document.unfinished.is_none());
+        whole.map(|it| Part { name: &it.name, labels: &it.labels, strong: &it.strong }).collect()
+    }
+
+    /// Whether nothing of this version is left to be applied.
+    pub(crate) fn is_applied(&self, name: &str, version: &str) -> bool {
+        let is_version = |part: &Part<'_>| part.labels.get("version").is_some_and(|it| it == version);
+        self.applied().iter().any(|part| part.name == name && is_version(part))
     }
 
     /// The chosen ones in order; `all` adds what they require.
     pub(crate) fn order(&self, chosen: &[String], all: bool) -> Result<Vec<&Module>, Failure> {
+        self.ordered(&self.parts(), &self.applied(), chosen, all)
+    }
+
+    /// The chosen ones with all that they require, for a site that has none of it.
+    pub(crate) fn whole(&self, chosen: &[String]) -> Result<Vec<&Module>, Failure> {
+        self.ordered(&self.modules.parts(), &[], chosen, true)
+    }
+
+    fn ordered(
+        &self,
+        known: &[Part<'_>],
+        installed: &[Part<'_>],
+        chosen: &[String],
+        all: bool,
+    ) -> Result<Vec<&Module>, Failure> {
         let mut names = BTreeSet::new();
         for name in chosen {
             names.insert(self.find(name)?.manifest.name());
         }
-        let (parts, installed) = (self.parts(), self.installed_names());
         if all {
-            names = order::completed(&parts, &installed, &names).map_err(|why| refused(&why))?;
+            names = order::completed(known, installed, &names).map_err(|why| refused(&why))?;
         }
-        let ordered = order::order(&parts, &installed, &names).map_err(|why| refused(&why))?;
+        let ordered = order::order(known, installed, &names).map_err(|why| refused(&why))?;
         ordered.into_iter().map(|name| self.find(name)).collect()
     }
 
@@ -136,6 +161,7 @@ impl Site {
             targets.extend(further.into_iter().map(|node| (node.name().to_owned(), node)));
         }
         let targets: Vec<Node> = targets.into_values().collect();
+        let required = builtin::of(module).is_none().then(|| state::required(&self.installed, manifest));
         Ok(Ready {
             module,
             secrets: Secrets::of(&manifest.config, &config),
@@ -143,6 +169,7 @@ impl Site {
             document,
             serial,
             states,
+            required,
             told: targets.iter().map(told).collect(),
             targets,
         })
@@ -216,7 +243,8 @@ impl Ready<'_> {
             version: self.module.manifest.label("version"),
             config: &self.config,
             state: self.document.of(target),
-            states: &self.states,
+            states: self.required.as_ref().unwrap_or(&self.states),
+            all: &self.states,
             target: self.targets.iter().position(|node| node.name() == target).map(|place| &self.told[place]),
             targets: &self.told,
             changes,

@@ -121,6 +121,14 @@ pub(crate) fn shared(installed: &BTreeMap<String, Installed>, except: &str) -> M
     others.map(|(name, installed)| (name.clone(), installed.document.shared())).collect()
 }
 
+/// What its programs hear of them: only what it requires is its business, and is sent to its nodes.
+pub(crate) fn required(installed: &BTreeMap<String, Installed>, manifest: &Manifest) -> Map<String, Value> {
+    let wanted = || manifest.requires.strong.iter().chain(&manifest.requires.weak);
+    let is_wanted = |it: &Document| it.name != manifest.name() && wanted().any(|selector| selector.matches(&it.labels));
+    let documents = installed.values().map(|it| &it.document).filter(|it| is_wanted(it));
+    documents.map(|it| (it.name.clone(), it.shared())).collect()
+}
+
 fn read(row: &Row) -> Result<Installed, Failure> {
     let name = row.get("module").unwrap_or_default();
     let serial = row.get("serial").and_then(|serial| serial.parse().ok()).unwrap_or(0);

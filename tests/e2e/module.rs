@@ -177,6 +177,13 @@ fn what_is_required_comes_first_and_what_is_lacking_is_named() {
     local(&lab, "watch", "requires.weak = [['name eq disk']]", CHANGE);
     local(&lab, "one", "requires.strong = [['name eq two']]", CHANGE);
     local(&lab, "two", "requires.strong = [['name eq one']]", CHANGE);
+    let nothing = r#"echo '{"result":{"changes":[]}}'"#;
+    local(&lab, "right", "", nothing);
+    scripted(&lab, "sink", "", &format!("plan) {CHANGE} ;;\napply) echo '{{\"error\":\"bad \\u001b[2J\"}}' ;;"));
+    // It says whose states it has heard of.
+    let heard = r#"echo "{\"result\":{\"changes\":[{\"what\":\"$(grep -o '"labels":{"name":"[a-z]*"' | tr -d '"' | tr '\n' ' ')\"}]}}"; true"#;
+    local(&lab, "hears", "requires.strong = [['name eq right']]\nrequires.weak = [['name eq watch']]", heard);
+    local(&lab, "under", "requires.strong = [['name eq sink']]", nothing);
     assert_snapshot!(session(&lab, "
         xcrane module plan queue
         xcrane module plan one --with-requirements
@@ -186,6 +193,15 @@ fn what_is_required_comes_first_and_what_is_lacking_is_named() {
         xcrane module apply queue
         xcrane module remove base
         xcrane module search 'name in base,queue' 'version lt 2'
+        xcrane bundle plan queue | grep ^module
+        xcrane module apply right --with-requirements
+        xcrane module apply right --with-requirements
+        xcrane module plan hears
+        xcrane module apply sink --with-requirements
+        xcrane module plan under
+        sed -i s/1.0/3.0/ $XCRANE_HOME/modules/right/module.toml
+        sed -i 's/name eq right/version ge 3/' $XCRANE_HOME/modules/hears/module.toml
+        xcrane module plan hears
         xcrane module plan moon
     "), @"
     $ xcrane module plan queue
@@ -224,10 +240,39 @@ fn what_is_required_comes_first_and_what_is_lacking_is_named() {
     $ xcrane module search 'name in base,queue' 'version lt 2'
     base: 1.0 applied
     queue: 1.0 applied
+    $ xcrane bundle plan queue | grep ^module
+    module base 1.0: comes along
+    module queue 1.0: comes along
+    $ xcrane module apply right --with-requirements
+    right: nothing to do
+    right: applied
+    $ xcrane module apply right --with-requirements
+    right: nothing to do
+    $ xcrane module plan hears
+    hears: labels:{name:right labels:{name:watch 
+    [exit status: 2]
+    $ xcrane module apply sink --with-requirements
+    sink: it: done
+    ------- stderr -------
+    Error: apply of module sink: bad \\u{1b}[2J
+    Hint: what is left is done by the same command: xcrane module apply sink
+    [exit status: 1]
+    $ xcrane module plan under
+    ------- stderr -------
+    Error: module under requires one with name eq sink, and none is installed or chosen
+    Hint: sink is one: xcrane module plan sink
+    [exit status: 1]
+    $ sed -i s/1.0/3.0/ $XCRANE_HOME/modules/right/module.toml
+    $ sed -i 's/name eq right/version ge 3/' $XCRANE_HOME/modules/hears/module.toml
+    $ xcrane module plan hears
+    ------- stderr -------
+    Error: module hears requires one with version ge 3, and none is installed or chosen
+    Hint: right is one: xcrane module plan right
+    [exit status: 1]
     $ xcrane module plan moon
     ------- stderr -------
     Error: there is no module 'moon'
-    Hint: there are: base docker-host etcd monitoring network node-base one queue registry two watch
+    Hint: there are: base docker-host etcd hears monitoring network node-base one queue registry right sink two under watch
     [exit status: 1]
     ");
 }
@@ -308,6 +353,46 @@ fn programs_that_do_not_keep_to_the_contract() {
         "echo \"it is $CONFIG_TOKEN\" >&2; exit 1",
     );
     config(&lab, "tells", "token = 'hunter2'\n");
+    let proposal = "init) echo '{\"result\":{\"config\":{\"token\":\"hunter4\",\"pins\":[\"hunter5\"]}}}' ;;";
+    let schema = "[config.token]\ntype = 'string'\nhelp = 'x'\nsecret = true\ndefault = 'hunter3'\n[config.pins]\ntype = 'list'\nhelp = 'y'\nsecret = true\n";
+    scripted(&lab, "proposes", schema, "");
+    let program = lab.state().join("modules/proposes/run");
+    put(&program, &format!("#!/bin/sh\ncase $1 in\n{proposal}\nesac\n"), 0o755);
+    config(&lab, "proposes", "token = 'hunter2'\npins = 5\n");
+    assert_snapshot!(session(&lab, "
+        xcrane module info proposes | grep config
+        xcrane module init proposes
+        xcrane module init proposes --force
+        xcrane module init proposes --force
+    "), @"
+    $ xcrane module info proposes | grep config
+        config pins: y (a list of strings)
+        config token: x (a string) [default: ******]
+    $ xcrane module init proposes
+    @@ -1,2 +1,5 @@
+    -token = ******
+    -pins = ******
+    +# y (a list of strings)
+    +pins = ******
+    +
+    +# x (a string)
+    +token = ******
+    ------- stderr -------
+    $XCRANE_HOME/configs/proposes.toml was kept; xcrane module init --force proposes writes over it
+    [exit status: 2]
+    $ xcrane module init proposes --force
+    @@ -1,2 +1,5 @@
+    -token = ******
+    -pins = ******
+    +# y (a list of strings)
+    +pins = ******
+    +
+    +# x (a string)
+    +token = ******
+    proposes: wrote $XCRANE_HOME/configs/proposes.toml
+    $ xcrane module init proposes --force
+    proposes: $XCRANE_HOME/configs/proposes.toml is as it would be written
+    ");
     assert_snapshot!(session(&lab, "
         xcrane module plan hangs
         xcrane module plan garbage
@@ -326,7 +411,7 @@ fn programs_that_do_not_keep_to_the_contract() {
     $ xcrane module plan fails
     ------- stderr -------
     Error: plan of module fails: it ended with exit code 3
-    why
+        why
     [exit status: 1]
     $ xcrane module plan silent
     ------- stderr -------
@@ -335,7 +420,7 @@ fn programs_that_do_not_keep_to_the_contract() {
     $ xcrane module plan tells
     ------- stderr -------
     Error: plan of module tells: it ended with exit code 1
-    it is ******
+        it is ******
     [exit status: 1]
     ");
 }
@@ -650,6 +735,8 @@ fn a_killed_apply_goes_on_and_nobody_works_on_its_nodes_meanwhile() {
         "{others}"
     );
     assert!(others.code == 1 && others.stderr.contains(" has h2"), "{others}");
+    let adopting = lab.run("xcrane module audit slow --adopt");
+    assert!(adopting.code == 1 && adopting.stderr.contains("work of these modules is under way"), "{adopting}");
     lab.shell("kill -9 $(cat pid)").success();
     assert!(lab.run("xcrane module list").stdout.contains("slow: 1.0 greeting partial"));
     lab.host("h2").shell("touch /go");

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::commands::Shape;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::modules::contract::said;
 use crate::modules::selector::Selector;
 use crate::modules::site::Site;
 use crate::modules::state::Document;
@@ -24,7 +25,7 @@ pub(super) fn list(cx: &Context, site: &Site, shape: Shape, is_meant: impl Fn(&M
         let words = [manifest.label("version"), manifest.label("kind"), status, manifest.label("short")];
         let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
         let data = json!({ "labels": manifest.labels, "status": status, "directory": module.directory });
-        let body = Body::Answer(Answer { data: Some(data), ..Answer::line(line) });
+        let body = Body::Answer(Answer { data: Some(data), ..Answer::line(said(&line)) });
         cx.ui.reply(shape.format(), Reply { node: Some(name.clone()), body });
     }
     cx.ui.finish_folding();
@@ -38,14 +39,14 @@ pub(super) fn info(cx: &Context, site: &Site, name: &str) -> Result<Outcome, Fai
         true => cx.ui.line(&format!("{name}: built in")),
         false => cx.ui.line(&format!("{name}: {}", module.directory.display())),
     }
-    manifest.labels.iter().for_each(|(key, value)| cx.ui.line(&format!("    {key}={value}")));
+    manifest.labels.iter().for_each(|(key, value)| cx.ui.line(&said(&format!("    {key}={value}"))));
     manifest.requires.strong.iter().for_each(|selector| cx.ui.line(&format!("    requires {selector}")));
     manifest.requires.weak.iter().for_each(|selector| cx.ui.line(&format!("    would like {selector}")));
     manifest.influences.iter().for_each(|selector| cx.ui.line(&format!("    influences {selector}")));
     for (key, wanted) in &manifest.config {
-        let default = wanted.default.as_ref().map(|value| format!(" [default: {value}]")).unwrap_or_default();
+        let default = wanted.default.as_ref().map(|value| if wanted.secret { " [default: ******]".to_owned() } else { format!(" [default: {value}]") }).unwrap_or_default();
         let required = if wanted.required { ", required" } else { "" };
-        cx.ui.line(&format!("    config {key}: {} ({}{required}){default}", wanted.help, wanted.kind));
+        cx.ui.line(&said(&format!("    config {key}: {} ({}{required}){default}", wanted.help, wanted.kind)));
     }
     for (method, run) in &manifest.methods {
         cx.ui.line(&format!("    method {method}: {}, at most {} s", run.way, run.limit));

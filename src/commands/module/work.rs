@@ -21,7 +21,7 @@ use crate::modules::state::{self, Document};
 use crate::modules::{Module, add, apply, chain, yaml};
 use crate::outcome::Outcome;
 use crate::reply::{Answer, Body, Reply};
-use crate::ui::Format;
+use crate::ui::{Format, harmless};
 
 pub(super) async fn begin(cx: &Context, site: &Site, name: &str, force: bool) -> Result<Outcome, Failure> {
     let module = site.find(name)?;
@@ -30,8 +30,12 @@ pub(super) async fn begin(cx: &Context, site: &Site, name: &str, force: bool) ->
     match done {
         Init::Written => cx.ui.line(&format!("{name}: wrote {file}")),
         Init::Same => cx.ui.line(&format!("{name}: {file} is as it would be written")),
+        Init::Replaced(diff) => {
+            diff.lines().for_each(|line| cx.ui.line(&harmless(line)));
+            cx.ui.line(&format!("{name}: wrote {file}"));
+        }
         Init::Kept(diff) => {
-            diff.lines().for_each(|line| cx.ui.line(line));
+            diff.lines().for_each(|line| cx.ui.line(&harmless(line)));
             cx.ui.note(&format!("{file} was kept; xcrane module init --force {name} writes over it"));
             return Ok(CHANGES);
         }
@@ -63,9 +67,9 @@ async fn planned(cx: &Context, site: &Site, names: &[String], all: bool, format:
 
 /// A weak requirement is worth a word, and no more.
 fn note_weak(cx: &Context, site: &Site, module: &Module) {
-    let parts = site.parts();
+    let installed = site.applied();
     for selector in &module.manifest.requires.weak {
-        let is_met = parts.iter().any(|part| site.installed.contains_key(part.name) && selector.matches(part.labels));
+        let is_met = installed.iter().any(|part| selector.matches(part.labels));
         if !is_met {
             cx.ui.note(&format!("{} would like a module with {selector}, and none is installed", module.manifest.name()));
         }
@@ -74,8 +78,10 @@ fn note_weak(cx: &Context, site: &Site, module: &Module) {
 
 /// The whole chain of a module: what it would do is shown, and done.
 pub(super) async fn carry_out_all(cx: &Context, name: &str) -> Result<Outcome, Failure> {
-    let plan = planned(cx, &Site::read(cx)?, &[name.to_owned()], true, Format::Lines).await?;
-    if plan.is_empty() {
+    let site = Site::read(cx)?;
+    let plan = planned(cx, &site, &[name.to_owned()], true, Format::Lines).await?;
+    // Machines that are right already do not make a module an applied one: others may ask for that.
+    if plan.is_empty() && plan.parts.iter().all(|part| site.is_applied(&part.module, &part.version)) {
         return Ok(Outcome::Done);
     }
     // What is said of hosts that have changed is not to be what was said of them before.
@@ -113,10 +119,10 @@ async fn influenced(cx: &Context, site: &Site, by: &str, module: &Module) {
     }
 }
 
-pub(super) async fn compare(cx: &Context, site: &Site, name: &str, adopt: bool, shape: Shape) -> Result<Outcome, Failure> {
-    let module = site.find(name)?;
+pub(super) async fn compare(cx: &Context, site: &mut Site, name: &str, adopt: bool, shape: Shape) -> Result<Outcome, Failure> {
+    let module = site.find(name)?.clone();
     let mut outcome = Outcome::Done;
-    for Found { target, answer } in audit(cx, site, module, adopt).await? {
+    for Found { target, answer, adopted } in audit(cx, site, &module, adopt).await? {
         let whom = if target.is_empty() { name.to_owned() } else { target };
         let ended = match &answer {
             Ok(findings) if findings.is_empty() => Outcome::Done,
@@ -126,8 +132,10 @@ pub(super) async fn compare(cx: &Context, site: &Site, name: &str, adopt: bool, 
         let body = match answer {
             Ok(findings) => {
                 let lines: Vec<String> = findings.iter().map(Finding::shown).collect();
-                let lines = if lines.is_empty() { vec!["as it was left".to_owned()] } else { lines };
-                Body::Answer(Answer { lines, data: Some(json!({ "findings": findings })), ..Answer::default() })
+                let mut lines = if lines.is_empty() { vec!["as it was left".to_owned()] } else { lines };
+                lines.extend(adopted.then(|| "adopted".to_owned()));
+                let data = json!({ "findings": findings, "adopted": adopted });
+                Body::Answer(Answer { lines, data: Some(data), ..Answer::default() })
             }
             Err(failure) => Body::Error(failure.message),
         };
@@ -224,7 +232,7 @@ pub(super) async fn further(
         let body = match answer {
             Ok(trials) => {
                 let lines = match method {
-                    Method::Test => trials.iter().map(shown).collect(),
+                    Method::Test => trials.iter().map(Trial::shown).collect(),
                     _ => vec![format!("{method}: done")],
                 };
                 Body::Answer(Answer { lines, data: Some(json!({ "method": method.name(), "tests": trials })), ..Answer::default() })
@@ -238,11 +246,4 @@ pub(super) async fn further(
         cx.ui.note(&format!("{name}: kept in {}", file.display()));
     }
     Ok(outcome)
-}
-
-fn shown(trial: &Trial) -> String {
-    match &trial.fault {
-        None => format!("pass: {}", trial.what),
-        Some(fault) => format!("FAIL: {}: {fault}", trial.what),
-    }
 }

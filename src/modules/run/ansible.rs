@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::diskless::root::need;
 use crate::failure::Failure;
 use crate::modules::WHOLE;
-use crate::modules::contract::{Change, MOST, Request};
+use crate::modules::contract::{Change, MOST, Request, said};
 use crate::modules::manifest::Method;
 use crate::modules::plan::write_private;
 use crate::modules::site::Ready;
@@ -70,7 +70,7 @@ pub(super) async fn run<T: DeserializeOwned>(
         Ok(report) => report,
         Err(failure) => return vec![(WHOLE.to_owned(), Err(failure))],
     };
-    report.warnings.iter().for_each(|warning| cx.ui.warning(&call.secrets.mask(warning)));
+    report.warnings.iter().for_each(|warning| cx.ui.warning(&said(&call.secrets.mask(warning))));
     asked.into_iter().map(|asked| (asked.target.clone(), report.answer(call, &asked.target))).collect()
 }
 

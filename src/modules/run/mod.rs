@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tables::Node;
 
-use super::contract::{Change, Conversation, MOST, Message, Request};
+use super::contract::{Change, Conversation, MOST, Message, Request, said};
 use super::manifest::{Method, Run, Way};
 use super::secrets::Secrets;
 use super::site::Ready;
@@ -123,7 +123,7 @@ impl Call<'_> {
         if heard.size > MOST {
             return Err(self.failed(&format!("it said more than {} MiB", MOST >> 20), ""));
         }
-        let warnings = heard.warnings.iter().map(|warning| self.secrets.mask(warning)).collect();
+        let warnings = heard.warnings.iter().map(|warning| said(&self.secrets.mask(warning))).collect();
         match heard.conversation.result(self.method, code) {
             Ok(result) => Ok(Said { result, warnings }),
             Err(why) => Err(self.failed(&why, &heard.stderr)),
@@ -181,7 +181,7 @@ impl Call<'_> {
         let words = words[start..].trim();
         let words = if words.is_empty() { String::new() } else { format!("\n{words}") };
         let message = format!("{} of module {}: {why}{words}", self.method, self.module.manifest.name());
-        Failure::refused(self.secrets.mask(&message))
+        Failure::refused(said(&self.secrets.mask(&message)))
     }
 }
 
