@@ -46,6 +46,8 @@ lab: packages release ## A shell in which xcrane commands work on HOSTS=3 real h
 
 lint: ## Format and lints, warnings denied
 	$(CARGO) fmt --all --check
+	@# The list of commands is a macro, behind which cargo does not look for files.
+	rustfmt --edition 2024 --check src/commands/*.rs
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
 docs:

@@ -19,7 +19,8 @@ use crate::ui::Format;
 
 /// Tell what happened to nodes that boot over the network, and why they are not up
 #[derive(Debug, Args)]
-#[command(after_help = "Each stage of a boot stands with its time and the seconds since the one before: power switched by us, DHCP of the
+#[command(
+    after_help = "Each stage of a boot stands with its time and the seconds since the one before: power switched by us, DHCP of the
 firmware, loader, DHCP of iPXE, script, kernel, initial RAM disk, DHCP of the system, root file system, discovery, installer,
 postscripts, what the node said. A node that goes no further is told with the likely cause and what to do; with -b only that. It is
 what xcrane serve has seen (tabdump bootevent): some 400 events a node, 30 days.
@@ -28,7 +29,8 @@ Examples:
   bootwhy n1
   bootwhy rack1 -b           one line for all that are stuck alike
   bootwhy n1 --last 3        the boots before, too
-  bootwhy rack1 --json")]
+  bootwhy rack1 --json"
+)]
 pub(crate) struct Bootwhy {
     /// The nodes
     #[arg(value_name = "NODERANGE")]
@@ -73,7 +75,9 @@ impl Bootwhy {
                 lines.extend(story::timeline(boot));
             }
             match (is_last, &verdict) {
-                (true, _) if answers_ssh => lines.push("its sshd answers all the same: it is up, and has not said so".into()),
+                (true, _) if answers_ssh => {
+                    lines.push("its sshd answers all the same: it is up, and has not said so".into());
+                }
                 // How long it takes or has been stuck would keep like from like.
                 (_, Verdict::Up(_)) if self.shape.format() == Format::Folded => lines.push("up".into()),
                 (_, Verdict::Stuck { stage, cause, .. }) if self.shape.format() == Format::Folded => {

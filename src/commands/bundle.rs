@@ -21,7 +21,8 @@ use crate::ui::Format;
 
 /// Carry modules, images, packages and files to a site without the internet
 #[derive(Debug, Args)]
-#[command(after_help = "A bundle is a signed tar: the chosen modules with those that they require, the images and files that these require, packages
+#[command(
+    after_help = "A bundle is a signed tar: the chosen modules with those that they require, the images and files that these require, packages
 with all that they need (worked out by apt for the other system, as if nothing were installed there), diskless images, this program
 and the tables. Passwords stay here unless --passwords is said. What was fetched stays beside FILE until the bundle is whole, so that
 the same command goes on after a break.
@@ -39,7 +40,8 @@ Examples:
   xcrane bundle export site.bundle etcd --osimage compute --packages debian12=chrony,rsyslog
   xcrane bundle verify site.bundle --key ed25519:…
   xcrane bundle import site.bundle
-  xcrane bundle export more.bundle etcd --have have.json")]
+  xcrane bundle export more.bundle etcd --have have.json"
+)]
 pub(crate) struct Bundle {
     #[command(subcommand)]
     verb: Verb,
@@ -220,7 +222,8 @@ async fn judge(cx: &Context, file: &Path, key: Option<&str>, format: Format) -> 
     let (opened, trust) = verify(cx, file, key).await?;
     let list = &opened.list;
     let line = format!("whole, made {} on {}: {}", list.created, list.by.escape_debug(), content(list));
-    let data = json!({ "key": opened.key, "known": trust == Trust::Known, "created": list.created, "content": counts(list) });
+    let data =
+        json!({ "key": opened.key, "known": trust == Trust::Known, "created": list.created, "content": counts(list) });
     say(cx, format, &file.display().to_string(), line, data);
     tell_key(cx, &opened.key, &trust, "import would trust it from then on");
     Ok(Outcome::Done)
@@ -247,9 +250,8 @@ fn tell_key(cx: &Context, key: &str, trust: &Trust, first: &str) {
 
 /// How many there are of each kind.
 fn counts(list: &List) -> Value {
-    let count = |is: fn(&Kind<'_>) -> bool| {
-        list.members.iter().filter(|member| member.kind().as_ref().is_some_and(is)).count()
-    };
+    let count =
+        |is: fn(&Kind<'_>) -> bool| list.members.iter().filter(|member| member.kind().as_ref().is_some_and(is)).count();
     json!({
         "modules": list.modules().len(),
         "images": list.images.len(),

@@ -12,14 +12,16 @@ use crate::outcome::Outcome;
 
 /// Change definitions; what is not defined yet is created
 #[derive(Debug, Args)]
-#[command(after_help = "A password on the command line is seen by every user of this machine: give it in a stanza on standard input (-z).
+#[command(
+    after_help = "A password on the command line is seen by every user of this machine: give it in a stanza on standard input (-z).
 
 Examples:
   chdef rack1 vmmemory=2G
   chdef -p n7 groups=spare   one more group
   chdef -m n7 groups=spare   one less
   chdef -t site domain=cluster.org
-  chdef -o old -n new        another name, also where others name it: vmhost, servicenode, switch …")]
+  chdef -o old -n new        another name, also where others name it: vmhost, servicenode, switch …"
+)]
 pub(crate) struct Chdef {
     #[command(flatten)]
     target: Target,
@@ -98,7 +100,9 @@ impl Chdef {
         cx.ui.line(&format!("Changed the object name from {from} to {to}."));
         if !written.is_empty() {
             let guests = tables::noderange::fold(&written);
-            cx.ui.warning(&format!("'vmhost' of {guests} was computed as {from}; it is {to} in their own definitions now"));
+            cx.ui.warning(&format!(
+                "'vmhost' of {guests} was computed as {from}; it is {to} in their own definitions now"
+            ));
         }
         Ok(Outcome::Done)
     }

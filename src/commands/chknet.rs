@@ -21,7 +21,8 @@ use crate::ui::Format;
 
 /// Prove that networks work: who reaches whom, and the cause where not
 #[derive(Debug, Args)]
-#[command(after_help = "Every pair of hosts and pairs of running containers are asked by ping with packets as large as the network's MTU, which
+#[command(
+    after_help = "Every pair of hosts and pairs of running containers are asked by ping with packets as large as the network's MTU, which
 nobody may break up. Forwarding entries, bridges, packet filters, MTUs and addresses that somebody else has are looked
 at too. A container's probes are sent from its host, within its network: its image needs no ping. Exit code 1 when
 anything is wrong.
@@ -33,7 +34,8 @@ Examples:
   chknet blue                all of network blue
   chknet h[1-4]              the networks of these hosts, between them
   chknet c[1-8] --all        every pair of these guests
-  chknet blue --mtu 1400     would smaller packets pass?")]
+  chknet blue --mtu 1400     would smaller packets pass?"
+)]
 pub(crate) struct Chknet {
     /// Networks by comma, or hosts and guests
     #[arg(value_name = "NETWORKS|NODERANGE")]
@@ -113,8 +115,11 @@ impl Chknet {
             }
         }
         if wanted.is_empty() {
-            return Err(Failure::refused(format!("no network is carried by hosts, or used by guests, of '{}'", self.what))
-                .hint("list the networks with: lsnet"));
+            return Err(Failure::refused(format!(
+                "no network is carried by hosts, or used by guests, of '{}'",
+                self.what
+            ))
+            .hint("list the networks with: lsnet"));
         }
         Ok(wanted)
     }
@@ -218,7 +223,9 @@ fn show(cx: &Context, format: Format, plan: &Plan, judged: &Judged, answers: &BT
     let without: Vec<String> = without.collect();
     if !without.is_empty() {
         let hosts = tables::noderange::fold(&without);
-        cx.ui.warning(&format!("{hosts} cannot look for addresses that are used twice: there is no arping (Debian: iputils-arping)"));
+        cx.ui.warning(&format!(
+            "{hosts} cannot look for addresses that are used twice: there is no arping (Debian: iputils-arping)"
+        ));
     }
 }
 

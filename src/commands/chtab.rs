@@ -64,7 +64,9 @@ impl Chtab {
 pub(super) fn keys(text: &str) -> Result<Vec<(&str, &str)>, Failure> {
     let pair = |pair: &'_ str| -> Result<(usize, usize), Failure> {
         let split = pair.find('=').filter(|split| *split > 0);
-        split.map(|split| (split, split + 1)).ok_or_else(|| Failure::usage(format!("'{pair}' is not of the form column=value")))
+        split
+            .map(|split| (split, split + 1))
+            .ok_or_else(|| Failure::usage(format!("'{pair}' is not of the form column=value")))
     };
     text.split(',').map(|part| pair(part).map(|(end, start)| (&part[..end], &part[start..]))).collect()
 }

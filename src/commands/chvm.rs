@@ -19,14 +19,16 @@ use crate::update::Leftover;
 
 /// Change guests, live where that can be, and their definitions with them
 #[derive(Debug, Args)]
-#[command(after_help = "The definitions are changed first, all or none, then the guests. Without changes, guests are brought in line with
+#[command(
+    after_help = "The definitions are changed first, all or none, then the guests. Without changes, guests are brought in line with
 their definitions.
 
 Examples:
   chvm c[1-40] --cpus 4 --mem 8G
   chvm c7 dockerrestart=always
   chvm c7 vmnics=cluster,storage nicips.eth1=10.2.0.7
-  chvm c7 dockerenv='A=1|B=2' --recreate")]
+  chvm c7 dockerenv='A=1|B=2' --recreate"
+)]
 pub(crate) struct Chvm {
     /// The nodes
     #[arg(value_name = "NODERANGE")]
@@ -67,7 +69,11 @@ impl Run for Chvm {
                 ledger.note(backends, &node, word(changed));
                 leftover.void(node.name())?;
             }
-            Ok(if cx.verbose || self.shape.format() == Format::Json { Answer::line(word(changed)) } else { Answer::silent() })
+            Ok(if cx.verbose || self.shape.format() == Format::Json {
+                Answer::line(word(changed))
+            } else {
+                Answer::silent()
+            })
         };
         let ended = cx.each(nodes, Manner::from(&self.shape), ask).await;
         cx.enter(ledger)?;
@@ -115,7 +121,11 @@ pub(super) fn redefine(
 fn refusal(error: plugins::Error) -> Failure {
     let differs = matches!(error, plugins::Error::Differs { .. });
     let failure = Failure::from(error);
-    if differs { Failure { hints: vec!["make it anew with: chvm --recreate NODERANGE".into()], ..failure } } else { failure }
+    if differs {
+        Failure { hints: vec!["make it anew with: chvm --recreate NODERANGE".into()], ..failure }
+    } else {
+        failure
+    }
 }
 
 fn word(changed: Changed) -> &'static str {

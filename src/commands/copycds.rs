@@ -17,7 +17,8 @@ use crate::outcome::Outcome;
 
 /// Copy an installation medium and define an image that installs it
 #[derive(Debug, Args)]
-#[command(after_help = "The medium is an ISO file, which xorriso reads without mounting it, or a directory where one is mounted or was copied to.
+#[command(
+    after_help = "The medium is an ISO file, which xorriso reads without mounting it, or a directory where one is mounted or was copied to.
 What is on it is told by itself: Debian, Ubuntu, and the Red Hat family. It is copied to OSVERS/ARCH in the directory that
 site.installdir names (/install), from where xcrane serve gives it to installers under /media/IMAGE, and the image
 OSVERS-ARCH-install-compute is defined. Done again it replaces the copy at once and leaves of the image what it does not set.
@@ -28,7 +29,8 @@ debian-installer-12-netboot-amd64 where that is installed here, or what linuxima
 Examples:
   copycds debian-12.5.0-amd64-DVD-1.iso
   copycds -n rocky9.4 -a x86_64 /mnt
-  copycds ubuntu-24.04-live-server-amd64.iso -p /srv/ubuntu24.04")]
+  copycds ubuntu-24.04-live-server-amd64.iso -p /srv/ubuntu24.04"
+)]
 pub(crate) struct Copycds {
     /// The ISO file or the directory
     #[arg(value_name = "MEDIUM")]
@@ -147,7 +149,8 @@ impl Copycds {
                 )]),
             }
         }
-        let changes: Vec<Assignment> = attributes.into_iter().map(|(name, value)| Assignment::set(name, value)).collect();
+        let changes: Vec<Assignment> =
+            attributes.into_iter().map(|(name, value)| Assignment::set(name, value)).collect();
         let object = objects::find("osimage").expect("images are among the types");
         let name = medium.image();
         let origin = cx.origin(self.reason.clone());

@@ -180,8 +180,7 @@ mod tests {
     #[test]
     fn passwords_are_not_shown() {
         let row = |password: &str| Some(BTreeMap::from([("password".to_owned(), password.to_owned())]));
-        let change =
-            Change { table: "ipmi".into(), key: vec!["n1".into()], before: row("old"), after: row("new") };
+        let change = Change { table: "ipmi".into(), key: vec!["n1".into()], before: row("old"), after: row("new") };
         assert_eq!(cells(&change), ["ipmi n1: password: *** -> ***"]);
     }
 }

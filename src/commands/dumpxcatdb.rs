@@ -28,7 +28,8 @@ pub(crate) struct Dumpxcatdb {
 impl Run for Dumpxcatdb {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         use std::os::unix::fs::DirBuilderExt;
-        let refused = |error: std::io::Error| Failure::refused(format!("cannot write in {}: {error}", self.path.display()));
+        let refused =
+            |error: std::io::Error| Failure::refused(format!("cannot write in {}: {error}", self.path.display()));
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path).map_err(refused)?;
         for table in schema::ALL {
             if table.is_log() && !self.all {

@@ -13,7 +13,8 @@ use crate::ui::Format;
 
 /// Make the root of a diskless image from a list of packages
 #[derive(Debug, Args)]
-#[command(after_help = "Of the image's definition: pkglist and otherpkglist (files with a package a line, '-NAME' for none of it,
+#[command(
+    after_help = "Of the image's definition: pkglist and otherpkglist (files with a package a line, '-NAME' for none of it,
 #INCLUDE:FILE#), pkgdir and otherpkgdir (URLs of mirrors, directories, lines 'deb …'; default is the distribution's
 mirror), osvers, postinstall (scripts, run with the root's path), rootimgdir (default is roots/IMAGE in xcrane's home).
 What nodes need beside packages is added: a network by DHCP, a key of its own for sshd, your public keys for root; where an
@@ -29,7 +30,8 @@ this machine has it, from pkgdir: a directory with repodata/, or 'URL gpgkey=FIL
 
 Examples:
   mkdef -t osimage compute imagetype=linux provmethod=netboot osvers=debian12 osarch=x86_64 pkglist=/install/compute.pkglist
-  genimage compute && packimage compute")]
+  genimage compute && packimage compute"
+)]
 pub(crate) struct Genimage {
     /// The image
     #[arg(value_name = "IMAGE")]

@@ -24,7 +24,8 @@ const SECRETS: [&str; 6] = ["pass", "secret", "token", "credential", "apikey", "
 
 /// Build an image on a host, as a Dockerfile says
 #[derive(Debug, Args)]
-#[command(after_help = "The engine's BuildKit builds. What the Dockerfile builds upon (FROM, COPY --from) has to be on the host or in a
+#[command(
+    after_help = "The engine's BuildKit builds. What the Dockerfile builds upon (FROM, COPY --from) has to be on the host or in a
 registry that the host trusts; it is pulled first, with the account of our registry. .dockerignore is honoured, and
 files of the context belong to root in the image. A build that fails shows the last words of the step that failed.
 Not there: RUN --mount=type=secret and type=ssh, and '# syntax=' with a program from the internet.
@@ -34,7 +35,8 @@ Without --on the host is site attribute buildhost.
 Examples:
   imgbuild ./solver -t 10.0.0.1:5000/apps/solver:2.1 --on h1 --push
   imgbuild . -f site/Dockerfile -t solver:test --on h1 --build-arg VERSION=2.1
-  chdef -t site buildhost=h1")]
+  chdef -t site buildhost=h1"
+)]
 pub(crate) struct Imgbuild {
     /// The directory that the Dockerfile copies from
     #[arg(value_name = "CONTEXT")]
@@ -93,7 +95,8 @@ impl Imgbuild {
             return Err(Failure::refused(format!("{} is no directory to build from", self.context.display())));
         }
         let from_environment = |name: &str| {
-            std::env::var(name).map_err(|_| Failure::refused(format!("build argument {name} is not in the environment")))
+            std::env::var(name)
+                .map_err(|_| Failure::refused(format!("build argument {name} is not in the environment")))
         };
         let mut arguments = BTreeMap::new();
         for argument in &self.arguments {
@@ -120,19 +123,14 @@ impl Imgbuild {
         let chosen = match &self.on {
             Some(host) => host.clone(),
             None => cx.tables()?.site("buildhost")?.ok_or_else(|| {
-                Failure::refused("no host was named to build on").hint("name one with --on, or: chdef -t site buildhost=HOST")
+                Failure::refused("no host was named to build on")
+                    .hint("name one with --on, or: chdef -t site buildhost=HOST")
             })?,
         };
         cx.host_of(cx.only_node(&chosen, "one of them builds")?)
     }
 
-    async fn make(
-        &self,
-        cx: &Context,
-        registries: &Registries,
-        host: &Node,
-        build: &Build,
-    ) -> Result<Answer, Failure> {
+    async fn make(&self, cx: &Context, registries: &Registries, host: &Node, build: &Build) -> Result<Answer, Failure> {
         let name: &Reference = &build.image;
         let built = cx.backends()?.images_on(host)?.build(host, build).await?;
         let arrived = if self.push { Some(cx.push(registries, host, name).await?) } else { None };

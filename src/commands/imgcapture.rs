@@ -21,7 +21,8 @@ use crate::size::size;
 
 /// Make an image of a container and push it
 #[derive(Debug, Args)]
-#[command(after_help = "The engine suspends the container while it copies what the container changed, and lets it go on by itself:
+#[command(
+    after_help = "The engine suspends the container while it copies what the container changed, and lets it go on by itself:
 also if this program is killed or cut off meanwhile. One that was suspended before stays so.
 
 Kept are contents, owners, modes, times (whole seconds), file capabilities and hard links. Not in it are volumes and mounts
@@ -31,7 +32,8 @@ Labels xcrane.capture.node, .time, .by, .parent and .message tell where it is fr
 
 Examples:
   imgcapture c7 -o 10.0.0.1:5000/apps/solver:tuned -m 'with the new mesh'
-  chdef web image=10.0.0.1:5000/apps/solver:tuned")]
+  chdef web image=10.0.0.1:5000/apps/solver:tuned"
+)]
 pub(crate) struct Imgcapture {
     /// The container
     #[arg(value_name = "NODE")]

@@ -16,13 +16,15 @@ use crate::ui::Format;
 
 /// Export a diskless image into one file that imgimport takes elsewhere
 #[derive(Debug, Args)]
-#[command(after_help = "The file has the image's definition, the files that this names (pkglist, otherpkglist, exlist, postinstall, template,
+#[command(
+    after_help = "The file has the image's definition, the files that this names (pkglist, otherpkglist, exlist, postinstall, template,
 partitionfile) and, if the image was packed, kernel, initial RAM disk and root, each with its digest. It has neither the
 root's directory nor where that is. It appears whole or not at all.
 
 Examples:
   packimage compute && imgexport compute              writes compute.tar
-  imgexport compute /srv/compute-2025-06.tar")]
+  imgexport compute /srv/compute-2025-06.tar"
+)]
 pub(crate) struct Imgexport {
     /// The image
     #[arg(value_name = "OSIMAGE")]
@@ -40,7 +42,8 @@ impl Run for Imgexport {
         let format = if self.json { Format::Json } else { Format::Lines };
         let file = self.file.unwrap_or_else(|| format!("{}.tar", self.image).into());
         let bundled = export(cx, &self.image, &file)?;
-        let what = if bundled.is_packed { "definition and packed files" } else { "definition alone, for it was never packed" };
+        let what =
+            if bundled.is_packed { "definition and packed files" } else { "definition alone, for it was never packed" };
         let line = format!("exported to {}, {}: {what}", file.display(), size(bundled.size));
         let data = json!({ "file": file, "size": bundled.size, "packed": bundled.is_packed, "files": bundled.files });
         let body = Body::Answer(Answer { data: Some(data), ..Answer::line(line) });

@@ -19,7 +19,8 @@ use crate::ui::Format;
 
 /// Make a diskless image of a container image, or import what imgexport has written
 #[derive(Debug, Args)]
-#[command(after_help = "docker://IMAGE is an image of one of our registries, docker://FILE (with '/' or '.' in front) what 'docker save' writes or
+#[command(
+    after_help = "docker://IMAGE is an image of one of our registries, docker://FILE (with '/' or '.' in front) what 'docker save' writes or
 an OCI layout. Its layers become the root of OSIMAGE, which packimage, imgtest and nodeset then work with. What a machine
 needs and the root lacks is told first, each with what would mend it: kernel, modules, systemd, udev, a network that keeps
 its address, sshd, keys, and what only containers have. While there is such, nothing is made without --fix or --as-is.
@@ -37,7 +38,8 @@ Examples:
   imgimport docker://10.0.0.1:5000/apps/solver:2.1 --lint
   imgimport docker://10.0.0.1:5000/apps/solver:2.1 solver --fix && packimage solver && imgtest solver
   imgimport docker:///srv/solver.tar solver --fix --kernel-of compute
-  imgimport compute.tar compute2")]
+  imgimport compute.tar compute2"
+)]
 pub(crate) struct Imgimport {
     /// docker://IMAGE, docker://FILE, or a file of imgexport
     #[arg(value_name = "SOURCE")]
@@ -84,7 +86,8 @@ impl Imgimport {
         if self.lint || self.fix || self.as_is || self.kernel_of.is_some() {
             return Err(Failure::usage("--lint, --fix, --as-is and --kernel-of are for docker://SOURCE"));
         }
-        let bundled = bundle::import(cx, Path::new(&self.source), self.name.as_deref(), self.force, self.reason.clone())?;
+        let bundled =
+            bundle::import(cx, Path::new(&self.source), self.name.as_deref(), self.force, self.reason.clone())?;
         let what = if bundled.is_packed { "nodes can boot it" } else { "the definition alone; make it with genimage" };
         let line = format!("imported, {}: {what}", size(bundled.size));
         let data = json!({ "packed": bundled.is_packed, "files": bundled.files, "size": bundled.size });

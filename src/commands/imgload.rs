@@ -25,7 +25,8 @@ const FANOUT: usize = 32;
 
 /// Load images from an archive onto hosts
 #[derive(Debug, Args)]
-#[command(after_help = "The archive is what 'docker save' writes or an OCI layout, as a tar (also gzip or zstd) or as a directory. Layers
+#[command(
+    after_help = "The archive is what 'docker save' writes or an OCI layout, as a tar (also gzip or zstd) or as a directory. Layers
 that a host has already are not sent to it, so that a new version of an image costs what is new in it. Engines that
 keep images in containerd are sent all. The archive is checked first, and is not unpacked on this machine.
 Of an OCI layout for several kinds of processors that of this machine's is taken.
@@ -33,7 +34,8 @@ Of an OCI layout for several kinds of processors that of this machine's is taken
 Examples:
   imgload hosts solver-2.1.tar
   imgload h1 ./layout --name 10.0.0.1:5000/apps/solver:2.1
-  imgload h1 base.tar.gz && imgpush h1 debian:12 --to 10.0.0.1:5000/base/debian:12     the first image of a site")]
+  imgload h1 base.tar.gz && imgpush h1 debian:12 --to 10.0.0.1:5000/base/debian:12     the first image of a site"
+)]
 pub(crate) struct Imgload {
     /// The hosts
     #[arg(value_name = "HOSTS")]

@@ -84,7 +84,9 @@ impl Imgpull {
             Some(said) => said,
             None => match cx.tables()?.site("imagesatonce")? {
                 Some(text) => text.parse().ok().filter(|&number| number > 0).ok_or_else(|| {
-                    Failure::refused(format!("site attribute 'imagesatonce' is '{text}', which is not a number of hosts"))
+                    Failure::refused(format!(
+                        "site attribute 'imagesatonce' is '{text}', which is not a number of hosts"
+                    ))
                 })?,
                 None => AT_ONCE,
             },

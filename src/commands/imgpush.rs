@@ -16,14 +16,16 @@ use crate::size::size;
 
 /// Push an image of a host into a registry
 #[derive(Debug, Args)]
-#[command(after_help = "The host pushes, as the first user of our registry or as table passwd has it for another (key registry,
+#[command(
+    after_help = "The host pushes, as the first user of our registry or as table passwd has it for another (key registry,
 authdomain HOST:PORT); layers that the registry has are not sent. Then the registry is asked whether it has that
 digest. A push that was broken off leaves nothing half: run it again. The image becomes an object: lsdef -t osimage.
 
 Examples:
   imgpush h1 10.0.0.1:5000/apps/solver:2.1
   imgpush h1 solver:2.1 --to 10.0.0.1:5000/apps/solver:2.1
-  imgpush c7 solver:2.1 --to …       from the host of c7")]
+  imgpush c7 solver:2.1 --to …       from the host of c7"
+)]
 pub(crate) struct Imgpush {
     /// The host, or a container that is on it
     #[arg(value_name = "HOST|NODE")]

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use nix::fcntl::OFlag;
-use plugins::archive::Archive;
 use plugins::Reference;
+use plugins::archive::Archive;
 use serde_json::json;
 use tables::Node;
 
@@ -24,13 +24,15 @@ use crate::size::size;
 
 /// Save an image into a file that imgload and docker load take
 #[derive(Debug, Args)]
-#[command(after_help = "Without --from the registry in the image's name is asked, which must be ours; with it a host, for any image that it
+#[command(
+    after_help = "Without --from the registry in the image's name is asked, which must be ours; with it a host, for any image that it
 has. The file appears whole or not at all; one that is there is replaced. What was left by a run that was killed
 is taken away by the next.
 
 Examples:
   imgsave 10.0.0.1:5000/apps/solver:2.1 solver-2.1.tar
-  imgsave busybox:lab busybox.tar --from h1")]
+  imgsave busybox:lab busybox.tar --from h1"
+)]
 pub(crate) struct Imgsave {
     /// The image
     #[arg(value_name = "IMAGE")]

@@ -17,13 +17,15 @@ use crate::ui::Format;
 
 /// Boot a packed image in a virtual machine, and wait until it tells that it is up
 #[derive(Debug, Args)]
-#[command(after_help = "QEMU boots kernel and initial RAM disk; these fetch the root, and the root calls back when all of it is up, as on a node. The
+#[command(
+    after_help = "QEMU boots kernel and initial RAM disk; these fetch the root, and the root calls back when all of it is up, as on a node. The
 machine reaches nothing else and is gone at the end. One that does not call back shows how far it came and the last lines of its console. Without KVM it takes some ten times longer.
 Of addkcmdline it is told what is the same for every node: one with {{ … }} is left out, and that is said.
 
 Examples:
   imgtest compute
-  packimage compute && imgtest compute --timeout 900")]
+  packimage compute && imgtest compute --timeout 900"
+)]
 pub(crate) struct Imgtest {
     /// The image
     #[arg(value_name = "IMAGE")]

@@ -13,11 +13,13 @@ use crate::outcome::Outcome;
 
 /// Make a link for every command in a directory
 #[derive(Debug, Args)]
-#[command(after_help = "Links that point to this program are made again; anything else of that name is left alone and named.
+#[command(
+    after_help = "Links that point to this program are made again; anything else of that name is left alone and named.
 
 Examples:
   xcrane link ~/bin
-  xcrane link --target xcrane /tmp/stage/usr/bin")]
+  xcrane link --target xcrane /tmp/stage/usr/bin"
+)]
 pub(crate) struct Link {
     /// Where to make them
     directory: PathBuf,
@@ -30,7 +32,9 @@ impl Run for Link {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let target = match &self.target {
             Some(target) => target.clone(),
-            None => std::env::current_exe().map_err(|error| Failure::refused(format!("cannot find myself: {error}")))?,
+            None => {
+                std::env::current_exe().map_err(|error| Failure::refused(format!("cannot find myself: {error}")))?
+            }
         };
         if !self.directory.is_dir() {
             return Err(Failure::refused(format!("{} is not a directory", self.directory.display())));

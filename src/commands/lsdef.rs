@@ -17,7 +17,8 @@ use crate::outcome::Outcome;
 
 /// Show definitions of nodes, groups, networks, images and other objects
 #[derive(Debug, Args)]
-#[command(after_help = "Nodes show what they inherit, with expressions computed; groups show what is stored. Passwords are shown as ***.
+#[command(
+    after_help = "Nodes show what they inherit, with expressions computed; groups show what is stored. Passwords are shown as ***.
 
 Examples:
   lsdef                      the names of all nodes
@@ -27,7 +28,8 @@ Examples:
   lsdef c7 --at '2026-11-20 18:00'
   lsdef -t group
   lsdef -t network -w netname==cluster
-  lsdef all -z --own > site.stanza   without it, what groups supply becomes the nodes' own")]
+  lsdef all -z --own > site.stanza   without it, what groups supply becomes the nodes' own"
+)]
 pub(crate) struct Lsdef {
     #[command(flatten)]
     target: Target,
@@ -99,7 +101,9 @@ impl Run for Lsdef {
         };
         let wanted = self.wanted(tables)?;
         if self.names_suffice() && !self.target.has_names() {
-            let names = wanted.iter().flat_map(|Wanted { object, names, .. }| names.iter().map(|name| (name.as_str(), *object)));
+            let names = wanted
+                .iter()
+                .flat_map(|Wanted { object, names, .. }| names.iter().map(|name| (name.as_str(), *object)));
             self.list(cx, names.collect());
             return Ok(Outcome::Done);
         }
@@ -174,9 +178,8 @@ impl Lsdef {
                 self.tell_missing(cx, tables, wanted.object, &missing)?;
                 outcome = Outcome::SomeFailed;
             }
-            let fulfils = |object: &Object| {
-                criteria.iter().all(|criterion| criterion.matches(object.get(&criterion.key)))
-            };
+            let fulfils =
+                |object: &Object| criteria.iter().all(|criterion| criterion.matches(object.get(&criterion.key)));
             shown.extend(objects.into_iter().flatten().filter(fulfils));
         }
         if self.osimage {

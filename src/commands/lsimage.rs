@@ -27,7 +27,8 @@ const AT_ONCE: usize = 16;
 
 /// List images: of hosts, of a registry, or all that are known
 #[derive(Debug, Args)]
-#[command(after_help = "Of hosts and registries: image, digest, size, nodes defined with it, containers made from it; '-' is nobody. A
+#[command(
+    after_help = "Of hosts and registries: image, digest, size, nodes defined with it, containers made from it; '-' is nobody. A
 name with a colon, or one that no node has, is a registry. Without argument, all image objects: image, digest,
 size, source, hosts that have it, nodes defined with it, containers made from it, and what its tag means in our
 registry: same, moved, gone, or '-' where it is none of ours. On a terminal digests are cut short.
@@ -39,7 +40,8 @@ Examples:
   lsimage compute               an image by its name
   lsimage h1                    what takes the disk of h1
   lsimage 10.0.0.1:5000         what a registry has
-  lsimage hosts | awk '$5 == \"-\" && $6 == \"-\"'    what nobody uses")]
+  lsimage hosts | awk '$5 == \"-\" && $6 == \"-\"'    what nobody uses"
+)]
 pub(crate) struct Lsimage {
     /// Hosts, a registry by HOST:PORT or name, or an image object by its name; default is all image objects
     #[arg(value_name = "NODERANGE|REGISTRY|IMAGE")]
@@ -59,8 +61,11 @@ impl Run for Lsimage {
             (None, None, Err(_)) if is_image(cx, target)? => self.objects(cx, Some(target)).await,
             (None, None, Err(failure)) if target.contains(':') => {
                 let hint = "lsregistry tells which there are; of others only their hosts are asked";
-                Err(Failure { hints: vec![hint.into()], ..Failure::refused(format!("'{target}' is none of our registries")) }
-                    .after(*failure.said))
+                Err(Failure {
+                    hints: vec![hint.into()],
+                    ..Failure::refused(format!("'{target}' is none of our registries"))
+                }
+                .after(*failure.said))
             }
             (None, _, Err(failure)) => Err(failure),
             (None, also, Ok(_)) => {
@@ -129,12 +134,15 @@ impl Lsimage {
         found.sort_by(|(left, _), (right, _)| left.image.cmp(&right.image));
         let (held, silent) = cx.held_by(&cx.all_hosts()?).await;
         let defined = cx.defined_images()?;
-        let lines: Vec<Line> = found.into_iter().map(|(content, manifest)| Line {
-            defined: content.defined(&defined),
-            running: held.values().flat_map(|held| content.running(held)).collect(),
-            size: manifest.map_or(0, |manifest| manifest.size),
-            content,
-        }).collect();
+        let lines: Vec<Line> = found
+            .into_iter()
+            .map(|(content, manifest)| Line {
+                defined: content.defined(&defined),
+                running: held.values().flat_map(|held| content.running(held)).collect(),
+                size: manifest.map_or(0, |manifest| manifest.size),
+                content,
+            })
+            .collect();
         let answer = answer(&lines, cx.ui.is_terminal());
         let node = Some(registry.client.place().to_owned());
         cx.ui.reply(self.shape.format(), Reply { node, body: Body::Answer(answer) });

@@ -19,13 +19,15 @@ use crate::reply::{Answer, Body, Reply};
 
 /// List networks, or how networks stand on their hosts
 #[derive(Debug, Args)]
-#[command(after_help = "Without names the tables answer: what is defined and where it was made. With names every host is asked: made, missing,
+#[command(
+    after_help = "Without names the tables answer: what is defined and where it was made. With names every host is asked: made, missing,
 differs (with what mknet would do) or left over from a definition that has changed.
 
 Examples:
   lsnet
   lsnet blue -b              hosts in the same state in one line
-  lsnet blue -l              with the containers on it")]
+  lsnet blue -l              with the containers on it"
+)]
 pub(crate) struct Lsnet {
     /// The networks, by comma
     #[arg(value_name = "NETWORKS")]
@@ -85,7 +87,8 @@ impl Lsnet {
             let mut answer = Answer::default();
             let mut data = Vec::new();
             for task in work.of(&node) {
-                let standing = network::stand(backends, &node, task).await.map_err(|failure| failure.after(answer.clone()))?;
+                let standing =
+                    network::stand(backends, &node, task).await.map_err(|failure| failure.after(answer.clone()))?;
                 answer.lines.extend(self.lines(&standing));
                 data.push(json!(standing));
             }
@@ -131,7 +134,8 @@ fn add(cx: &Context, work: &mut Work, name: &str, made: Option<&Made>) -> Result
 fn described(network: &Network, made: Option<&Made>) -> Answer {
     let members: Vec<String> = network.members.iter().map(|member| member.host.clone()).collect();
     let made_on: Vec<&String> = made.into_iter().flat_map(BTreeMap::keys).collect();
-    let line = format!("{} {} hosts {}, made on {}", network.driver.word(), network.subnet, fold(&members), hosts(made));
+    let line =
+        format!("{} {} hosts {}, made on {}", network.driver.word(), network.subnet, fold(&members), hosts(made));
     let data = json!({ "network": network, "made": made_on });
     Answer { data: Some(data), ..Answer::line(line) }
 }

@@ -23,14 +23,16 @@ const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// List registries, or ask them how they are
 #[derive(Debug, Args)]
-#[command(after_help = "Without --check the tables answer: node, HOST:PORT as it stands in names of images, storage, users. With it
+#[command(
+    after_help = "Without --check the tables answer: node, HOST:PORT as it stands in names of images, storage, users. With it
 each registry is asked as a client asks it, and its node for disk and certificate; the exit code is 1
 if one does not serve.
 
 Examples:
   lsregistry
   lsregistry --check
-  lsregistry h1 --check --json | jq .")]
+  lsregistry h1 --check --json | jq ."
+)]
 pub(crate) struct Lsregistry {
     /// The registry; default is all
     #[arg(value_name = "NAME")]
@@ -141,10 +143,12 @@ fn ails(config: &Config, state: &State) -> Vec<String> {
         ));
     }
     match (&config.upstream, state.upstream_answers, state.read_only) {
-        (Some(upstream), Some(false), _) => said.push(format!(
-            "registry {name}: {} does not answer {node}; what is kept of it is served",
-            upstream.url
-        )),
+        (Some(upstream), Some(false), _) => {
+            said.push(format!(
+                "registry {name}: {} does not answer {node}; what is kept of it is served",
+                upstream.url
+            ));
+        }
         (Some(_), _, true) => said.push(format!("registry {name} serves only what it keeps; it will fetch again soon")),
         (None, _, true) => said.push(format!("registry {name} is being cleaned up; pushes are refused meanwhile")),
         _ => {}

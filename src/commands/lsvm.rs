@@ -22,7 +22,8 @@ const MOVED: &str = "moved";
 
 /// List the guests of hosts, or the details of guests
 #[derive(Debug, Args)]
-#[command(after_help = "A node that carries guests (some node's vmhost names it) lists them: name, state, address, image, and the word
+#[command(
+    after_help = "A node that carries guests (some node's vmhost names it) lists them: name, state, address, image, and the word
 'moved' where the image's tag means something newer in our registry. Any other node shows its own details.
 
 Examples:
@@ -30,7 +31,8 @@ Examples:
   lsvm c7                    the details of c7
   lsvm --ledger rack1        which images they were given when, and why
   lsvm hosts | awk '$6 == \"moved\" { print $2 }'    who could be updated
-  lsvm hosts --json | jq .   for scripts")]
+  lsvm hosts --json | jq .   for scripts"
+)]
 pub(crate) struct Lsvm {
     /// Hosts, guests, or both
     #[arg(value_name = "NODERANGE")]

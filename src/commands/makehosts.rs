@@ -13,7 +13,8 @@ use crate::outcome::Outcome;
 
 /// Write names and addresses of nodes into /etc/hosts
 #[derive(Debug, Args)]
-#[command(after_help = "Without a noderange, every node: the lines of nodes are replaced where they stand, all others stay, and doing it
+#[command(
+    after_help = "Without a noderange, every node: the lines of nodes are replaced where they stand, all others stay, and doing it
 again changes nothing. A noderange without nodes is an error and never stands for all. The file is replaced in one step,
 and what it was before is kept as FILE.xcatbak. The domain is that of the address's network, else site.domain.
 
@@ -24,7 +25,8 @@ Examples:
   makehosts
   makehosts rack1
   makehosts --on dockerhosts
-  makehosts -d n7            before noderm n7")]
+  makehosts -d n7            before noderm n7"
+)]
 pub(crate) struct Makehosts {
     /// The nodes; every node when left out
     noderange: Option<String>,

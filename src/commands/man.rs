@@ -34,7 +34,9 @@ impl Man {
         let path = self.directory.join(format!("{name}.1"));
         let refused = |error: std::io::Error| Failure::refused(format!("cannot write {}: {error}", path.display()));
         let mut page = Vec::new();
-        clap_mangen::Man::new(command.name(name.to_owned()).disable_help_subcommand(true)).render(&mut page).map_err(refused)?;
+        clap_mangen::Man::new(command.name(name.to_owned()).disable_help_subcommand(true))
+            .render(&mut page)
+            .map_err(refused)?;
         fs::write(&path, page).map_err(refused)
     }
 }

@@ -16,14 +16,16 @@ use crate::outcome::Outcome;
 
 /// Define nodes, groups, networks, images and other objects
 #[derive(Debug, Args)]
-#[command(after_help = "A password on the command line is seen by every user of this machine: give it in a stanza on standard input (-z).
+#[command(
+    after_help = "A password on the command line is seen by every user of this machine: give it in a stanza on standard input (-z).
 
 Examples:
   mkdef c[001-500] groups=web mgt=docker vmhost=h1 image=busybox
   mkdef -t group -o rack1 members=n[1-40]
   mkdef -t group -o big -d -w cpucount==64
   mkdef rocky9 -u provmethod=install profile=compute osvers=rocky9.4
-  mkdef -z < site.stanza")]
+  mkdef -z < site.stanza"
+)]
 pub(crate) struct Mkdef {
     #[command(flatten)]
     target: Target,
@@ -93,7 +95,9 @@ impl Run for Mkdef {
 pub(super) fn wanted(cx: &Context, target: &Target, stanza: bool, operator: Operator) -> Result<Vec<Wanted>, Failure> {
     if stanza {
         if !target.is_empty() {
-            return Err(Failure::usage("with -z everything comes from standard input: give no names and no attributes"));
+            return Err(Failure::usage(
+                "with -z everything comes from standard input: give no names and no attributes",
+            ));
         }
         return definition::from_stanzas(operator);
     }
@@ -151,10 +155,7 @@ pub(super) fn dynamic(cx: &Context, wanted: &mut [Wanted], wheres: &[String]) ->
         if changes.iter().any(|change| change.attribute == "members") {
             return Err(Failure::usage("members= and -d exclude each other: the conditions say who is a member"));
         }
-        changes.extend([
-            Assignment::set("grouptype", "dynamic"),
-            Assignment::set("wherevals", wheres.join("::")),
-        ]);
+        changes.extend([Assignment::set("grouptype", "dynamic"), Assignment::set("wherevals", wheres.join("::"))]);
     }
     Ok(())
 }

@@ -16,7 +16,8 @@ use crate::ui::Format;
 
 /// Make the maintenance system, which discovers machines and runs commands on nodes
 #[derive(Debug, Args)]
-#[command(after_help = "It is a kernel and an initial RAM disk with busybox and drivers for networks, disks and BMCs, in genesis of xcrane's home,
+#[command(
+    after_help = "It is a kernel and an initial RAM disk with busybox and drivers for networks, disks and BMCs, in genesis of xcrane's home,
 from where xcrane serve gives it to machines that no node has the MAC address of, and to nodes whose state is runcmd, runimage,
 shell, standby or shutdown. A machine that nobody knows tells what it is and waits; see nodediscoverls.
 
@@ -29,7 +30,8 @@ Examples:
   mknb x86_64
   mknb x86_64 --package linux-image-6.1.0-40-amd64_6.1.153-1_amd64.deb
   mknb x86_64 --add /usr/local/bin/neighbour
-  mknb x86_64 --root /var/lib/xcrane/roots/compute/rootimg --add bmcsetup")]
+  mknb x86_64 --root /var/lib/xcrane/roots/compute/rootimg --add bmcsetup"
+)]
 pub(crate) struct Mknb {
     /// For which machines
     #[arg(value_enum, value_name = "ARCH")]

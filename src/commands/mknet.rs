@@ -14,7 +14,8 @@ use crate::outcome::Outcome;
 
 /// Make networks over hosts, or bring them in step with their definitions
 #[derive(Debug, Args)]
-#[command(after_help = "A network is an object of type network with a driver and hosts: lsdef -t network, mkdef -t network. On every host it is
+#[command(
+    after_help = "A network is an object of type network with a driver and hosts: lsdef -t network, mkdef -t network. On every host it is
 the engine's network of the same name, which guests are put on by vmnics. Hosts that have left the definition lose it. A
 host that cannot be reached is brought in step by the next run.
 
@@ -39,7 +40,8 @@ Examples:
   mknet flat driver=macvlan uplink=eth1 net=10.9.0.0 mask=255.255.0.0 hosts=h[1-4]
   mknet blue,red --plan      what would be done; exit 2 if that is anything
   chdef c[1-40] vmnics=blue ip='|\\D+(\\d+)|10.80.0.($1+10)|'
-  mkvm c[1-40]               guests that are on it")]
+  mkvm c[1-40]               guests that are on it"
+)]
 pub(crate) struct Mknet {
     /// The networks, by comma
     #[arg(value_name = "NETWORKS")]

@@ -20,7 +20,8 @@ use crate::size::size;
 
 /// Set up an image registry on a node, or bring it in step with its definition
 #[derive(Debug, Args)]
-#[command(after_help = "The registry is the CNCF distribution server from the node's own package source, with TLS by the site's
+#[command(
+    after_help = "The registry is the CNCF distribution server from the node's own package source, with TLS by the site's
 authority, as a service of its own. What is so already stays: a second run changes nothing, and a
 certificate that runs short is renewed. What is given is kept in table registry.
 
@@ -48,7 +49,8 @@ Examples:
   chdef -t group rack2 dockerregistries=10.0.0.9:5000 && mkhost rack2
   mkregistry h1 --name cache --port 5001 --upstream https://registry-1.docker.io
   mkregistry h3 --image registry-2.tar     of an image, where the distribution has no package
-  mkregistry h1 --gc")]
+  mkregistry h1 --gc"
+)]
 pub(crate) struct Mkregistry {
     /// The node that it runs on
     #[arg(value_name = "NODE")]
@@ -153,7 +155,13 @@ impl Mkregistry {
     }
 
     /// Brings the server's image to the node.
-    async fn load(&self, cx: &Context, archive: &Arc<Archive>, config: &Config, node: Node) -> Result<Outcome, Failure> {
+    async fn load(
+        &self,
+        cx: &Context,
+        archive: &Arc<Archive>,
+        config: &Config,
+        node: Node,
+    ) -> Result<Outcome, Failure> {
         let backends = cx.backends()?;
         let ask = async |node: Node| {
             let loaded = backends.images_on(&node)?.load(&node, archive).await?;

@@ -22,7 +22,8 @@ const CHANGES: Outcome = Outcome::Code(2);
 
 /// Set up services in parts that depend on each other: plan, apply, audit
 #[derive(Debug, Args)]
-#[command(after_help = "A module is a directory with module.toml in $XCRANE_HOME/modules, or in one of site.modulepath. Its config is
+#[command(
+    after_help = "A module is a directory with module.toml in $XCRANE_HOME/modules, or in one of site.modulepath. Its config is
 $XCRANE_HOME/configs/NAME.toml. plan ends with 0 when there is nothing to do and with 2 when there is; apply carries out the plan
 that was kept, and refuses it when config, state or version have changed since; audit ends with 2 where machines differ. A module may\nalso have backup, restore, update, scale and test, once it was applied; info tells which.
 
@@ -33,7 +34,8 @@ Examples:
   xcrane module apply etcd
   xcrane module apply network --with-requirements
   xcrane module check ./mine --apply n1 --json
-  xcrane module state etcd --yaml > etcd.yml")]
+  xcrane module state etcd --yaml > etcd.yml"
+)]
 pub(crate) struct Module {
     #[command(subcommand)]
     verb: Verb,

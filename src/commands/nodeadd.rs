@@ -13,11 +13,13 @@ use crate::outcome::Outcome;
 
 /// Add nodes, or change those that are there already
 #[derive(Debug, Args)]
-#[command(after_help = "Names that are no nodes yet become nodes; a group's name stands for its members. Silent on success.
+#[command(
+    after_help = "Names that are no nodes yet become nodes; a group's name stands for its members. Silent on success.
 
 Examples:
   nodeadd n[01-40] groups=rack1,all
-  nodeadd c[1-500] groups=web nodehm.mgt=docker vm.host=h1")]
+  nodeadd c[1-500] groups=web nodehm.mgt=docker vm.host=h1"
+)]
 pub(crate) struct Nodeadd {
     /// The nodes
     noderange: String,

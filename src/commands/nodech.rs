@@ -13,7 +13,8 @@ use crate::outcome::Outcome;
 
 /// Change columns of the tables about nodes
 #[derive(Debug, Args)]
-#[command(after_help = "= sets (empty: clears), ,= puts words before a list, ^= takes words out of one, =@ sets what begins with an operator.
+#[command(
+    after_help = "= sets (empty: clears), ,= puts words before a list, ^= takes words out of one, =@ sets what begins with an operator.
 == != =~ !~ narrow the range. groups, tags and mgt are short for nodelist.groups and nodehm.mgt. Silent on success.
 
 Examples:
@@ -21,7 +22,8 @@ Examples:
   nodech n1-n4 groups^=rack1 groups,=rack2
   nodech all nodepos.rack==2 nodehm.mgt=ipmi
   nodech n1 nodelist.comments=@=odd
-  nodech -d n1 vm            remove n1's row of table vm")]
+  nodech -d n1 vm            remove n1's row of table vm"
+)]
 pub(crate) struct Nodech {
     /// The nodes
     noderange: String,
@@ -96,13 +98,16 @@ pub(super) fn delete(edit: &mut Edit<'_>, names: &[String], tables: &[&'static T
 /// Conditions, and tables whose rows are to go.
 pub(super) fn tables(words: &[String]) -> Result<(Vec<Criterion>, Vec<&'static Table>), Failure> {
     let (conditions, names): (Vec<&String>, Vec<&String>) = words.iter().partition(|word| column::is_condition(word));
-    let table = |name: &&String| match column::node_table(name) {
-        Some(table) if table.name == "nodelist" => {
-            Err(Failure::refused("without its row in nodelist a node is no node").hint("remove nodes with: noderm NODERANGE"))
-        }
-        Some(table) => Ok(table),
-        None => Err(Failure::refused(format!("'{name}' is not a table about nodes")).hint("with -d name tables, not columns")),
-    };
+    let table =
+        |name: &&String| match column::node_table(name) {
+            Some(table) if table.name == "nodelist" => {
+                Err(Failure::refused("without its row in nodelist a node is no node")
+                    .hint("remove nodes with: noderm NODERANGE"))
+            }
+            Some(table) => Ok(table),
+            None => Err(Failure::refused(format!("'{name}' is not a table about nodes"))
+                .hint("with -d name tables, not columns")),
+        };
     let tables = names.iter().map(table).collect::<Result<Vec<_>, _>>()?;
     if tables.is_empty() {
         return Err(Failure::usage("-d needs a table"));

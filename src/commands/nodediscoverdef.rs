@@ -12,13 +12,15 @@ use crate::ui::Format;
 
 /// Make a discovered machine be a node, or forget it
 #[derive(Debug, Args)]
-#[command(after_help = "The machine hears of it when it asks the next time, within seconds, and goes through the node's chain. A node that is known to be
+#[command(
+    after_help = "The machine hears of it when it asks the next time, within seconds, and goes through the node's chain. A node that is known to be
 another machine, by MAC address, serial number or UUID, is not given to it. What is forgotten comes back when it reports again.
 
 Examples:
   nodediscoverdef -u 4c414200-0000-4000-8000-000000000001 -n n7
   nodediscoverdef -r -u 4c414200-0000-4000-8000-000000000001
-  nodediscoverdef -r -t undef")]
+  nodediscoverdef -r -t undef"
+)]
 pub(crate) struct Nodediscoverdef {
     #[command(flatten)]
     chosen: Chosen,

@@ -13,13 +13,15 @@ use crate::ui::Format;
 
 /// List machines that nobody had defined, and the nodes that they have become
 #[derive(Debug, Args)]
-#[command(after_help = "METHOD tells by what a machine was known: mac, serial, uuid, bmc, switch, sequential or manual. With undef nothing points to a
+#[command(
+    after_help = "METHOD tells by what a machine was known: mac, serial, uuid, bmc, switch, sequential or manual. With undef nothing points to a
 node, and with conflict it says that it is one that is known to be another machine; why stands in otherdata (-l).
 
 Examples:
   nodediscoverls -t undef
   nodediscoverls -t conflict -l
-  nodediscoverls -u 4c414200-0000-4000-8000-000000000001 -l")]
+  nodediscoverls -u 4c414200-0000-4000-8000-000000000001 -l"
+)]
 pub(crate) struct Nodediscoverls {
     #[command(flatten)]
     chosen: Chosen,
@@ -54,7 +56,8 @@ fn short(rows: &[Row]) -> Vec<String> {
         let [uuid, node, method, mtm, serial] = cells;
         format!("{uuid:<40}{node:<20}{method:<15}{mtm:<20}{serial}").trim_end().to_owned()
     };
-    let row = |row: &Row| line(["uuid", "node", "method", "mtm", "serial"].map(|column| row.get(column).unwrap_or("--")));
+    let row =
+        |row: &Row| line(["uuid", "node", "method", "mtm", "serial"].map(|column| row.get(column).unwrap_or("--")));
     std::iter::once(line(["UUID", "NODE", "METHOD", "MTM", "SERIAL"])).chain(rows.iter().map(row)).collect()
 }
 

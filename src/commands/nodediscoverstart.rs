@@ -13,7 +13,8 @@ use crate::ui::Format;
 
 /// Make machines that nobody knows become nodes, in the order in which they report
 #[derive(Debug, Args)]
-#[command(after_help = "Machines that tables mac, vpd, ipmi and switch tell from others need no order: they become their nodes whether it is on or
+#[command(
+    after_help = "Machines that tables mac, vpd, ipmi and switch tell from others need no order: they become their nodes whether it is on or
 not. With it, any other machine on a network of xcrane serve becomes the next node of the range that has no MAC address and is not
 another machine by its serial number; one that is not defined is then.
 
@@ -25,7 +26,8 @@ another machine by its serial number; one that is not defined is then.
 Examples:
   nodediscoverstart noderange=n[01-40] groups=rack1,all hostiprange=10.0.0.1-40
   nodediscoverls -t seq
-  nodediscoverstop")]
+  nodediscoverstop"
+)]
 pub(crate) struct Nodediscoverstart {
     /// What machines become
     #[arg(value_name = "KEY=VALUE", required = true)]
@@ -45,8 +47,11 @@ impl Run for Nodediscoverstart {
             crate::ranges::addresses(range)?;
         }
         if let Some(other) = Sequence::current(tables)?.filter(|other| *other != sequence) {
-            return Err(Failure::refused(format!("discovery in order is on already, for noderange={}", other.noderange))
-                .hint("end it: nodediscoverstop"));
+            return Err(Failure::refused(format!(
+                "discovery in order is on already, for noderange={}",
+                other.noderange
+            ))
+            .hint("end it: nodediscoverstop"));
         }
         let free = tables.try_edit(&cx.origin(None), |edit| {
             let free = free(&sequence, edit)?;
@@ -56,10 +61,8 @@ impl Run for Nodediscoverstart {
             Sequence::put(Some(&sequence), edit)?;
             Ok(free)
         })?;
-        let lines = vec![
-            "Sequential Discovery: Started:".to_owned(),
-            format!("    Number of free node names: {}", free.len()),
-        ];
+        let lines =
+            vec!["Sequential Discovery: Started:".to_owned(), format!("    Number of free node names: {}", free.len())];
         cx.ui.reply(Format::Lines, Reply { node: None, body: Body::Answer(Answer { lines, ..Answer::default() }) });
         Ok(Outcome::Done)
     }

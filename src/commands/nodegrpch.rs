@@ -13,12 +13,14 @@ use crate::outcome::Outcome;
 
 /// Change columns of groups and clear what members have of their own there
 #[derive(Debug, Args)]
-#[command(after_help = "The operators are nodech's: = sets, ,= puts words before a list, ^= takes words out of one, =@ sets anything.
+#[command(
+    after_help = "The operators are nodech's: = sets, ,= puts words before a list, ^= takes words out of one, =@ sets anything.
 
 Examples:
   nodegrpch rack1 nodehm.mgt=ipmi
   nodegrpch web,db vm.host=h2
-  nodegrpch -d rack1 vm      remove the group's row of table vm")]
+  nodegrpch -d rack1 vm      remove the group's row of table vm"
+)]
 pub(crate) struct Nodegrpch {
     /// The groups, by comma
     #[arg(id = "noderange", value_name = "GROUPS")]
@@ -112,7 +114,9 @@ fn refuse_nodes(cx: &Context, groups: &[String]) -> Result<(), Failure> {
 
 fn without_conditions(conditions: &[Criterion]) -> Result<(), Failure> {
     match conditions.first() {
-        Some(condition) => Err(Failure::usage(format!("nodegrpch takes no conditions, such as one on '{}'", condition.key))),
+        Some(condition) => {
+            Err(Failure::usage(format!("nodegrpch takes no conditions, such as one on '{}'", condition.key)))
+        }
         None => Ok(()),
     }
 }

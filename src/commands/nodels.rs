@@ -15,7 +15,8 @@ use crate::outcome::Outcome;
 
 /// List nodes and columns of the tables about them
 #[derive(Debug, Args)]
-#[command(after_help = "Values are inherited and computed; tabdump shows what is stored. One column is printed as node: value, several as
+#[command(
+    after_help = "Values are inherited and computed; tabdump shows what is stored. One column is printed as node: value, several as
 node: table.column: value. groups, tags and mgt are short for nodelist.groups and nodehm.mgt; an attribute's name as
 lsdef shows it is understood too. Conditions: == != =~ !~. Passwords are shown as ***.
 
@@ -24,7 +25,8 @@ Examples:
   nodels rack1 nodehm.mgt
   nodels all groups vm.host -b   and which group a value comes from
   nodels n1 noderes          every column of a table
-  nodels all nodehm.mgt==ipmi nodepos.rack")]
+  nodels all nodehm.mgt==ipmi nodepos.rack"
+)]
 pub(crate) struct Nodels {
     /// The nodes; every node when left out
     noderange: Option<String>,

@@ -12,7 +12,8 @@ use crate::outcome::Outcome;
 
 /// Expand, fold, count and combine noderanges
 #[derive(Debug, Args)]
-#[command(after_help = "Several ranges are united; -i and -x apply to all of them together. With - for a range, ranges and names are read
+#[command(
+    after_help = "Several ranges are united; -i and -x apply to all of them together. With - for a range, ranges and names are read
 from standard input, separated by lines, spaces or commas; nothing there is no name, not an error. A number alone, as
 everywhere in a range, is short for nodeNUMBER. With -n the database is not opened and every name is taken as it is.
 
@@ -21,7 +22,8 @@ Examples:
   noderange -f n1 n2 n3      n[1-3]
   noderange -c all@down
   noderange -S ' ' n[1-4] -x n3
-  sinfo -hN -o %N | noderange -n -f -")]
+  sinfo -hN -o %N | noderange -n -f -"
+)]
 pub(crate) struct Noderange {
     /// Ranges; - reads them from standard input
     #[arg(id = "noderange", value_name = "NODERANGE", required = true)]

@@ -10,12 +10,14 @@ use crate::outcome::Outcome;
 
 /// Remove nodes from all tables
 #[derive(Debug, Args)]
-#[command(after_help = "Silent on success; defundo brings the nodes back. /etc/hosts is left alone (nodepurge cleans it), and so are
+#[command(
+    after_help = "Silent on success; defundo brings the nodes back. /etc/hosts is left alone (nodepurge cleans it), and so are
 guests that were made from the definitions (rmvm them first).
 
 Examples:
   noderm n7
-  noderm rack1 -m 'sold'")]
+  noderm rack1 -m 'sold'"
+)]
 pub(crate) struct Noderm {
     /// The nodes
     noderange: String,

@@ -15,7 +15,8 @@ use crate::reply::{Answer, Body, Reply};
 
 /// Set or show what nodes do when they boot over the network
 #[derive(Debug, Args)]
-#[command(after_help = "The daemon gives a node its script at the moment it asks: what is set is live at once, and nothing is generated.
+#[command(
+    after_help = "The daemon gives a node its script at the moment it asks: what is set is live at once, and nothing is generated.
 
   osimage[=IMAGE]   boot this image, without a name that of attribute provmethod
   boot              boot from the own disk
@@ -44,7 +45,8 @@ Examples:
   nodeset n1 runcmd=bmcsetup,osimage
   nodeset all stat -b
   nodeset n1 --show             the script that n1 would get now
-  nodeset n1 boot --show        and after that, which is not written")]
+  nodeset n1 boot --show        and after that, which is not written"
+)]
 pub(crate) struct Nodeset {
     /// The nodes
     #[arg(value_name = "NODERANGE")]

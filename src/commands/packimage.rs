@@ -17,7 +17,8 @@ use crate::ui::Format;
 
 /// Pack a diskless image: kernel, initial RAM disk and root as nodes fetch them
 #[derive(Debug, Args)]
-#[command(after_help = "The files are in images/IMAGE of xcrane's home, their digests there in sha256sums and in the image's definition. They
+#[command(
+    after_help = "The files are in images/IMAGE of xcrane's home, their digests there in sha256sums and in the image's definition. They
 change places with the old ones at once; nodes that are booting meanwhile see by the digest and start anew. The same
 root gives the same digests. Of the image's definition: exlist (a file with patterns of what to leave out, '+' in
 front of what to keep), kernelver (if the root has several kernels), netdrivers (instead of the usual ones).
@@ -25,7 +26,8 @@ front of what to keep), kernelver (if the root has several kernels), netdrivers 
 Examples:
   packimage compute
   packimage compute -c zstd:19          smaller by a tenth, and slower by twenty
-  lsdef -t osimage compute -i rootdigest,rootsize,packed")]
+  lsdef -t osimage compute -i rootdigest,rootsize,packed"
+)]
 pub(crate) struct Packimage {
     /// The image
     #[arg(value_name = "IMAGE")]

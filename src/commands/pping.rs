@@ -13,11 +13,13 @@ use crate::reply::Answer;
 
 /// Tell which nodes answer: ping or noping
 #[derive(Debug, Args)]
-#[command(after_help = "A server is sent an echo request; of a container its engine is asked, because its address may be on
+#[command(
+    after_help = "A server is sent an echo request; of a container its engine is asked, because its address may be on
 a network that the management node is not on.
 
 Examples:
-  pping all -b               one line for those that answer, one for the rest")]
+  pping all -b               one line for those that answer, one for the rest"
+)]
 pub(crate) struct Pping {
     /// The nodes
     #[arg(value_name = "NODERANGE")]
@@ -40,6 +42,13 @@ impl Run for Pping {
             };
             Ok(Answer::line(word))
         };
-        Ok(cx.each(nodes, Manner { fanout: self.fanout, format: self.shape.format(), interrupted: Interrupted::Leave }, ask).await.into())
+        Ok(cx
+            .each(
+                nodes,
+                Manner { fanout: self.fanout, format: self.shape.format(), interrupted: Interrupted::Leave },
+                ask,
+            )
+            .await
+            .into())
     }
 }

@@ -66,7 +66,9 @@ impl Run for Psh {
             };
             match remote::run(backends, &node, &invocation, limit, line).await {
                 Ok(0) => Ok(held),
-                Ok(code) => Err(Failure::refused(format!("*** the command exited with error code {code}.")).after(held)),
+                Ok(code) => {
+                    Err(Failure::refused(format!("*** the command exited with error code {code}.")).after(held))
+                }
                 Err(failure) => Err(failure.after(held)),
             }
         };

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tables::schema::{self, Table};
 use tables::Row;
+use tables::schema::{self, Table};
 
 use super::{Run, tabrestore};
 use crate::context::Context;
@@ -13,12 +13,14 @@ use crate::outcome::Outcome;
 
 /// Replace tables by a directory of CSV files, such as an xCAT site's dump
 #[derive(Debug, Args)]
-#[command(after_help = "All files are read before anything is written, and written in one transaction. Tables and columns that
+#[command(
+    after_help = "All files are read before anything is written, and written in one transaction. Tables and columns that
 xcrane does not have are left out and named; --strict refuses them.
 
 Examples:
   dumpxCATdb -p /tmp/dump    on the xCAT management node
-  restorexCATdb -p /tmp/dump here")]
+  restorexCATdb -p /tmp/dump here"
+)]
 pub(crate) struct Restorexcatdb {
     /// The directory
     #[arg(short = 'p', long, value_name = "DIR")]

@@ -86,8 +86,8 @@ fn tell(events: &[MachineEvent]) -> Answer {
         Some(moment) => format!("{moment} {}", event.text),
         None => event.text.clone(),
     };
-    let data = events.iter().map(|event| {
-        serde_json::json!({ "number": event.number, "time": event.time, "text": event.text })
-    });
+    let data = events
+        .iter()
+        .map(|event| serde_json::json!({ "number": event.number, "time": event.time, "text": event.text }));
     Answer { lines: events.iter().map(line).collect(), data: Some(data.collect()), ..Answer::silent() }
 }

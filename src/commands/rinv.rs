@@ -48,9 +48,7 @@ enum What {
 impl What {
     fn parts(self) -> &'static [Part] {
         match self {
-            Self::All => {
-                &[Part::Model, Part::Serial, Part::Asset, Part::Guid, Part::Controller, Part::Firmware]
-            }
+            Self::All => &[Part::Model, Part::Serial, Part::Asset, Part::Guid, Part::Controller, Part::Firmware],
             Self::Vpd => &[Part::Model, Part::Serial, Part::Controller, Part::Firmware],
             Self::Model => &[Part::Model],
             Self::Serial => &[Part::Serial],

@@ -17,14 +17,16 @@ use crate::reply::Answer;
 
 /// Remove definitions with everything the tables say of them
 #[derive(Debug, Args)]
-#[command(after_help = "Without -C, guests that were made from a definition are not touched: rmvm them first. With it the definitions stay for
+#[command(
+    after_help = "Without -C, guests that were made from a definition are not touched: rmvm them first. With it the definitions stay for
 as long as one guest does. defundo brings definitions back, but no guests.
 
 Examples:
   rmdef rack1
   rmdef -t group -o rack1    the group; its nodes stay
   rmdef -C -f rack2          with its guests, running or not
-  rmdef -t osimage -a -f     all of a type")]
+  rmdef -t osimage -a -f     all of a type"
+)]
 pub(crate) struct Rmdef {
     #[command(flatten)]
     target: Target,

@@ -126,9 +126,8 @@ async fn refuse_guests(cx: &Context, node: &Node, looked: &Looked, unwanted: &[T
     let carried = docker_host::carried(cx.backends()?, node).await;
     let carried = carried.map_err(|failure| failure.hint("-f does it without asking the engine whom it carries"))?;
     let (ours, theirs): (Vec<_>, Vec<_>) = carried.into_iter().partition(|guest| guest.managed);
-    let folded = |guests: Vec<Carried>| {
-        tables::noderange::fold(guests.into_iter().map(|guest| guest.name).collect::<Vec<_>>())
-    };
+    let folded =
+        |guests: Vec<Carried>| tables::noderange::fold(guests.into_iter().map(|guest| guest.name).collect::<Vec<_>>());
     if !ours.is_empty() {
         let names = folded(ours);
         let failure = Failure::refused(format!("it carries {names}: remove them first, or use -f"));
@@ -162,12 +161,7 @@ async fn refuse_unknown_guests(cx: &Context, node: &Node, looked: &Looked) -> Re
 }
 
 /// What else a person should know: whose data goes, or why it does not.
-async fn note(
-    how: Unmaking,
-    looked: &Looked,
-    unwanted: &[Thing],
-    steps: &[Step],
-) -> Result<Option<String>, Failure> {
+async fn note(how: Unmaking, looked: &Looked, unwanted: &[Thing], steps: &[Step]) -> Result<Option<String>, Failure> {
     if dockerhost::forgets_data(unwanted) {
         let volumes = looked.volumes().await?;
         return Ok((!volumes.is_empty()).then(|| format!("volumes that go: {}", volumes.join(", "))));

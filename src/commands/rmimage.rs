@@ -23,7 +23,8 @@ use crate::size::size;
 
 /// Remove an image from our registry, from hosts, and from the tables; or what was built of a diskless one
 #[derive(Debug, Args)]
-#[command(after_help = "Of an image that diskless nodes boot (lsdef -t osimage) what genimage, packimage and imgimport have made goes: its root and
+#[command(
+    after_help = "Of an image that diskless nodes boot (lsdef -t osimage) what genimage, packimage and imgimport have made goes: its root and
 what nodes fetch. The definition stays, for genimage to make it anew, unless --xcatdef is given. Refused while a node or
 group is defined with it (provmethod).
 
@@ -38,7 +39,8 @@ Examples:
   rmimage 10.0.0.1:5000/apps/solver:2.0 --plan
   rmimage 10.0.0.1:5000/apps/solver:2.0
   rmimage busybox:1.36 h[1-8]            only from hosts
-  rmimage compute                        the root and the packed files of a diskless image")]
+  rmimage compute                        the root and the packed files of a diskless image"
+)]
 pub(crate) struct Rmimage {
     /// The image
     #[arg(value_name = "IMAGE")]
@@ -119,8 +121,12 @@ impl Rmimage {
         let image = Image::read(cx, &self.image)?;
         let users = image.users(cx)?;
         if !users.is_empty() && !self.force {
-            return Err(Failure::refused(format!("image {} is in use: {} defined with it", image.name, is_or_are(&users)))
-                .hint("give these another image, or remove it all the same with -f"));
+            return Err(Failure::refused(format!(
+                "image {} is in use: {} defined with it",
+                image.name,
+                is_or_are(&users)
+            ))
+            .hint("give these another image, or remove it all the same with -f"));
         }
         let built = image.built()?;
         let say = |lines| {
@@ -129,7 +135,8 @@ impl Rmimage {
             cx.ui.finish_folding();
         };
         let definition = self.xcatdef.then(|| "the definition".to_owned());
-        let lines = |word: &str| built.iter().chain(&definition).map(|what| format!("{word} {what}")).collect::<Vec<_>>();
+        let lines =
+            |word: &str| built.iter().chain(&definition).map(|what| format!("{word} {what}")).collect::<Vec<_>>();
         if built.is_empty() && !self.xcatdef {
             cx.ui.warning(&format!("nothing to remove: of image {} nothing is built", image.name));
             return Ok(Outcome::Done);
@@ -202,7 +209,8 @@ impl Rmimage {
         if self.force || users.is_empty() {
             return Ok(());
         }
-        let what = format!("image {} is in use: {} defined with or made from a part of it", content.image, is_or_are(&users));
+        let what =
+            format!("image {} is in use: {} defined with or made from a part of it", content.image, is_or_are(&users));
         Err(Failure::refused(what).hint("give these nodes another image; -f removes the rest, and that part stays"))
     }
 

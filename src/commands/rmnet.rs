@@ -16,13 +16,15 @@ use crate::outcome::Outcome;
 
 /// Take networks away from their hosts, without a trace
 #[derive(Debug, Args)]
-#[command(after_help = "The definition stays, for mknet to make the network again, unless -d removes it with the last host. A network whose
+#[command(
+    after_help = "The definition stays, for mknet to make the network again, unless -d removes it with the last host. A network whose
 definition is gone already is still taken away from wherever it was made.
 
 Examples:
   rmnet blue                 refused where containers are on it
   rmnet -f -d blue           containers lose it and run on; the definition goes too
-  rmnet blue --plan          what would be done; exit 2 if that is anything")]
+  rmnet blue --plan          what would be done; exit 2 if that is anything"
+)]
 pub(crate) struct Rmnet {
     /// The networks, by comma
     #[arg(value_name = "NETWORKS")]

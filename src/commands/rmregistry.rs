@@ -18,7 +18,8 @@ use crate::registry::{Entry, PASSWD_KEY, entries, find, passwd, passwords, table
 
 /// Take a registry away from its node
 #[derive(Debug, Args)]
-#[command(after_help = "The service, its settings, accounts and certificate go, and the server's package with the last registry of
+#[command(
+    after_help = "The service, its settings, accounts and certificate go, and the server's package with the last registry of
 the node if mkregistry has installed it; an image that the server ran from stays on the node. The images stay where they are, for a registry of the same
 name to serve them again, unless --purge is given. With --plan the exit code is 2 if anything would be done.
 
@@ -28,7 +29,8 @@ Hosts go on trusting it until: chdef -m HOSTS dockertrust=HOST:PORT && mkhost HO
 
 Examples:
   rmregistry h1 --plan
-  rmregistry h1 --purge      nothing of it is left")]
+  rmregistry h1 --purge      nothing of it is left"
+)]
 pub(crate) struct Rmregistry {
     /// The registry
     #[arg(value_name = "NAME")]
@@ -67,7 +69,8 @@ impl Run for Rmregistry {
             let host = backends.host(&node).await?;
             let observed = setup::observe(&host, &registry::questions(&config)).await?;
             let steps = docker_host::steps(&host, &registry::unwanted(&config, self.purge, &observed)).await?;
-            let stays = |image: &Reference| format!("image {image} stays; remove it with: rmimage {image} {}", node.name());
+            let stays =
+                |image: &Reference| format!("image {image} stays; remove it with: rmimage {image} {}", node.name());
             let notes = config.image.iter().map(stays).collect();
             Ok(Plan { node, steps, notes, stops: 0 })
         };

@@ -16,11 +16,13 @@ use crate::update::Leftover;
 
 /// Remove guests; their definitions stay
 #[derive(Debug, Args)]
-#[command(after_help = "Silent on success, as xCAT's; -V tells of each node. A guest that is not there is success with a warning.
+#[command(
+    after_help = "Silent on success, as xCAT's; -V tells of each node. A guest that is not there is success with a warning.
 
 Examples:
   rmvm c7                    refused while c7 runs
-  rmvm -f -p rack1           also running ones, and their anonymous volumes")]
+  rmvm -f -p rack1           also running ones, and their anonymous volumes"
+)]
 pub(crate) struct Rmvm {
     /// The nodes
     #[arg(value_name = "NODERANGE")]

@@ -13,7 +13,8 @@ use crate::reply::Answer;
 
 /// Set or show what nodes boot from next
 #[derive(Debug, Args)]
-#[command(after_help = "With --url the BMC itself fetches an image and shows it as a CD (virtual media), or the firmware fetches a file (http); both
+#[command(
+    after_help = "With --url the BMC itself fetches an image and shows it as a CD (virtual media), or the firmware fetches a file (http); both
 need mgt=redfish, and a BMC that offers it. The image stays in until --eject, and stat tells it.
 
 Examples:
@@ -22,7 +23,8 @@ Examples:
   rsetboot all stat -b       what is set?
   rsetboot n1 cd --url http://10.0.0.1/rescue.iso    from an image, at the next boot
   rsetboot n1 hd --eject                             take it out again
-  rsetboot n1 http --url http://10.0.0.1/ipxe.efi    by UEFI HTTP; without --url the DHCP server says what")]
+  rsetboot n1 http --url http://10.0.0.1/ipxe.efi    by UEFI HTTP; without --url the DHCP server says what"
+)]
 pub(crate) struct Rsetboot {
     /// The nodes
     #[arg(value_name = "NODERANGE")]
@@ -127,7 +129,8 @@ impl Rsetboot {
             Some(wanted) => boot.set(&node, wanted).await?,
         };
         let mut answer = tell(now);
-        let Some(media) = backends.media(&node).ok().filter(|_| self.device == Device::Stat || self.moves_media()) else {
+        let Some(media) = backends.media(&node).ok().filter(|_| self.device == Device::Stat || self.moves_media())
+        else {
             return Ok(answer);
         };
         match media.inserted(&node).await {

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use clap::Args;
 use plugins::{Controller, ControllerNetwork, ControllerUser, NetworkChange, UserChange, UserChanged};
-use tables::definitions::Assignment;
 use tables::Node;
+use tables::definitions::Assignment;
 
 use super::{Run, Shape};
 use crate::bmc;
@@ -17,7 +17,8 @@ use crate::reply::Answer;
 
 /// Show or set the network and the users of BMCs
 #[derive(Debug, Args)]
-#[command(after_help = "Settings are ip, netmask, gateway, vlan and users; without any the network is shown. Set are ip=ADDRESS, netmask=MASK,
+#[command(
+    after_help = "Settings are ip, netmask, gateway, vlan and users; without any the network is shown. Set are ip=ADDRESS, netmask=MASK,
 gateway=ADDRESS (0.0.0.0 for none), vlan=ID or vlan=off, and [userid=NUMBER] [username=NAME] password, which is asked for or read
 from standard input, never taken from the command line.
 
@@ -33,7 +34,8 @@ Examples:
   rspconfig rack1 vlan=off
   rspconfig rack1 users
   rspconfig rack1 password               another password for the user that we log in as
-  rspconfig n7 username=ada password < file")]
+  rspconfig n7 username=ada password < file"
+)]
 pub(crate) struct Rspconfig {
     /// The nodes
     #[arg(value_name = "NODERANGE")]
@@ -149,7 +151,8 @@ impl Rspconfig {
     /// At once: whoever comes next has to get in.
     fn write(&self, cx: &Context, node: &Node, changes: &[Assignment]) -> Result<(), Failure> {
         let origin = cx.origin(self.reason.clone());
-        let written = cx.tables()?.edit(&origin, |edit| edit.assign_nodes(&[node.name().to_owned()], changes).map(drop));
+        let written =
+            cx.tables()?.edit(&origin, |edit| edit.assign_nodes(&[node.name().to_owned()], changes).map(drop));
         written.map_err(|error| {
             let names: Vec<&str> = changes.iter().map(|change| &*change.attribute).collect();
             let failure = Failure::from(error);
@@ -290,8 +293,9 @@ fn tell(network: &ControllerNetwork, items: &[Item]) -> Answer {
 
 fn tell_users(users: &[ControllerUser]) -> Answer {
     let enabled = |user: &ControllerUser| if user.enabled { "enabled" } else { "disabled" };
-    let lines =
-        users.iter().map(|user| format!("BMC User {}: {} {} {}", user.number, user.name, user.privilege, enabled(user)));
+    let lines = users
+        .iter()
+        .map(|user| format!("BMC User {}: {} {} {}", user.number, user.name, user.privilege, enabled(user)));
     let data: Vec<_> = users
         .iter()
         .map(|user| {
@@ -317,7 +321,8 @@ mod tests {
         check("", Ok(Wanted::Show(ALL.to_vec())));
         check("vlan ip", Ok(Wanted::Show(vec![Item::Vlan, Item::Ip])));
         check("users", Ok(Wanted::Users));
-        let change = NetworkChange { gateway: Some([10, 0, 0, 1].into()), vlan: Some(None), ..NetworkChange::default() };
+        let change =
+            NetworkChange { gateway: Some([10, 0, 0, 1].into()), vlan: Some(None), ..NetworkChange::default() };
         check("gateway=10.0.0.1 vlan=off", Ok(Wanted::Network(change)));
         check("password", Ok(Wanted::Password(None, None)));
         check("userid=3 username=ada password", Ok(Wanted::Password(Some(3), Some("ada".into()))));

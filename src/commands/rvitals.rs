@@ -15,14 +15,16 @@ use crate::ui::Format;
 
 /// Show what nodes measure of themselves: temperatures, fans, voltages, power
 #[derive(Debug, Args)]
-#[command(after_help = "A value beyond a limit says beyond which. By IPMI and by Redfish; leds is the light by which people find a machine, not
+#[command(
+    after_help = "A value beyond a limit says beyond which. By IPMI and by Redfish; leds is the light by which people find a machine, not
 those on its parts. Several things may be asked for, by comma.
 
 Examples:
   rvitals n1                 all that its BMC tells
   rvitals rack1 temp         the temperatures of a rack
   rvitals n1 fanspeed -l     with the limits of each fan
-  rvitals all power,leds -b  who is on, and whose light is?")]
+  rvitals all power,leds -b  who is on, and whose light is?"
+)]
 pub(crate) struct Rvitals {
     /// The nodes
     #[arg(value_name = "NODERANGE")]

@@ -17,7 +17,8 @@ use crate::outcome::Outcome;
 
 /// Serve machines that boot over the network, until told to stop
 #[derive(Debug, Args)]
-#[command(after_help = "DHCP answers from the tables as they are at that moment: a node by table mac with its address of table hosts, another
+#[command(
+    after_help = "DHCP answers from the tables as they are at that moment: a node by table mac with its address of table hosts, another
 machine with one of networks.dynamicrange or, without that, not at all. Only networks of table networks are served.
 Addresses that were given are in table lease and outlive the daemon.
 
@@ -48,7 +49,8 @@ Examples:
   xcrane serve -i eth1,eth2 --services dhcp
   xcrane serve -i eth1 --user xcrane
   systemctl enable --now xcrane             the interfaces of site.dhcpinterfaces
-  echo OPTIONS=--proxy >/etc/default/xcrane what the unit is to be told beside")]
+  echo OPTIONS=--proxy >/etc/default/xcrane what the unit is to be told beside"
+)]
 pub(crate) struct Serve {
     /// Answer on this interface; several by comma or one each; without it those of site.dhcpinterfaces
     #[arg(short, long = "interface", value_name = "INTERFACE", value_delimiter = ',')]

@@ -79,7 +79,8 @@ impl Tabdump {
 
 /// The table of that name, or xCAT's words that there is none.
 pub(super) fn find(name: &str) -> Result<&'static Table, Failure> {
-    schema::find(name).ok_or_else(|| Failure::refused(format!("No such table: {name}")).hint("tabdump lists the tables"))
+    schema::find(name)
+        .ok_or_else(|| Failure::refused(format!("No such table: {name}")).hint("tabdump lists the tables"))
 }
 
 fn criteria(table: &Table, wanted: &[String]) -> Result<Vec<Criterion>, Failure> {

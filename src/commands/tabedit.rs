@@ -12,11 +12,13 @@ use crate::outcome::Outcome;
 
 /// Edit a table in $TABEDITOR, $EDITOR or vi
 #[derive(Debug, Args)]
-#[command(after_help = "Nothing is written unless the text was changed. A text that cannot be restored is kept and named, and
+#[command(
+    after_help = "Nothing is written unless the text was changed. A text that cannot be restored is kept and named, and
 a table that another command changed meanwhile is not overwritten.
 
 Examples:
-  tabedit site")]
+  tabedit site"
+)]
 pub(crate) struct Tabedit {
     /// The table
     table: String,
@@ -29,7 +31,9 @@ impl Run for Tabedit {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let table = tabdump::find(&self.table)?;
         if table.is_log() {
-            return Err(Failure::refused(format!("table {} is not for editing", table.name)).hint("prune it with tabprune"));
+            return Err(
+                Failure::refused(format!("table {} is not for editing", table.name)).hint("prune it with tabprune")
+            );
         }
         let before = cx.tables()?.rows(table, Select::Stored)?;
         let text = tables::csv::table(table, &before);
@@ -65,7 +69,8 @@ fn private_directory(path: &std::path::Path) -> std::io::Result<()> {
 }
 
 fn run_editor(file: &std::path::Path) -> Result<(), Failure> {
-    let chosen = ["TABEDITOR", "EDITOR"].iter().filter_map(|name| std::env::var(name).ok()).find(|value| !value.is_empty());
+    let chosen =
+        ["TABEDITOR", "EDITOR"].iter().filter_map(|name| std::env::var(name).ok()).find(|value| !value.is_empty());
     let editor = chosen.unwrap_or_else(|| "vi".into());
     let mut words = editor.split_whitespace();
     let program = words.next().unwrap_or("vi");

@@ -52,7 +52,10 @@ impl Run for Tabprune {
         }
         let table = tabdump::find(&self.table)?;
         if !table.is_log() {
-            let why = format!("table {} is no log; tabprune is for auditlog, bootevent, eventlog, imageledger and journal", table.name);
+            let why = format!(
+                "table {} is no log; tabprune is for auditlog, bootevent, eventlog, imageledger and journal",
+                table.name
+            );
             return Err(Failure::refused(why));
         }
         let removed = cx.tables()?.prune_log(table, |rows| self.chosen(rows))?;

@@ -13,12 +13,14 @@ use crate::outcome::Outcome;
 
 /// Replace a table by the rows of a CSV file
 #[derive(Debug, Args)]
-#[command(after_help = "The file's name without .csv is the table's. All rows are replaced in one transaction, or none.
+#[command(
+    after_help = "The file's name without .csv is the table's. All rows are replaced in one transaction, or none.
 Exit codes, as xCAT's: 1 bad file, 3 no such file, 4 no such table.
 
 Examples:
   tabrestore /backup/nodelist.csv
-  tabrestore -a new-rows/mac.csv")]
+  tabrestore -a new-rows/mac.csv"
+)]
 pub(crate) struct Tabrestore {
     /// The file, named TABLE.csv
     file: PathBuf,
@@ -39,7 +41,8 @@ impl Run for Tabrestore {
             .map_err(|error| coded(3, format!("cannot read {}: {error}", self.file.display())))?;
         let rows = rows(table, &self.file, &text)?;
         let append = self.append;
-        cx.tables()?.edit(&cx.origin(self.reason), |edit| if append { add(edit, rows) } else { replace(edit, table, rows) })?;
+        cx.tables()?
+            .edit(&cx.origin(self.reason), |edit| if append { add(edit, rows) } else { replace(edit, table, rows) })?;
         Ok(Outcome::Done)
     }
 }
@@ -64,11 +67,7 @@ pub(super) fn rows(table: &'static Table, file: &Path, text: &str) -> Result<Vec
 pub(super) type Lost = (String, usize);
 
 /// The rows of a CSV file, and the columns that the table does not have with the number of values lost there.
-pub(super) fn fitting_rows(
-    table: &'static Table,
-    file: &Path,
-    text: &str,
-) -> Result<(Vec<Row>, Vec<Lost>), Failure> {
+pub(super) fn fitting_rows(table: &'static Table, file: &Path, text: &str) -> Result<(Vec<Row>, Vec<Lost>), Failure> {
     let at = |error: csv::CsvError| Failure::refused(format!("{}: {error}", file.display()));
     let reader = csv::Reader::new(text).map_err(at)?;
     let positions: Vec<Option<usize>> = reader.columns.iter().map(|column| table.column(column)).collect();

@@ -18,7 +18,8 @@ use crate::upkeep::{Choice, Parts, Upkeep};
 
 /// Bring nodes that are up to what the tables say: files, packages, scripts
 #[derive(Debug, Args)]
-#[command(after_help = "Without -F, -S and -P it does all three, in this order; a part that fails ends the work on its node.
+#[command(
+    after_help = "Without -F, -S and -P it does all three, in this order; a part that fails ends the work on its node.
 
   -F   the synclists of the node's image (osimage.synclists), as xdcp -F
   -S   the packages of its image (linuximage.pkglist and otherpkglist; -NAME is removed), from the sources that the node has
@@ -35,7 +36,8 @@ Examples:
   updatenode rack1
   updatenode rack1 -P confignetwork,'setupntp --force'
   updatenode n1 -F -S
-  updatenode all --plan -b")]
+  updatenode all --plan -b"
+)]
 pub(crate) struct Updatenode {
     /// The nodes
     #[arg(value_name = "NODERANGE")]
@@ -78,8 +80,7 @@ impl Run for Updatenode {
         let limit = xdsh::limit(Some(self.timeout))?.unwrap_or(Duration::MAX);
         let upkeep = Upkeep::new(cx, &nodes, &self.parts()?, self.user.as_deref())?;
         cx.check(self.shape.format(), &nodes, |node| upkeep.check(cx, node))?;
-        let manner =
-            Manner { fanout: self.fanout, format: self.shape.format(), interrupted: Interrupted::Leave };
+        let manner = Manner { fanout: self.fanout, format: self.shape.format(), interrupted: Interrupted::Leave };
         if self.plan {
             let plan = async |node: Node| upkeep.plan(cx, &node).await;
             return Ok(cx.each(nodes, manner, plan).await.into());
@@ -175,7 +176,9 @@ mod tests {
             let scripts = match parts.scripts {
                 None => "none".to_owned(),
                 Some(Choice::All) => "all".to_owned(),
-                Some(Choice::Named(scripts)) => scripts.iter().map(|script| script.name.clone()).collect::<Vec<_>>().join(" "),
+                Some(Choice::Named(scripts)) => {
+                    scripts.iter().map(|script| script.name.clone()).collect::<Vec<_>>().join(" ")
+                }
             };
             assert_eq!(format!("{} {} {scripts}", parts.files, parts.packages), expected, "{line}");
         };

@@ -14,7 +14,8 @@ use crate::update::{self, Asked, Gate, Pace, Window};
 
 /// Re-create nodes on a newer image, canaries first, and back again if one is not good
 #[derive(Debug, Args)]
-#[command(after_help = "Without IMAGE the nodes get what the tag of their own image means now; with it, IMAGE becomes their image.
+#[command(
+    after_help = "Without IMAGE the nodes get what the tag of their own image means now; with it, IMAGE becomes their image.
 All hosts are asked, and have the new image, before the first node is stopped. A node that runs comes up
 again running, one that is off stays off. The first wave is of nodes that run, if there are any.
 
@@ -30,7 +31,8 @@ Examples:
   updatevm rack1 --plan
   updatevm rack1 10.0.0.1:5000/apps/solver:2.2 --canary 2 --then 50
   updatevm rack1 --check 'solver --selftest' --wait 120 --window 02:00-04:00
-  lsvm --ledger rack1             what ran where and when, and why that changed")]
+  lsvm --ledger rack1             what ran where and when, and why that changed"
+)]
 pub(crate) struct Updatevm {
     /// The nodes
     #[arg(value_name = "NODERANGE")]
@@ -89,5 +91,6 @@ fn percent(text: &str) -> Result<usize, String> {
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let time = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    time.filter(|time| !time.is_zero() && time.as_secs() < 1_000_000).ok_or_else(|| "it takes a number of seconds".into())
+    time.filter(|time| !time.is_zero() && time.as_secs() < 1_000_000)
+        .ok_or_else(|| "it takes a number of seconds".into())
 }

@@ -18,7 +18,8 @@ use crate::ui::Format;
 
 /// Copy files to nodes, or from nodes with -P
 #[derive(Debug, Args)]
-#[command(after_help = "Silent on success; -V tells of each node. With -P every node's copy gets the node's name: hosts._n1.
+#[command(
+    after_help = "Silent on success; -V tells of each node. With -P every node's copy gets the node's name: hosts._n1.
 The exit code is the number of nodes that failed.
 
 Examples:
@@ -39,7 +40,8 @@ A synclist has lines of whole paths and may have clauses behind them:
   /site/sysctl -> /etc/sysctl.conf
   MERGE:                           by name into passwd, shadow or group
   /site/users -> /etc/passwd
-Only what differs on a node is copied.")]
+Only what differs on a node is copied."
+)]
 pub(crate) struct Xdcp {
     /// The nodes
     #[arg(value_name = "NODERANGE")]
@@ -148,12 +150,7 @@ impl<'a> Copy<'a> {
         Ok(Self { sources, destination, pull, user })
     }
 
-    pub(super) async fn carry_out(
-        &self,
-        cx: &Context,
-        node: &Node,
-        limit: Option<Duration>,
-    ) -> Result<(), Failure> {
+    pub(super) async fn carry_out(&self, cx: &Context, node: &Node, limit: Option<Duration>) -> Result<(), Failure> {
         let files = cx.backends()?.files(node)?;
         let copying = async {
             if self.pull {
@@ -167,7 +164,8 @@ impl<'a> Copy<'a> {
 
     /// Copies into a directory of the node's own first, so that no name of another node can be in the way.
     async fn fetch(&self, files: &dyn plugins::Files, node: &Node) -> Result<(), Failure> {
-        let refused = |error: std::io::Error| Failure::refused(format!("cannot write in {}: {error}", self.destination));
+        let refused =
+            |error: std::io::Error| Failure::refused(format!("cannot write in {}: {error}", self.destination));
         let place = Path::new(self.destination).join(format!(".xdcp-{}-{}", std::process::id(), node.name()));
         std::fs::create_dir(&place).map_err(refused)?;
         let fetched = files.get(node, self.user, self.sources, &place).await.map_err(Failure::from);

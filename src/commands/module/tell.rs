@@ -13,7 +13,12 @@ use crate::modules::{Module, yaml};
 use crate::outcome::Outcome;
 use crate::reply::{Answer, Body, Reply};
 
-pub(super) fn list(cx: &Context, site: &Site, shape: Shape, is_meant: impl Fn(&Module) -> bool) -> Result<Outcome, Failure> {
+pub(super) fn list(
+    cx: &Context,
+    site: &Site,
+    shape: Shape,
+    is_meant: impl Fn(&Module) -> bool,
+) -> Result<Outcome, Failure> {
     for (name, module) in site.modules.all.iter().filter(|(_, module)| is_meant(module)) {
         let installed = site.installed.get(name);
         let status = match installed.map(|it| &it.document.unfinished) {
@@ -44,7 +49,11 @@ pub(super) fn info(cx: &Context, site: &Site, name: &str) -> Result<Outcome, Fai
     manifest.requires.weak.iter().for_each(|selector| cx.ui.line(&format!("    would like {selector}")));
     manifest.influences.iter().for_each(|selector| cx.ui.line(&format!("    influences {selector}")));
     for (key, wanted) in &manifest.config {
-        let default = wanted.default.as_ref().map(|value| if wanted.secret { " [default: ******]".to_owned() } else { format!(" [default: {value}]") }).unwrap_or_default();
+        let default = wanted
+            .default
+            .as_ref()
+            .map(|value| if wanted.secret { " [default: ******]".to_owned() } else { format!(" [default: {value}]") })
+            .unwrap_or_default();
         let required = if wanted.required { ", required" } else { "" };
         cx.ui.line(&said(&format!("    config {key}: {} ({}{required}){default}", wanted.help, wanted.kind)));
     }

@@ -43,7 +43,13 @@ pub(super) async fn begin(cx: &Context, site: &Site, name: &str, force: bool) ->
     Ok(Outcome::Done)
 }
 
-pub(super) async fn plan(cx: &Context, site: &Site, names: &[String], all: bool, shape: Shape) -> Result<Outcome, Failure> {
+pub(super) async fn plan(
+    cx: &Context,
+    site: &Site,
+    names: &[String],
+    all: bool,
+    shape: Shape,
+) -> Result<Outcome, Failure> {
     let plan = planned(cx, site, names, all, shape.format()).await?;
     Ok(if plan.is_empty() { Outcome::Done } else { CHANGES })
 }
@@ -71,7 +77,10 @@ fn note_weak(cx: &Context, site: &Site, module: &Module) {
     for selector in &module.manifest.requires.weak {
         let is_met = installed.iter().any(|part| selector.matches(part.labels));
         if !is_met {
-            cx.ui.note(&format!("{} would like a module with {selector}, and none is installed", module.manifest.name()));
+            cx.ui.note(&format!(
+                "{} would like a module with {selector}, and none is installed",
+                module.manifest.name()
+            ));
         }
     }
 }
@@ -96,7 +105,11 @@ pub(super) async fn carry_out(cx: &Context, name: &str) -> Result<Outcome, Failu
     let site = Site::read(cx)?;
     for done in &applied {
         cx.ui.line(&format!("{done}: applied"));
-        for other in site.influenced(site.find(done)?).into_iter().filter(|other| !applied.iter().any(|it| it == other.manifest.name())) {
+        for other in site
+            .influenced(site.find(done)?)
+            .into_iter()
+            .filter(|other| !applied.iter().any(|it| it == other.manifest.name()))
+        {
             influenced(cx, &site, done, other).await;
         }
     }
@@ -112,14 +125,24 @@ async fn influenced(cx: &Context, site: &Site, by: &str, module: &Module) {
     match plan::part(cx, site, module).await.and_then(Part::settled) {
         Ok(part) if part.is_empty() => cx.ui.line(&format!("{name}: influenced by {by}, nothing to do")),
         Ok(part) => {
-            cx.ui.line(&format!("{name}: influenced by {by}; xcrane module plan {name} && xcrane module apply {name} would do:"));
+            cx.ui.line(&format!(
+                "{name}: influenced by {by}; xcrane module plan {name} && xcrane module apply {name} would do:"
+            ));
             part.units.iter().flat_map(|unit| unit.shown(name)).for_each(|line| cx.ui.line(&format!("    {line}")));
         }
-        Err(failure) => cx.ui.warning(&format!("{name} is influenced by {by}, and cannot be planned: {}", failure.message)),
+        Err(failure) => {
+            cx.ui.warning(&format!("{name} is influenced by {by}, and cannot be planned: {}", failure.message));
+        }
     }
 }
 
-pub(super) async fn compare(cx: &Context, site: &mut Site, name: &str, adopt: bool, shape: Shape) -> Result<Outcome, Failure> {
+pub(super) async fn compare(
+    cx: &Context,
+    site: &mut Site,
+    name: &str,
+    adopt: bool,
+    shape: Shape,
+) -> Result<Outcome, Failure> {
     let module = site.find(name)?.clone();
     let mut outcome = Outcome::Done;
     for Found { target, answer, adopted } in audit(cx, site, &module, adopt).await? {
@@ -175,8 +198,10 @@ pub(super) fn remove(cx: &Context, site: &Site, name: &str) -> Result<Outcome, F
     }
     let needed: Vec<&str> = site.needed_by(name);
     if !needed.is_empty() {
-        return Err(Failure::refused(format!("module {name} is required by {}", needed.join(" ")))
-            .hint(format!("remove these before: {}", needed.iter().map(|it| format!("xcrane module remove {it}")).collect::<Vec<_>>().join("; "))));
+        return Err(Failure::refused(format!("module {name} is required by {}", needed.join(" "))).hint(format!(
+            "remove these before: {}",
+            needed.iter().map(|it| format!("xcrane module remove {it}")).collect::<Vec<_>>().join("; ")
+        )));
     }
     let _turn = apply::Turn::take(&site.home, &[name.to_owned()], &[])?;
     state::forget(cx, name)?;
@@ -235,7 +260,11 @@ pub(super) async fn further(
                     Method::Test => trials.iter().map(Trial::shown).collect(),
                     _ => vec![format!("{method}: done")],
                 };
-                Body::Answer(Answer { lines, data: Some(json!({ "method": method.name(), "tests": trials })), ..Answer::default() })
+                Body::Answer(Answer {
+                    lines,
+                    data: Some(json!({ "method": method.name(), "tests": trials })),
+                    ..Answer::default()
+                })
             }
             Err(failure) => Body::Error(failure.message),
         };
