@@ -284,10 +284,7 @@ async fn a_lost_connection_is_an_error_for_everyone_on_it() {
 async fn a_busy_server_is_asked_again() {
     // One that has not logged in is all it takes; further ones are hung up on.
     let sshd = Sshd::start("MaxStartups 1");
-    let other = std::net::TcpStream::connect(("127.0.0.1", sshd.port)).unwrap();
-    while sshd.sessions() == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let other = sshd.greeted();
     let leave = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         drop(other);

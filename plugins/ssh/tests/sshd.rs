@@ -1,8 +1,8 @@
 //! A private sshd on a loopback port, with its own keys, for one test.
 
 use std::fs;
-use std::io::Write;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -120,11 +120,31 @@ impl Sshd {
         list.split_whitespace().map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
     }
 
+    /// A connection that the server has taken. It hangs up on some where it is told to take few.
+    pub(super) fn greeted(&self) -> TcpStream {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+            let mut banner = [0; 4];
+            if stream.read_exact(&mut banner).is_ok() && banner == *b"SSH-" {
+                return stream;
+            }
+            assert!(Instant::now() < end, "sshd greets nobody");
+        }
+    }
+
+    /// Waits until it serves and, as whoever looked has gone, serves nobody.
     fn await_banner(&self) {
         let end = Instant::now() + Duration::from_secs(30);
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(Instant::now() < end, "sshd does not listen");
             sleep(Duration::from_millis(10));
+        }
+        drop(self.greeted());
+        while self.sessions() > 0 {
+            assert!(Instant::now() < end, "sshd does not see that it was left");
+            sleep(Duration::from_millis(5));
         }
     }
 }
