@@ -16,7 +16,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use sha2::{Digest, Sha256};
 
 use crate::secret::random_bytes;
-use crate::{Error, RedfishSettings, Result, https};
+use crate::{Error, RedfishSettings, Result, hex, https};
 
 /// How all BMCs of a site are known.
 #[derive(Debug)]
@@ -113,8 +113,7 @@ pub(super) fn place(host: &str, address: SocketAddr) -> String {
 
 /// As `openssl x509 -fingerprint -sha256` has it, in small letters and without colons.
 fn fingerprint(certificate: &[u8]) -> String {
-    let hex: String = Sha256::digest(certificate).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", hex(&Sha256::digest(certificate)))
 }
 
 /// What is pinned; nothing in an empty file, with which nobody is trusted.

@@ -16,6 +16,7 @@ use netboot::image::initramfs::{Loaded, initramfs, is_static};
 use netboot::image::leave_out::LeaveOut;
 use netboot::image::modules::{self, Module, Packed};
 use netboot::image::published::{self, FILES, Published, SUMS};
+use plugins::hex;
 use sha2::{Digest, Sha256};
 
 use super::place::{Place, refuse_mounts};
@@ -316,7 +317,7 @@ async fn digest(path: PathBuf) -> io::Result<(String, u64)> {
     let work = move || {
         let mut hasher = Sha256::new();
         let size = io::copy(&mut File::open(path)?, &mut hasher)?;
-        Ok((hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), size))
+        Ok((hex(&hasher.finalize()), size))
     };
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }

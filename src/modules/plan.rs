@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt;
+use plugins::hex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -68,7 +69,7 @@ impl Plan {
     pub(crate) fn of(parts: Vec<Part>) -> Result<Self, Failure> {
         let text =
             serde_json::to_vec(&parts).map_err(|error| Failure::refused(format!("cannot write a plan: {error}")))?;
-        let id = Sha256::digest(&text).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let id = hex(&Sha256::digest(&text)[..8]);
         Ok(Self { id, parts })
     }
 
@@ -203,7 +204,7 @@ pub(crate) fn all_of(failures: Vec<Failure>) -> Failure {
 
 /// What tells one text of a config from another.
 pub(crate) fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text))
 }
 
 fn file(home: &Path, name: &str) -> PathBuf {
