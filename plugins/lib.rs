@@ -22,6 +22,7 @@ mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod guests;
+mod hashed;
 mod host;
 mod hosts;
 mod https;
@@ -64,6 +65,7 @@ pub use eventlog::{EventLog, MachineEvent};
 pub use exec::{Exec, Invocation, Output, Program};
 pub use files::Files;
 pub use guests::{Changed, Created, Guest, GuestState, Guests, Port, WantedImage};
+pub use hashed::Hashed;
 pub use host::{Host, Ran};
 pub use hosts::{Carried, HostState, Hosts};
 pub use images::{Build, Built, Commit, Committed, HostImage, Images, Loaded, Pull, Pulled, Pushed, Removed};

@@ -2,8 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use plugins::hex;
-use sha2::{Digest, Sha256};
+use plugins::{Hashed, hex};
 
 /// What everything in a tar is rounded up to.
 pub(crate) const BLOCK: u64 = 512;
@@ -53,9 +52,9 @@ pub(crate) fn fill(file: &mut impl Write, size: u64) -> io::Result<()> {
 
 /// Copies so many bytes; whether these have that digest.
 pub(crate) fn copy(from: &mut impl Read, size: u64, sha256: &str, to: &mut impl Write) -> io::Result<bool> {
-    let mut hashed = Hashed { reader: from.take(size), hasher: Sha256::new() };
+    let mut hashed = Hashed::new(from.take(size));
     let copied = io::copy(&mut hashed, to)?;
-    Ok(copied == size && hex(&hashed.hasher.finalize()) == sha256)
+    Ok(copied == size && hex(&hashed.digest()) == sha256)
 }
 
 /// The next member's name and size; `foreign` is what is said of a file that is no tar of ours.
@@ -93,18 +92,4 @@ pub(crate) fn ended(file: &mut impl Read) -> io::Result<()> {
 
 pub(crate) fn bad(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
-}
-
-/// What is read through it is hashed.
-struct Hashed<R> {
-    reader: R,
-    hasher: Sha256,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
-        Ok(count)
-    }
 }

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::PoisonError;
 
-use sha2::{Digest, Sha256};
-
 use super::contents::{Layer, digest_of};
 use super::index::Entry;
 use super::source::Packing;
 use super::{Archive, bad, failed};
 use crate::Result;
+use crate::hashed::Hashed;
 
 /// Bytes hashed at once.
 const CHUNK: usize = 256 * 1024;
@@ -51,11 +50,11 @@ impl Archive {
 
 /// Bytes that a packed layer holds.
 fn look_through(layer: &Layer, packing: Packing, packed: &mut (impl Read + Send)) -> io::Result<u64> {
-    let mut packed = Hashed { reader: packed.take(layer.size), hasher: Sha256::new() };
+    let mut packed = Hashed::new(packed.take(layer.size));
     let (held, size) = count(packing.undo(&mut packed, layer.size))?;
     // What comes after the last frame belongs to the file.
     io::copy(&mut packed, &mut io::sink())?;
-    let digest = digest_of(&packed.hasher.finalize());
+    let digest = digest_of(&packed.digest());
     if held != layer.diff_id || layer.digest.as_ref().is_some_and(|told| *told != digest) {
         return Err(bad(format!("layer {} is not what its digest says", layer.diff_id)));
     }
@@ -64,20 +63,7 @@ fn look_through(layer: &Layer, packing: Packing, packed: &mut (impl Read + Send)
 
 /// The digest of all that is read, and how much that is.
 fn count(reader: impl Read) -> io::Result<(String, u64)> {
-    let mut hashed = Hashed { reader, hasher: Sha256::new() };
+    let mut hashed = Hashed::new(reader);
     let size = io::copy(&mut io::BufReader::with_capacity(CHUNK, &mut hashed), &mut io::sink())?;
-    Ok((digest_of(&hashed.hasher.finalize()), size))
-}
-
-struct Hashed<R> {
-    reader: R,
-    hasher: Sha256,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
-        Ok(count)
-    }
+    Ok((digest_of(&hashed.digest()), size))
 }

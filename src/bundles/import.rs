@@ -9,7 +9,7 @@ use super::archive::Opened;
 use super::held::Held;
 use super::list::{Kind, Member};
 use super::signature::{Trust, Trusted};
-use super::store::{self, chosen, pieces};
+use super::store::{Store, chosen};
 use super::{files, index, measured, own, packages, until_pressed};
 use crate::context::Context;
 use crate::diskless::{self, place::Place};
@@ -82,11 +82,11 @@ impl Import<'_> {
         let list = &self.opened.list;
         if !list.images.is_empty() {
             let registry = chosen(registries, self.how.registry.as_deref())?;
-            let pieces = pieces(self.opened);
+            let store = Store::new(self.cx, self.opened, registry);
             let ask = async {
                 registry.client.repositories().await?;
                 for image in &list.images {
-                    store::check(registry, image, &pieces, &self.held).await?;
+                    store.check(image, &self.held).await?;
                 }
                 Ok(())
             };
@@ -153,13 +153,11 @@ impl Import<'_> {
         let list = &self.opened.list;
         if !list.images.is_empty() {
             let registry = chosen(registries, self.how.registry.as_deref())?;
-            let pieces = pieces(self.opened);
+            let store = Store::new(self.cx, self.opened, registry);
             for image in &list.images {
-                let bring = store::bring(self.cx, self.opened, registry, image, &pieces, &mut self.held);
-                let changed = until_pressed(self.cx, bring).await?;
+                let changed = until_pressed(self.cx, store.bring(image, &mut self.held)).await?;
                 self.held.save(&self.home)?;
-                let place = registry.client.place();
-                self.tell(&format!("image {}", image.name), changed, &format!("pushed to {place}"));
+                self.tell(&format!("image {}", image.name), changed, &format!("pushed to {}", store.place()));
             }
         }
         let cx = self.cx;
