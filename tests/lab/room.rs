@@ -19,6 +19,8 @@ use crate::{place, run};
 
 /// Limits are for a machine that is busy with many labs.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+/// A lab ends with its directory, which may hold gigabytes on a disk that others write to.
+const END: Duration = Duration::from_secs(300);
 
 /// Who a room dies with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,7 +228,7 @@ impl Room {
             Some(keeper) => drop(keeper.stdin.take()),
             None => kill(self.keeper()?)?,
         }
-        try_wait_for("the end of the lab", LIMIT, || {
+        try_wait_for("the end of the lab", END, || {
             // Ended children must be asked for, or they stay as zombies.
             let watched = self.keeper.as_mut().is_some_and(|keeper| matches!(keeper.try_wait(), Ok(None)));
             if self.dir.exists() || watched { Wait::NotYet(self.console()) } else { Wait::Ready(()) }
