@@ -63,7 +63,7 @@ bench: packages ## Speed beside rivals, as ratios, in about ten minutes; GUESTS=
 	@tests/bench/run
 
 SECONDS ?= 600
-fuzz: ## Hostile input for all that reads from the network, SECONDS=600 for each of five targets
+fuzz: ## Hostile input for all that reads from the network, SECONDS=600 for each of six targets
 	@.ci/packages $(BUILD_PACKAGES)
 	@tests/fuzz/run $(SECONDS)
 

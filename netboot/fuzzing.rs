@@ -2,6 +2,7 @@
 //! must hold is asserted. Compiled for these and for tests only; the test below runs the inputs that are kept.
 
 pub use crate::dhcp::fuzzing::Dhcp;
+pub use crate::dns::fuzzing::Dns;
 pub use crate::http::fuzzing::Http;
 pub use crate::tftp::fuzzing::Tftp;
 
@@ -39,6 +40,18 @@ mod tests {
         let kept = kept("dhcp");
         for (name, input) in &kept {
             let answers = dhcp.run(input);
+            assert!(answers > 0 || !name.starts_with("good-"), "{name} is not answered");
+        }
+        assert!(kept.len() >= 4, "{} are kept", kept.len());
+    }
+
+    #[test]
+    fn kept_messages_of_dns_do_no_harm_and_real_clients_are_answered() {
+        let home = tempfile::tempdir().unwrap();
+        let mut dns = Dns::new(home.path());
+        let kept = kept("dns");
+        for (name, input) in &kept {
+            let answers = dns.run(input);
             assert!(answers > 0 || !name.starts_with("good-"), "{name} is not answered");
         }
         assert!(kept.len() >= 4, "{} are kept", kept.len());

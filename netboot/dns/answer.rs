@@ -60,6 +60,8 @@ pub(super) fn answer(bytes: &[u8], names: &Names, asked: Asked) -> Said {
     reply.metadata.recursion_available = asked.forwards && !names.forwarders.is_empty();
     let [question] = query.queries.as_slice() else {
         reply.metadata.response_code = ResponseCode::FormErr;
+        // Said back, hundreds of questions would have no room in any answer.
+        reply.queries.clear();
         return written(&reply, &query, asked.tcp);
     };
     let refusal = refusal(&query, question);

@@ -72,7 +72,7 @@ async fn by_tcp(question: &[u8], query: &Message, forwarder: SocketAddr) -> io::
 }
 
 /// Whether these bytes answer that question: anybody may have sent them.
-fn is_answer(reply: &[u8], question: &[u8], query: &Message) -> bool {
+pub(super) fn is_answer(reply: &[u8], question: &[u8], query: &Message) -> bool {
     let Ok(reply) = Message::from_vec(reply) else { return false };
     reply.metadata.message_type == MessageType::Response
         && reply.metadata.id.to_be_bytes() == question[..2]

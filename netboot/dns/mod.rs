@@ -5,6 +5,8 @@
 
 mod answer;
 mod forward;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod names;
 mod serve;
 #[cfg(test)]

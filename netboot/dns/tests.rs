@@ -170,6 +170,18 @@ fn what_is_no_question_for_us_is_said_so() {
 }
 
 #[test]
+fn many_questions_at_once_get_a_short_no() {
+    let mut many = query("n1.cluster.org.", RecordType::A);
+    for number in 0..200 {
+        let name = Name::from_ascii(format!("n{number}.else.where.")).unwrap();
+        many.add_query(Query::query(name, RecordType::A));
+    }
+    let Said::Answer(bytes) = answer(&many.to_vec().unwrap(), names(), asked()) else { panic!("no answer") };
+    assert!(bytes.len() <= 512, "{} bytes", bytes.len());
+    assert_eq!(Message::from_vec(&bytes).unwrap().metadata.response_code, ResponseCode::FormErr);
+}
+
+#[test]
 fn an_answer_is_no_longer_than_its_way_allows() {
     let (_home, tables) = site();
     let rows: Vec<String> = (0..60).map(|number| format!("m{number}")).collect();

@@ -140,7 +140,7 @@ fn is_nobody(error: &io::Error) -> bool {
 }
 
 /// The root of the service behind a connection; None for who has none, or says more than anybody wants to hear.
-async fn root<S>(stream: S, address: IpAddr) -> Option<Document>
+pub(super) async fn root<S>(stream: S, address: IpAddr) -> Option<Document>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

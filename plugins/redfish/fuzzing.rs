@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,11 +16,12 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tables::Node;
-use tokio::io::duplex;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio_util::task::TaskTracker;
 
 use super::Redfish;
 use super::console::Way;
+use super::discovery::root;
 use crate::fuzzing::{check_shown, packets};
 use crate::{
     Beacon, Boot, BootDevice, BootOverride, EventLog, Inventory, Measured, Media, Part, Persistence, Power,
@@ -29,6 +31,8 @@ use crate::{
 const PASSWORD: &str = "no-one-may-read-this";
 /// Stands in an answer that is no success for the password, which the BMC has heard.
 const SAID_BACK: &str = "%PASSWORD%";
+/// Chooses a stranger, who sends bytes rather than documents.
+const STRANGER: u8 = 22;
 const CODES: [u16; 16] = [200, 201, 202, 204, 400, 401, 403, 404, 405, 409, 412, 428, 500, 501, 503, 429];
 
 thread_local! {
@@ -39,6 +43,9 @@ thread_local! {
 /// Says whether the BMC was understood. The first byte chooses what is asked; of each document the first one is its status.
 pub async fn run(input: &[u8]) -> bool {
     let Some((asked, input)) = input.split_first() else { return false };
+    if asked % 32 == STRANGER {
+        return stranger(input).await;
+    }
     ANSWERS.set(Some(packets(input).filter_map(answer).collect()));
     let endings = TaskTracker::new();
     let redfish = Redfish::new(&settings(), &endings);
@@ -57,6 +64,21 @@ pub async fn run(input: &[u8]) -> bool {
         }
     }
     told.is_ok()
+}
+
+/// Whoever is behind an address that bmcdiscover asks.
+async fn stranger(said: &[u8]) -> bool {
+    let (ours, mut theirs) = duplex(64 << 10);
+    let said = said.to_vec();
+    tokio::spawn(async move {
+        let asked = theirs.read(&mut [0; 1024]).await.unwrap_or_default();
+        assert!(asked > 0, "nothing is asked");
+        theirs.write_all(&said).await.ok();
+    });
+    let root = root(ours, Ipv4Addr::LOCALHOST.into()).await;
+    let told = ["UUID", "Vendor", "Product"].map(|member| root.as_ref().and_then(|root| root.text(&[member])));
+    told.iter().flatten().for_each(|text| check_shown(text));
+    root.is_some()
 }
 
 fn settings() -> Settings {
