@@ -2,8 +2,8 @@
 //!
 //! Reading order, all pure: `reader`, `cipher`, `packet` (RMCP+), `plain` (outside of sessions), `message` (IPMI),
 //! `completion`, `handshake` (RAKP), `window`, `sol` (serial over LAN); then `wire` (a few sockets for all), `target`
-//! (attributes → whom), `session`; then what is asked: `chassis`, `identity`, `makers`, `fru`, `sel`, `reading`, `sdr`, `lan`,
-//! `account`; then one file a capability.
+//! (attributes → whom), `login`, `session`; then what is asked: `chassis`, `identity`, `makers`, `fru`, `sel`, `reading`, `sdr`,
+//! `lan`, `account`; then one file a capability.
 
 mod account;
 mod beacon;
@@ -22,6 +22,7 @@ mod handshake;
 mod identity;
 mod inventory;
 mod lan;
+mod login;
 mod makers;
 mod message;
 mod packet;

@@ -1,4 +1,4 @@
-//! A session with a BMC: logging in, asking, leaving. The packets themselves are the business of the pure modules.
+//! A session with a BMC: asking, leaving. The packets themselves are the business of the pure modules.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,10 +8,11 @@ use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-use super::cipher::{Keys, Suite};
+use super::cipher::Keys;
 use super::completion;
-use super::handshake::{self, Login, Privilege, Refusal};
+use super::handshake::Privilege;
 use super::identity;
+use super::login::{Entered, Entry, garbled};
 use super::message::{Repeat, Request, Response};
 use super::packet::{self, Kind, Packet};
 use super::pauses::Pauses;
@@ -21,12 +22,8 @@ use super::wire::{Line, Wire};
 use crate::secret::random_bytes;
 use crate::{Error, Result};
 
-/// The first wait for an answer to a message of the login.
-const FIRST_WAIT: Duration = Duration::from_millis(400);
-/// The same for a command; some BMCs take a second for each.
+/// The first wait for an answer to a command; some BMCs take a second for each.
 const FIRST_WAIT_OF_COMMAND: Duration = Duration::from_secs(1);
-/// A message of the login that is repeated so often in vain is a login to start over.
-const SENDS: usize = 3;
 /// How long a BMC may take to hear that we leave.
 const LEAVING: Duration = Duration::from_millis(700);
 
@@ -40,9 +37,10 @@ pub(super) struct Session {
 impl Session {
     /// Logs in within `limit`, whatever the BMC does.
     pub(super) async fn open(wire: &Wire, target: &Target, limit: Duration, endings: &TaskTracker) -> Result<Self> {
-        let entry = Entry { wire, target, deadline: Instant::now() + limit, limit };
+        let entered = Entry::new(wire, target, limit).log_in().await?;
         // From here on it is left again, whatever comes.
-        let mut session = Self { talk: Some(entry.log_in().await?), endings: endings.clone() };
+        let talk = Talk::new(entered, target.name.clone(), limit);
+        let mut session = Self { talk: Some(talk), endings: endings.clone() };
         session.talk().raise().await?;
         Ok(session)
     }
@@ -143,168 +141,12 @@ pub(super) enum Received {
     Serial(Vec<u8>),
 }
 
-fn garbled(name: &str, doing: &str) -> Error {
-    Error::Garbled { what: format!("{name}: cannot {doing}"), why: "its answer makes no sense".into() }
-}
-
 impl Drop for Session {
     fn drop(&mut self) {
         if let (Some(talk), Ok(runtime)) = (self.talk.take(), Handle::try_current()) {
             self.endings.spawn_on(talk.leave(), &runtime);
         }
     }
-}
-
-/// A login under way.
-struct Entry<'a> {
-    wire: &'a Wire,
-    target: &'a Target,
-    deadline: Instant,
-    limit: Duration,
-}
-
-/// Why one attempt to log in has ended.
-enum Ended {
-    Refused(Refusal),
-    /// Nothing came in the middle of it.
-    Silent,
-    Failed(Error),
-}
-
-impl From<Error> for Ended {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<Refusal> for Ended {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl Entry<'_> {
-    /// Tries what the BMC may be able to, until it lets us in, says a final no, or time is up.
-    async fn log_in(&self) -> Result<Talk> {
-        let (mut suites, mut privilege) = (&[Suite::Sha256, Suite::Sha1][..], Privilege::Administrator);
-        let mut pauses = Pauses::from(FIRST_WAIT);
-        loop {
-            let refusal = match self.attempt(suites, privilege).await {
-                Ok(talk) => return Ok(talk),
-                Err(Ended::Failed(error)) => return Err(error),
-                Err(Ended::Silent) => None,
-                Err(Ended::Refused(refusal)) => Some(refusal),
-            };
-            debug!(bmc = self.target.name, ?refusal, ?suites, ?privilege, "login");
-            match refusal {
-                Some(refusal) if refusal.is_of_suite() && suites.len() > 1 => suites = &suites[1..],
-                Some(refusal) if refusal.is_of_privilege() && privilege.lower().is_some() => {
-                    privilege = privilege.lower().unwrap_or(Privilege::User);
-                }
-                refusal if refusal.is_none_or(Refusal::may_pass) => {
-                    let again = Instant::now() + pauses.pause();
-                    if again >= self.deadline {
-                        return Err(refusal.map_or_else(|| self.stuck(), |refusal| self.denied(refusal)));
-                    }
-                    tokio::time::sleep_until(again).await;
-                }
-                Some(refusal) => return Err(self.denied(refusal)),
-                None => return Err(self.stuck()),
-            }
-        }
-    }
-
-    fn denied(&self, refusal: Refusal) -> Error {
-        Error::Denied { what: self.target.name.clone(), why: refusal.words(&self.target.user) }
-    }
-
-    fn stuck(&self) -> Error {
-        Error::TimedOut { what: format!("{}: cannot log in", self.target.name), after: self.limit }
-    }
-
-    async fn attempt(&self, suites: &[Suite], privilege: Privilege) -> Result<Talk, Ended> {
-        let mut line = self.wire.line(self.target.address)?;
-        let (suite, managed) = self.open_session(&mut line, suites).await?;
-        let Target { user, password, .. } = self.target;
-        let nonce = random_bytes()?;
-        let login = Login { suite, user, password, privilege, console: line.console, managed, nonce };
-
-        let first = packet::bare(Kind::Rakp1, &login.first(1));
-        let second = self.exchange(&mut line, &first, Kind::Rakp2, 1).await?;
-        let answered = match login.answered(&second, 2) {
-            Some(Ok(answered)) => answered,
-            Some(Err(refusal)) => {
-                if refusal == Refusal::WrongPassword {
-                    line.send(&packet::bare(Kind::Rakp3, &login.farewell(2))).await?;
-                }
-                return Err(refusal.into());
-            }
-            None => return Err(garbled(&self.target.name, "log in").into()),
-        };
-        let third = packet::bare(Kind::Rakp3, &answered.reply);
-        let fourth = self.exchange(&mut line, &third, Kind::Rakp4, 2).await?;
-        let finished = login.finished(&fourth, &answered);
-        finished.ok_or_else(|| garbled(&self.target.name, "log in"))??;
-        Ok(Talk {
-            line,
-            name: self.target.name.clone(),
-            keys: answered.keys,
-            guid: answered.guid,
-            managed,
-            privilege,
-            limit: self.limit,
-            sequence: 0,
-            message: 0,
-            window: Window::default(),
-        })
-    }
-
-    /// Asks for a session with each suite in turn, as a BMC may not even answer to one that it does not know.
-    async fn open_session(&self, line: &mut Line, suites: &[Suite]) -> Result<(Suite, u32), Ended> {
-        let mut pauses = Pauses::from(FIRST_WAIT);
-        for (tag, &suite) in (0..=u8::MAX).zip(suites.iter().cycle()) {
-            let request = handshake::open_request(tag, line.console, suite);
-            line.send(&packet::bare(Kind::OpenRequest, &request)).await?;
-            let until = (Instant::now() + pauses.pause()).min(self.deadline);
-            while let Some(bytes) = line.receive(until).await {
-                let Some(payload) = answer(&bytes, Kind::OpenResponse) else { continue };
-                // The answer may be to an earlier question.
-                let Some(suite) = handshake::tag_of(payload).and_then(|tag| suites.iter().cycle().nth(tag.into()))
-                else {
-                    continue;
-                };
-                let opened = handshake::opened(payload, *suite);
-                let managed = opened.ok_or_else(|| garbled(&self.target.name, "log in"))??;
-                return Ok((*suite, managed));
-            }
-            if Instant::now() >= self.deadline {
-                break;
-            }
-        }
-        let why = format!("no answer within {} s", self.limit.as_secs_f32());
-        Err(Error::Unreachable { what: self.target.name.clone(), source: why.into() }.into())
-    }
-
-    /// Sends a message of the login, a few times if need be; the answer with this tag.
-    async fn exchange(&self, line: &mut Line, message: &[u8], kind: Kind, tag: u8) -> Result<Vec<u8>, Ended> {
-        let mut pauses = Pauses::from(FIRST_WAIT);
-        for _ in 0..SENDS {
-            line.send(message).await?;
-            let until = (Instant::now() + pauses.pause()).min(self.deadline);
-            while let Some(bytes) = line.receive(until).await {
-                let payload = answer(&bytes, kind).filter(|payload| handshake::tag_of(payload) == Some(tag));
-                if let Some(payload) = payload {
-                    return Ok(payload.to_vec());
-                }
-            }
-        }
-        Err(Ended::Silent)
-    }
-}
-
-/// The payload of an answer of this kind.
-fn answer(bytes: &[u8], kind: Kind) -> Option<&[u8]> {
-    Packet::read(bytes).filter(|packet| packet.kind == kind)?.bare()
 }
 
 /// A conversation inside a session.
@@ -327,6 +169,11 @@ struct Talk {
 }
 
 impl Talk {
+    fn new(entered: Entered, name: String, limit: Duration) -> Self {
+        let Entered { line, keys, guid, managed, privilege } = entered;
+        Self { line, name, keys, guid, managed, privilege, limit, sequence: 0, message: 0, window: Window::default() }
+    }
+
     /// A new session has the rights of a user only, whatever was agreed on.
     async fn raise(&mut self) -> Result<()> {
         loop {

@@ -25,7 +25,10 @@ use crate::switching::Switching;
   rpower h7 reset --drain    stop the containers that run on it, then reset it
 
 A server on which containers run is left alone without --drain or --force, and so is one that is on and does not tell. A server is
-switched on only if its circuits carry it beside all others that are on: see tabdump -d circuit, tabdump -d feed.")]
+switched on only if its circuits carry it beside all others that are on: see tabdump -d circuit, tabdump -d feed.
+
+A BMC has site.connecttimeout (5 s) to let us in; one that has said nothing by IPMI after seven tenths of that is given up then.
+Where BMCs are slower: chdef -t site connecttimeout=20")]
 pub(crate) struct Rpower {
     /// The nodes
     #[arg(value_name = "NODERANGE")]
