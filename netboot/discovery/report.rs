@@ -5,6 +5,7 @@
 //! disk=NAME<tab>BYTES<tab>MODEL<tab>SERIAL      once for each
 //! nic=NAME<tab>MAC<tab>DRIVER<tab>LINK          once for each; link is 1 or 0
 //! switchport=SWITCH<tab>PORT                    if it has heard of its neighbour
+//! listening=1                                   while it may still do so, and says all this again then
 //! ```
 
 use std::net::IpAddr;
@@ -50,6 +51,8 @@ pub struct Report {
     pub nics: Vec<Nic>,
     /// The switch and the port that it is plugged into.
     pub switch_port: Option<(String, String)>,
+    /// It may hear of that yet.
+    pub listening: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +114,7 @@ impl Report {
             "nic" if self.nics.len() < MOST_NICS => self.nics.push(nic(value)?),
             "disk" | "nic" => return Err("there are too many of them"),
             "switchport" => self.switch_port = Some(switch_port(value)?),
+            "listening" => self.listening = value == "1",
             _ => return Err("nobody knows that word"),
         }
         Ok(())
@@ -221,6 +225,7 @@ mod tests {
         assert_eq!(report.interface(), Some("eth0"));
         assert_eq!(report.switch_port, Some(("sw1".into(), "Ethernet1/7".into())));
         assert_eq!(report.key(), report.uuid);
+        assert!(!report.listening && Report::read(MAC, b"listening=1").unwrap().listening);
         assert_eq!(Report::read(MAC, b"").unwrap().key(), "00000000-0000-0000-0000-525400770001");
     }
 

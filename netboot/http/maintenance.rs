@@ -82,8 +82,8 @@ impl Query {
 
 impl Server {
     /// A machine says what it is. It is heard only at the address that it has by the kernel's word or by that of DHCP: nobody
-    /// reports another machine.
-    pub(super) async fn discover(self: Arc<Self>, mac: Mac, ends: Ends, body: Incoming) -> Answer {
+    /// reports another machine. One that has become a node by then says so by its token.
+    pub(super) async fn discover(self: Arc<Self>, mac: Mac, query: Query, ends: Ends, body: Incoming) -> Answer {
         let Some(discovery) = &self.discovery else { return status(StatusCode::NOT_FOUND) };
         if !discovery.allows(mac) {
             return status(StatusCode::TOO_MANY_REQUESTS);
@@ -105,10 +105,10 @@ impl Server {
             return status(StatusCode::SERVICE_UNAVAILABLE);
         };
         let server = self.clone();
-        waiting(move || server.reported(mac, ends, report)).await
+        waiting(move || server.reported(mac, &query, ends, report)).await
     }
 
-    fn reported(&self, mac: Mac, ends: Ends, report: Report) -> Answer {
+    fn reported(&self, mac: Mac, query: &Query, ends: Ends, report: Report) -> Answer {
         let Some(discovery) = &self.discovery else { return status(StatusCode::NOT_FOUND) };
         let client = ends.client.ip();
         if !neighbour::is_beside(mac, client) && !self.site.is_leased(mac, client).unwrap_or(false) {
@@ -121,6 +121,15 @@ impl Server {
             Ok(known) => known,
             Err(error) => return unavailable(&error),
         };
+        // It goes on with the token that it has.
+        if let Ok(node) = self.proven(mac, &query.token, Purpose::Status) {
+            let event = || ends.event(Kind::Reported, subject::NODE).of(mac).node(Some(node.name()));
+            self.events.tell(event);
+            return match discovery.director.reported(report) {
+                Ok(_) => text(Ok(format!("node {}\n", node.name()))),
+                Err(trouble) => unavailable(&*trouble),
+            };
+        }
         // What is up reports nothing; its users may.
         let arrives = self.arrivals.take(mac);
         if let Some(node) = known.filter(|node| self.may_be_up(node) && !arrives) {

@@ -206,7 +206,9 @@ impl Server {
                 waiting(move || self.told(mac, bearer(&head.headers), &word, &ends)).await
             }
             Route::Status(_) => not_allowed("POST"),
-            Route::Discover(mac) if head.method == Method::POST => self.discover(mac, ends, body).await,
+            Route::Discover(mac) if head.method == Method::POST => {
+                self.discover(mac, Query::of(&head.uri), ends, body).await
+            }
             Route::Discover(_) => not_allowed("POST"),
             Route::Callback(mac, word) if head.method == Method::GET => {
                 let token = asked_with(&head.uri);

@@ -11,14 +11,16 @@ server=$(word xcrane.server)
 own=$(word BOOTIF | sed 's/^01-//')
 token=$(word xcrane.token)
 
-# PATH [FILE]: what the server answers, to a file that is posted if there is one; then in /run/answer.
+reply=/run/answer
+
+# PATH [FILE]: what the server answers, to a file that is posted if there is one; then in $reply.
 ask() {
     # Debian's busybox (1.35) breaks down on "wget -T".
-    timeout 30 wget -q -O /run/answer ${2:+--post-file "$2"} "$server/$1" 2>/dev/null
+    timeout 30 wget -q -O "$reply" ${2:+--post-file "$2"} "$server/$1" 2>/dev/null
 }
 
 # WORD: what stands behind it in the answer.
-answer() { sed -n "s/^$1 //p" /run/answer | head -n 1; }
+answer() { sed -n "s/^$1 //p" "$reply" | head -n 1; }
 
 # One line without what ends it.
 clean() { tr '\t\r\n' '   ' | tr -d '\000-\037\177' | sed 's/^ *//; s/ *$//' | cut -c 1-200; }
@@ -104,7 +106,6 @@ lldp() {
     [ -z "${name:-$switch}" ] || [ -z "$port" ] || printf '%s\t%s\n' "${name:-$switch}" "$port"
 }
 
-# Switches send such a frame twice a minute.
 switch_port() {
     local found='' card
     card=$(cards | head -n 1)
@@ -114,6 +115,48 @@ switch_port() {
         found=$(timeout 40 tcpdump -Z root -n -xx -c 1 -i "$card" ether proto 0x88cc 2>/dev/null | lldp)
     fi
     [ -z "$found" ] || echo "switchport=$found"
+}
+
+# Switches send such a frame twice a minute, if they do: all else is said meanwhile.
+listen() {
+    [ -x /bin/neighbour ] || [ -x /bin/tcpdump ] || return 0
+    : >/run/listening
+    {
+        switch_port >/run/port
+        rm /run/listening
+    } &
+}
+
+# What can be said by now.
+report() {
+    cat /run/facts
+    if [ -e /run/listening ]; then
+        echo listening=1
+    elif [ -e /run/port ]; then
+        cat /run/port
+    fi
+}
+
+# SECONDS, or until the switch was heard of.
+rest() {
+    local left=$1 listening=''
+    [ ! -e /run/listening ] || listening=yes
+    while [ "$left" -gt 0 ]; do
+        sleep 1
+        left=$((left - 1))
+        [ -z "$listening" ] || [ -e /run/listening ] || return 0
+    done
+}
+
+# What was heard after the machine had become a node.
+tell_port() {
+    [ -e /run/listening ] || return 0
+    {
+        reply=/run/told
+        while [ -e /run/listening ]; do sleep 1; done
+        report >/run/report
+        [ ! -s /run/port ] || ask "discover/$own?token=$token" /run/report
+    } &
 }
 
 describe() {
@@ -130,7 +173,6 @@ describe() {
     disks
     all_cards
     bmc
-    switch_port
 }
 
 # Until somebody says which node this is.
@@ -138,22 +180,25 @@ be_discovered() {
     local why pause said=''
     [ -z "$token" ] || return 0
     say "this machine is nobody's yet"
-    describe >/run/report
+    describe >/run/facts
+    listen
     while :; do
+        report >/run/report
         why='the server does not answer'
         if ask "discover/$own" /run/report; then
             token=$(answer token)
             [ -z "$token" ] || break
             why=$(answer why)
         else
-            : >/run/answer
+            : >"$reply"
         fi
         [ "$why" = "$said" ] || say "$why"
         said=$why
         pause=$(answer wait)
-        sleep "${pause:-10}"
+        rest "${pause:-10}"
     done
     say "this machine is node $(answer node)"
+    tell_port
 }
 
 # COMMAND: whether it has succeeded.

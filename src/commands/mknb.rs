@@ -23,8 +23,8 @@ shell, standby or shutdown. A machine that nobody knows tells what it is and wai
 
 The kernel is this machine's own, or that of a root or of packages. Programs that are added are commands for runcmd=…. Two of
 this machine are taken along, and missed with a warning: ipmitool, which tells the address of a BMC, and tcpdump, which hears the
-switch's LLDP for at most 40 s. An added neighbour is used in its place: it is told a card and prints the switch, a tab and the
-port. Libraries come along.
+switch's LLDP for at most 40 s, while all else is told. An added neighbour is used in its place: it is told a card and prints
+the switch, a tab and the port. Libraries come along.
 
 Examples:
   mknb x86_64

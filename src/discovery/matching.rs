@@ -15,6 +15,8 @@ pub(super) enum Found {
     },
     /// It says that it is a node that it cannot be, or several.
     Conflict(String),
+    /// It has not said yet which port of a switch it is plugged into, which may tell.
+    Later,
     Nobody,
 }
 
@@ -27,6 +29,10 @@ pub(super) fn find(report: &Report, index: &Index, order: &[String]) -> Found {
             Some(known) if known.is_guest => Found::Conflict(format!("its MAC address is that of {name}, a container")),
             _ => Found::Node { name: name.clone(), method: "mac" },
         };
+    }
+    // What it hears may point elsewhere than all the rest.
+    if report.listening && !index.ports.is_empty() {
+        return Found::Later;
     }
     let bmc = report.bmc.map(|bmc| bmc.to_string()).unwrap_or_default();
     let port = report.switch_port.as_ref().and_then(|port| index.ports.get(port));
@@ -147,6 +153,22 @@ mod tests {
         check(&report(2, "D", "u9"), "its serial number is that of n4, which has another UUID, u4");
         check(&report(2, "X", "u4"), "its UUID is that of n4, which has another serial number, D");
         check(&report(9, "", ""), "its MAC address is that of c1, a container");
+    }
+
+    #[test]
+    fn who_may_hear_of_its_port_yet_is_waited_for_where_ports_tell_anything() {
+        let mut nodes = index(&[("n1", known(&[1], "A", "")), ("n2", known(&[], "B", "")), ("n3", known(&[], "", ""))]);
+        let listening = |last: u8, serial: &str| Report { listening: true, ..report(last, serial, "") };
+        let order = ["n4".to_owned()];
+        assert_eq!(find(&listening(2, "B"), &nodes, &order), node("n2", "serial"));
+        assert_eq!(find(&listening(2, ""), &nodes, &order), node("n4", "sequential"));
+        nodes.ports.insert(("sw1".into(), "7".into()), vec!["n3".into()]);
+        assert_eq!(find(&listening(1, "A"), &nodes, &order), node("n1", "mac"));
+        assert_eq!(find(&listening(2, "B"), &nodes, &order), Found::Later);
+        assert_eq!(find(&listening(2, ""), &nodes, &order), Found::Later);
+        let heard = Report { switch_port: Some(("sw1".into(), "7".into())), ..report(2, "", "") };
+        assert_eq!(find(&heard, &nodes, &order), node("n3", "switch"));
+        assert_eq!(find(&report(2, "", ""), &nodes, &order), node("n4", "sequential"), "it has heard nothing");
     }
 
     #[test]

@@ -151,6 +151,10 @@ impl<'k> Round<'k> {
                 self.note(edit, report, "", "conflict", &why)?;
                 Ok(Verdict::Nobody(why))
             }
+            Found::Later => {
+                self.note(edit, report, "", "undef", "")?;
+                Ok(Verdict::Nobody("it still listens for the switch that it is plugged into".to_owned()))
+            }
             Found::Nobody => {
                 let why = "no node is defined that it could be";
                 self.note(edit, report, "", "undef", "")?;

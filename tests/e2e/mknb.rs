@@ -7,8 +7,8 @@ use std::time::Duration;
 use ::lab::Lab;
 use insta::assert_snapshot;
 
-use crate::lab;
 use crate::serve::{define_network, serve};
+use crate::{lab, write};
 
 /// A machine is emulated, on one that may be busy: calm, it takes some fifteen seconds.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -34,9 +34,11 @@ fn a_machine_that_nobody_knows_becomes_its_node_and_goes_through_its_chain() {
          chain='runcmd=hello big world,runcmd=hello again,boot'"
     ))
     .success();
-    lab.shell("printf '#!/bin/sh\\necho \"xcrane-test: hello $*\"\\n' >hello").success();
-    // With tcpdump the machine would listen for a switch's LLDP, which the lab has not, for most of a minute.
-    lab.shell("printf '#!/bin/sh\\nexit 1\\n' >neighbour").success();
+    // Stands for tcpdump: it hears the switch when the machine has long been its node, and the first command waits until that was told.
+    write(&lab, "neighbour", "#!/bin/sh\nwhile [ ! -e /run/hear ]; do sleep 1; done\nprintf 'sw1\\t7\\n'\n");
+    let hello = "#!/bin/sh\necho \"xcrane-test: hello $*\"\n: >/run/hear\n\
+        for try in $(seq 60); do [ ! -s /run/told ] || exit 0; sleep 1; done\n";
+    write(&lab, "hello", hello);
     let (home, kernel) = (lab.home().display().to_string(), kernel(&lab));
     let mknb = format!("mknb x86_64 --package {} --add {home}/hello --add {home}/neighbour", kernel.display());
     let made = lab.spawn(&mknb).wait(LIMIT);
@@ -79,6 +81,8 @@ fn a_machine_that_nobody_knows_becomes_its_node_and_goes_through_its_chain() {
     UUID                                    NODE                METHOD         MTM                 SERIAL
     4c414200-0000-4000-8000-000000000001    m1                  serial         Lab Anvil           LAB-1
     ");
+    let noted = lab.run("nodediscoverls -l").success();
+    assert!(noted.contains("switchname=sw1") && noted.contains("switchport=7"), "{noted}");
     let why = lab.run("deflog m1").success();
     assert!(why.contains("xcrane serve") && why.contains("discovered 52:54:00:77:00:01"), "{why}");
     assert!(why.contains("m1 has done runcmd=hello again"), "{why}");

@@ -50,6 +50,7 @@ fn machines_become_nodes_and_none_becomes_anothers() {
     said += &says(1, "uuid=4c414200-0000-4000-8000-000000000002\\ncpus=4\\nmemory=2000\\ndisk=sda~480000000000~m~s\\n");
     said += &says(1, "uuid=4c414200-0000-4000-8000-000000000002\\n");
     said += &says(2, "bmc=10.79.0.3\\n");
+    said += &says(3, "listening=1\\n");
     said += &says(3, "switchport=sw1~7\\n");
     said += &says(4, "serial=nobodys\\nuuid=4c414200-0000-4000-8000-000000000002\\n");
     said += &says(4, "serial=nobodys\\nuuid=4c414200-0000-4000-8000-0000000000a5\\n");
@@ -76,6 +77,8 @@ fn machines_become_nodes_and_none_becomes_anothers() {
     token TOKEN
     node n3
     token TOKEN
+    why it still listens for the switch that it is plugged into
+    wait 10
     node n4
     token TOKEN
     why its UUID is that of n2, which has another MAC address, 52:54:00:77:00:a2
@@ -214,6 +217,15 @@ fn machines_become_nodes_and_none_becomes_anothers() {
             .stdout,
         "403"
     );
+    // What it hears of its switch after that is written down, and it goes on with the token that it has.
+    let later = format!(
+        "printf 'serial=S6\\nswitchport=sw9\\t3\\n' | curl -s --data-binary @- 'http://10.77.0.254/discover/{}?token={token}'; \
+         curl -s -o /dev/null -w %{{http_code}} '{url}/step?token={token}'",
+        sixth.1
+    );
+    assert_eq!(sixth.0.shell(&later).stdout, "node n6\n200");
+    let noted = lab.run("nodediscoverls -t seq -l").success();
+    assert!(noted.contains("node=n6") && noted.contains("switchname=sw9") && noted.contains("switchport=3"), "{noted}");
     lab.shell("mkdir -p $XCRANE_HOME/genesis && touch $XCRANE_HOME/genesis/kernel.x86_64").success();
     let ask =
         |path: &str| sixth.0.shell(&format!("curl -s '{url}/{path}' | sed 's/^id .*/id ID/; s/ $//'")).success() + "\n";
