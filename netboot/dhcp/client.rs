@@ -14,7 +14,9 @@ pub enum Client {
     Pxe(Platform),
     /// Firmware that loads a program by HTTP.
     Http(Platform),
-    /// A system that runs, or firmware for which there is no program.
+    /// Firmware for which there is no program, by the first architecture that it names.
+    Foreign(u16),
+    /// A system that runs.
     System,
 }
 
@@ -46,13 +48,13 @@ impl Client {
         }
         let class = option(options::CLASS);
         let architectures = request.options.get(options::ARCHITECTURES);
-        if class.starts_with(b"HTTPClient") {
-            platform(architectures).map_or(Self::System, Self::Http)
-        } else if class.starts_with(b"PXEClient") {
-            platform(architectures).map_or(Self::System, Self::Pxe)
-        } else {
-            Self::System
-        }
+        let known: fn(Platform) -> Self = match class {
+            _ if class.starts_with(b"HTTPClient") => Self::Http,
+            _ if class.starts_with(b"PXEClient") => Self::Pxe,
+            _ => return Self::System,
+        };
+        let foreign = || numbers(architectures?).next().map(Self::Foreign);
+        platform(architectures).map(known).or_else(foreign).unwrap_or(Self::System)
     }
 
     /// The name of what it is to boot: a file by TFTP or an URL. None where there is nothing for it, or nobody who serves it.
@@ -62,9 +64,22 @@ impl Client {
             Self::Ipxe => Some(format!("{}/node/{}", http?, request.mac.to_string().replace(':', "-"))),
             Self::Http(platform) => Some(format!("{}/loader/{}", http?, platform.loader())),
             Self::Pxe(platform) => source.tftp.map(|_| platform.loader().to_owned()),
-            Self::System => None,
+            Self::Foreign(_) | Self::System => None,
         }
     }
+}
+
+/// What firmware is for which there is no loader, in words.
+pub(super) fn foreign(architecture: u16) -> String {
+    let kind = match architecture {
+        6 | 15 => "UEFI of 32 bits (ia32), ",
+        2 => "Itanium, ",
+        10 | 18 => "UEFI on 32-bit ARM, ",
+        25..=30 => "UEFI on RISC-V, ",
+        37..=40 => "UEFI on LoongArch, ",
+        _ => "",
+    };
+    format!("{kind}architecture {architecture}")
 }
 
 impl Platform {
@@ -82,10 +97,14 @@ impl Platform {
 /// names none is older than the option.
 fn platform(architectures: Option<&[u8]>) -> Option<Platform> {
     let Some(architectures) = architectures else { return Some(Platform::Bios) };
-    architectures.chunks_exact(2).find_map(|number| match u16::from_be_bytes([number[0], number[1]]) {
+    numbers(architectures).find_map(|number| match number {
         0 => Some(Platform::Bios),
         7 | 9 | 16 => Some(Platform::X64),
         11 | 19 => Some(Platform::Arm64),
         _ => None,
     })
+}
+
+fn numbers(architectures: &[u8]) -> impl Iterator<Item = u16> {
+    architectures.chunks_exact(2).map(|number| u16::from_be_bytes([number[0], number[1]]))
 }

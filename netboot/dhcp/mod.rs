@@ -23,6 +23,6 @@ pub use packet::{Kind, Reply, Request, To};
 pub use reply::{Facts, Manner, reply};
 use serve::CLIENT_PORT;
 pub use serve::{PROXY_PORT, SERVER_PORT, serve};
-pub use service::{ANOTHER_SERVER, Answer, Link, Served, Service};
+pub use service::{ANOTHER_SERVER, Answer, Link, NO_LOADER, Served, Service};
 pub use subnet::Subnet;
 pub use view::View;

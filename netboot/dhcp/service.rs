@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnetwork::Ipv4Network;
 use tables::{Lease, Tables};
 
-use super::client::{Client, Source};
+use super::client::{Client, Source, foreign};
 use super::options;
 use super::packet::{Kind, Request, To};
 use super::pool::Pool;
@@ -35,6 +35,9 @@ const EACH: Duration = Duration::from_millis(200);
 
 /// Said of a client that asks another server for its address, having had an offer of ours.
 pub const ANOTHER_SERVER: &str = "it takes the offer of another DHCP server";
+
+/// Said of firmware that is given an address and nothing to load; behind it stands what it is.
+pub const NO_LOADER: &str = "and no loader: ";
 
 /// What this server has beside DHCP for those who boot.
 #[derive(Debug, Clone, Copy, Default)]
@@ -269,7 +272,12 @@ impl Service {
         self.events.tell(|| {
             let event = seen(kind, request, link, standing.machine);
             let event = if address.is_unspecified() { event } else { event.from(address.into()) };
-            event.detail(format_args!("{address} {}", reply.file))
+            match Client::of(request) {
+                Client::Foreign(architecture) => {
+                    event.detail(format_args!("{address} {NO_LOADER}{}", foreign(architecture)))
+                }
+                _ => event.detail(format_args!("{address} {}", reply.file)),
+            }
         });
         Some((reply.write(request), reply.to))
     }
@@ -370,7 +378,7 @@ impl Service {
 fn seen(kind: events::Kind, request: &Request, link: &Link, machine: Option<&Machine>) -> Event {
     let subject = match Client::of(request) {
         Client::Ipxe => subject::IPXE,
-        Client::Pxe(_) | Client::Http(_) => subject::FIRMWARE,
+        Client::Pxe(_) | Client::Http(_) | Client::Foreign(_) => subject::FIRMWARE,
         Client::System => subject::SYSTEM,
     };
     Event::new(&link.interface, kind, subject).of(request.mac).node(machine.map(|machine| machine.node.as_str()))
@@ -385,7 +393,14 @@ fn is_in_firmware(request: &Request, from: SocketAddr, standing: &Standing<'_>) 
         true => request.own.is_unspecified() && from == (Ipv4Addr::UNSPECIFIED, CLIENT_PORT).into(),
         false => from.port() == SERVER_PORT && by_router(),
     };
-    is_below && standing.machine.is_some_and(at_home) && Client::of(request) != Client::System
+    is_below && standing.machine.is_some_and(at_home) && boots_from_us(request)
+}
+
+fn boots_from_us(request: &Request) -> bool {
+    match Client::of(request) {
+        Client::Ipxe | Client::Pxe(_) | Client::Http(_) => true,
+        Client::Foreign(_) | Client::System => false,
+    }
 }
 
 /// Why a client that has a standing gets no reply.

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::arrivals::Arrivals;
+use crate::events::{Events, subject};
 use crate::mac::Mac;
 
 const KNOWN: [u8; 6] = [0x52, 0x54, 0, 0, 0, 1];
@@ -220,6 +221,23 @@ fn each_kind_of_client_is_told_what_it_can_boot() {
     let no_proxy = ipxe.opts().get(OptionCode::Unknown(175)).unwrap();
     assert!(format!("{no_proxy:?}").contains("[176, 1, 1]"), "{no_proxy:?}");
     assert!(ipxe.opts().get(OptionCode::ClientIdentifier).is_some());
+}
+
+#[test]
+fn firmware_without_a_loader_is_told_what_it_is() {
+    let mut world = World::new(SITE);
+    let (events, mut heard) = Events::heard(10);
+    world.service = world.service.telling(events);
+    for (architecture, expected) in [
+        (6, "10.1.0.9 and no loader: UEFI of 32 bits (ia32), architecture 6"),
+        (15, "10.1.0.9 and no loader: UEFI of 32 bits (ia32), architecture 15"),
+        (200, "10.1.0.9 and no loader: architecture 200"),
+        (7, "10.1.0.9 snponly.efi"),
+    ] {
+        world.ask(&packet(1, KNOWN, NOBODY, NOBODY, &firmware("PXEClient", architecture))).unwrap();
+        let event = heard.try_recv().unwrap();
+        assert_eq!((event.subject, event.said()), (subject::FIRMWARE, expected));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Why a boot goes no further: rules as data, the first that fits is the likely cause.
 
 use super::{Boot, Stage, State, Step};
-use crate::dhcp::ANOTHER_SERVER;
+use crate::dhcp::{ANOTHER_SERVER, NO_LOADER};
 use crate::events::Kind;
 
 /// What is known beside the events.
@@ -107,6 +107,12 @@ const RULES: &[Rule] = &[
         detail: nothing,
         cause: "another DHCP server on the wire has answered it",
         remedy: "stop that one for these machines, or serve beside it: xcrane serve --proxy",
+    },
+    Rule {
+        fits: |case| case.at.stage == Stage::Firmware && case.at.detail.contains(NO_LOADER),
+        detail: |case| case.at.detail.split_once(NO_LOADER).map_or_else(String::new, |(_, what)| what.to_owned()),
+        cause: "its firmware is {}, and iPXE for that is not served",
+        remedy: "switch the firmware to BIOS (CSM) or to UEFI of 64 bits; look with rcons NODE",
     },
     Rule {
         fits: |case| case.asks() && case.was_refused(Kind::Limited),

@@ -81,6 +81,12 @@ fn what_failed_says_why() {
         Stage::Firmware,
         "another DHCP server on the wire",
     );
+    // It may take the address, or wait for an offer with something to load.
+    for more in ["", "; 3 ack firmware 10.0.0.1 and no loader: UEFI of 32 bits (ia32), architecture 6"] {
+        let told = format!("2 offer firmware 10.0.0.1 and no loader: UEFI of 32 bits (ia32), architecture 6{more}");
+        let cause = "its firmware is UEFI of 32 bits (ia32), architecture 6, and iPXE for that is not served";
+        super::tests::check(&after(1, &told), &around(10_000), Stage::Firmware, cause);
+    }
     check(&after(2, "6 nak firmware 0.0.0.0"), Stage::Firmware, "another machine uses it");
     check(&after(6, "11 decline ipxe 10.0.0.1"), Stage::Ipxe, "address 10.0.0.1: another machine uses it");
     check(&after(4, "9 broken loader undionly.kpxe: the client is silent"), Stage::Loader, "large packets");
