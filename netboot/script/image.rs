@@ -114,16 +114,31 @@ impl Loads {
         if !directories.iter().any(|directory| directory.is_dir()) {
             return Err(Unfit::Unpacked);
         }
-        let first = |names: &[&'static str], what| {
-            let found = names.iter().copied().find(|name| has(name));
-            found.ok_or_else(|| Unfit::Lacks { what, directories: directories.clone() })
-        };
-        let kernel = path(first(KERNELS, "a kernel")?);
-        let initrd = path(first(STATELESS, "an initial RAM disk")?);
-        let root = path(first(ROOTS, "a root file system")?);
+        let [kernel, initrd, root] = laid_out(&directories)?.map(path);
         let kcmdline = format!("imgurl={{{{ server }}}}/{root} XCAT={{{{ address }}}}:3001 NODE={{{{ name }}}}");
         Ok(Self { kernel, initrd, kcmdline })
     }
+}
+
+/// The names of kernel, RAM disk and root in these directories, as xCAT's genimage and packimage leave them.
+fn laid_out(directories: &[PathBuf]) -> Result<[&'static str; 3], Unfit> {
+    let has = |name: &&str| directories.iter().any(|directory| directory.join(name).is_file());
+    let first = |names: &[&'static str], what| {
+        let found = names.iter().copied().find(has);
+        found.ok_or_else(|| Unfit::Lacks { what, directories: directories.to_vec() })
+    };
+    let kernel = first(KERNELS, "a kernel")?;
+    let initrd = first(STATELESS, "an initial RAM disk")?;
+    Ok([kernel, initrd, first(ROOTS, "a root file system")?])
+}
+
+/// The files of an image that xCAT has laid out; None unless all are there.
+pub fn files_of_xcat(home: &Path, image: &str, linuximage: Option<&Row>) -> Option<[PathBuf; 3]> {
+    let directories = directories(home, image, linuximage);
+    let names = laid_out(&directories).ok()?;
+    let place = |name| directories.iter().map(|directory| directory.join(name)).find(|path| path.is_file());
+    let [kernel, initrd, root] = names.map(place);
+    Some([kernel?, initrd?, root?])
 }
 
 /// The SHA-256 of the root file system that is published in one of these directories, as sha256sum writes it.
@@ -164,7 +179,10 @@ mod tests {
         put(&old, &["vmlinuz", "rootimg.cpio.gz"]);
         let published = home.path().join("images/a_b");
         assert_eq!(loads(), Err(format!("lacks an initial RAM disk in {} and {}", published.display(), old.display())));
+        assert_eq!(files_of_xcat(home.path(), "a/b", Some(&linux)), None);
         put(&old, &["initrd-stateless.gz"]);
+        let files = ["vmlinuz", "initrd-stateless.gz", "rootimg.cpio.gz"].map(|name| old.join(name));
+        assert_eq!(files_of_xcat(home.path(), "a/b", Some(&linux)), Some(files));
         let expected = Loads {
             kernel: "image/a%2Fb/vmlinuz".into(),
             initrd: "image/a%2Fb/initrd-stateless.gz".into(),

@@ -44,10 +44,20 @@ pub enum Error {
     /// iPXE takes it for the end of the command.
     #[error("the kernel's command line has the word '{0}', at which iPXE ends it")]
     Word(String),
+    /// Of a name that nothing stands for nothing would be left.
+    #[error("attribute '{cell}' has {{{{ {name} }}}}, for which nothing stands: there are {}", known())]
+    Unknown { cell: &'static str, name: String },
     #[error("there is no maintenance system for {0}")]
     NoGenesis(String),
     #[error("template {} cannot be read", path.display())]
     Unreadable { path: std::path::PathBuf, source: std::io::Error },
+}
+
+/// What cells may name; see [`Script::common`].
+const NAMES: [&str; 9] = ["address", "again", "digest", "mac", "name", "server", "state", "task", "token"];
+
+fn known() -> String {
+    format!("{} and node.ATTRIBUTE", NAMES.join(", "))
 }
 
 fn at(error: &minijinja::Error) -> String {
@@ -149,6 +159,9 @@ impl Script<'_> {
     fn cell(&self, attribute: &'static str) -> Result<String, Error> {
         let text = self.node.get(attribute).unwrap_or_default();
         let text = text.replace("!myipfn!", self.around.address);
+        if let Some(name) = self.templates.names(&text).into_iter().find(|name| !is_known(name)) {
+            return Err(Error::Unknown { cell: attribute, name });
+        }
         self.templates.render_text(attribute, &text, self.common())
     }
 
@@ -156,6 +169,14 @@ impl Script<'_> {
     fn address_of(&self, cell: &str) -> String {
         let cell = one_line(cell);
         if cell.contains("://") { cell } else { format!("{}/{}", self.around.server, cell.trim_start_matches('/')) }
+    }
+}
+
+/// Whether a name of a template stands for anything, be it nothing for this node.
+fn is_known(name: &str) -> bool {
+    match name.split_once('.') {
+        Some(("node", attribute)) => attribute == "name" || objects::NODE.named(attribute).next().is_some(),
+        _ => name == "node" || NAMES.contains(&name),
     }
 }
 

@@ -183,6 +183,8 @@ mod tests {
         ] {
             let state = State::parse(text).unwrap();
             assert_eq!((state.to_string().as_str(), state.status()), (text, status));
+            let place = tables::objects::NODE.named("currstate").next().unwrap();
+            assert_eq!(tables::definitions::check_value("currstate", place, text).err(), None, "{text} can be set");
         }
         for text in ["", "bogus", "x=y"] {
             assert_eq!(State::parse(text), None, "{text}");

@@ -61,6 +61,19 @@ impl Templates {
         self.render_text(name, self.texts.get(name).map_or("", String::as_str), values)
     }
 
+    /// The names that a text takes from outside, in their order; none of one that is no template.
+    pub(crate) fn names(&self, text: &str) -> Vec<String> {
+        if !text.contains('{') {
+            return Vec::new();
+        }
+        let parsed = self.environment.template_from_str(text);
+        let mut names: Vec<String> =
+            parsed.map(|parsed| parsed.undeclared_variables(true)).unwrap_or_default().into_iter().collect();
+        names.retain(|name| !self.environment.globals().any(|(global, _)| global == name));
+        names.sort_unstable();
+        names
+    }
+
     /// Renders a text that need not be of the set.
     pub(crate) fn render_text(&self, name: &str, text: &str, values: Value) -> Result<String, Error> {
         // Most cells have nothing to be replaced.

@@ -140,6 +140,30 @@ fn what_cannot_be_a_script_says_why() {
     assert_snapshot!(script(&IMAGE[..1], false), @"Error: attribute 'kernel' (table bootparams) is not set");
     assert_snapshot!(image(&[("addkcmdline", "a || reboot")]), @"Error: the kernel's command line has the word '||', at which iPXE ends it");
     assert_snapshot!(image(&[("addkcmdline", "a={{ x")]), @"Error: template 'addkcmdline' fails in line 1");
+    assert_snapshot!(image(&[("addkcmdline", "a={{ sever }}")]), @"Error: attribute 'addkcmdline' has {{ sever }}, for which nothing stands: there are address, again, digest, mac, name, server, state, task, token and node.ATTRIBUTE");
+    let unknown = |cell: &str| image(&[("addkcmdline", cell)]);
+    for (cell, name) in [("{{ node.rak }}", "node.rak"), ("{% if x %}a{% endif %}", "x"), ("{{ x|default('a') }}", "x")]
+    {
+        assert!(unknown(cell).starts_with(&format!("Error: attribute 'addkcmdline' has {{{{ {name} }}}}, ")), "{cell}");
+    }
+    // What a node does not have is empty; what the text defines itself is known.
+    for cell in
+        ["a={{ node.rack }}", "{% set x = server %}b={{ x }}", "c={{ node.rack|default('r1') }}", "{{ node.name }}"]
+    {
+        assert!(unknown(cell).starts_with("#!ipxe\n"), "{cell}");
+    }
+}
+
+#[test]
+fn what_cells_may_name_is_what_they_are_told() {
+    let (templates, node) = (templates(), node(&IMAGE));
+    let around = around(false);
+    let script = Script { templates: &templates, node: &node, around: &around, state: State::of(&node) };
+    let told = script.common();
+    let mut names: Vec<String> = told.try_iter().unwrap().map(|name| name.to_string()).collect();
+    names.sort_unstable();
+    names.retain(|name| name != "node");
+    assert_eq!(names, NAMES);
 }
 
 #[test]

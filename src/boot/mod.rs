@@ -26,7 +26,7 @@ use crate::failure::Failure;
 pub(crate) use follow::follow;
 pub(crate) use provision::{Provision, after_help};
 pub(crate) use scripts::{Scripts, http_port};
-pub(crate) use steps::{Step, Steps};
+pub(crate) use steps::{Step, Steps, chained};
 
 /// What nodes are to do, with all that the tables and files say of it.
 pub(crate) struct Wanted<'t> {
@@ -119,6 +119,11 @@ impl<'t> Wanted<'t> {
                 }
             }
         }
+    }
+
+    /// The same, and what comes after it.
+    pub(crate) fn told(&self, node: &Node) -> String {
+        self.steps.told(&self.state(node))
     }
 
     /// The node as it will be.

@@ -62,10 +62,20 @@ impl Steps {
         self.0[1..].iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
     }
 
+    /// All of them as they are to be told, the first one being done as that state.
+    pub(crate) fn told(&self, first: &State) -> String {
+        chained(first, &self.rest())
+    }
+
     /// Whether nodes that have done all of it say so, so that somebody can wait for that.
     pub(crate) fn says_booted(&self) -> bool {
         self.0.last().is_some_and(Step::says_booted)
     }
+}
+
+/// What a node does now, and what comes then.
+pub(crate) fn chained(state: &State, rest: &str) -> String {
+    if rest.is_empty() { state.to_string() } else { format!("{state},{rest}") }
 }
 
 impl FromStr for Step {
@@ -83,6 +93,9 @@ impl FromStr for Step {
                 Err("a step is one line: make a script of several, and a command of that: mknb ARCH --add SCRIPT"
                     .to_owned())
             }
+            ("runimage", Some(address)) if !is_web(address) => Err(format!(
+                "'{address}' is no address: runimage=http://SERVER/FILE.tgz, of an archive with a script runme.sh"
+            )),
             ("install" | "netboot" | "statelite", _) => {
                 Err("install, netboot and statelite are words of old: osimage=IMAGE says which and how".to_owned())
             }
@@ -92,6 +105,12 @@ impl FromStr for Step {
             },
         }
     }
+}
+
+/// Whether the maintenance system can fetch it.
+fn is_web(address: &str) -> bool {
+    let rest = ["http://", "https://"].iter().find_map(|scheme| address.strip_prefix(scheme));
+    rest.is_some_and(|rest| !rest.starts_with('/') && !rest.is_empty() && !address.contains(char::is_whitespace))
 }
 
 impl fmt::Display for Step {
@@ -145,6 +164,11 @@ mod tests {
             check(&state.to_string(), &Step::State(state), false);
         }
         let wrong = |text: &str| text.parse::<Step>().unwrap_err();
+        let archive = "http://10.0.0.1/firmware.tgz";
+        check(&format!("runimage={archive}"), &Step::State(State::Runimage(archive.into())), true);
+        for text in ["foo", "/tmp/a.tgz", "ftp://h/a", "http://", "http:///a", "http://h/a b"] {
+            assert!(wrong(&format!("runimage={text}")).starts_with(&format!("'{text}' is no address: runimage=http")));
+        }
         assert!(wrong("netboot=x").contains("words of old"));
         assert_eq!(wrong("runcmd="), "runcmd= needs a value: runcmd=…");
         for text in ["", "bogus", "osimage=", "discover", "boot=x", "stat", "boot,boot"] {

@@ -5,7 +5,7 @@ use netboot::script::State;
 use tables::Node;
 
 use super::{Run, Shape};
-use crate::boot::{Scripts, Steps, Wanted};
+use crate::boot::{Scripts, Steps, Wanted, chained};
 use crate::config;
 use crate::context::Context;
 use crate::diskless::root::keys;
@@ -23,10 +23,10 @@ use crate::reply::{Answer, Body, Reply};
   offline           let the firmware go on
   shell             a shell in the maintenance system, or iPXE's own where there is none
   standby           wait in the maintenance system
-  runcmd=COMMAND    run a command there; runimage=URL an archive
+  runcmd=COMMAND    run a command there; runimage=URL an archive, whose runme.sh is run
   reboot            once more through the firmware
   shutdown          off, by the maintenance system
-  stat              show what is set
+  stat              show what is set, and by comma what comes after it
 
 Several by comma are done one after the other: the next begins when a command or an archive has succeeded, a shell was left, an
 image is up. The last stays, and is done at every boot until something else is set; after commands nodes stand by. boot, offline
@@ -85,7 +85,7 @@ impl Run for Nodeset {
         let steps = match &self.state {
             Ask::Stat if self.show => return self.scripts(cx, nodes).await,
             Ask::Stat => {
-                self.tell(cx, &nodes, State::of);
+                self.tell(cx, &nodes, |node| chained(&State::of(node), node.get("currchain").unwrap_or_default()));
                 return Ok(Outcome::Done);
             }
             Ask::Set(steps) => steps.clone(),
@@ -96,15 +96,15 @@ impl Run for Nodeset {
             return self.scripts(cx, nodes.iter().map(|node| wanted.applied(node)).collect()).await;
         }
         cx.tables()?.try_edit(&cx.origin(None), |edit| wanted.write(edit, &nodes))?;
-        self.tell(cx, &nodes, |node| wanted.state(node));
+        self.tell(cx, &nodes, |node| wanted.told(node));
         Ok(Outcome::Done)
     }
 }
 
 impl Nodeset {
-    fn tell(&self, cx: &Context, nodes: &[Node], state: impl Fn(&Node) -> State) {
+    fn tell(&self, cx: &Context, nodes: &[Node], state: impl Fn(&Node) -> String) {
         for node in nodes {
-            let body = Body::Answer(Answer::line(state(node).to_string()));
+            let body = Body::Answer(Answer::line(state(node)));
             cx.ui.reply(self.shape.format(), Reply { node: Some(node.name().to_owned()), body });
         }
         cx.ui.finish_folding();

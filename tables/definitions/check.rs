@@ -21,6 +21,7 @@ pub fn check_value(attribute: &str, place: &Attribute, value: &str) -> Result<()
         match (place.table.name, place.column.name) {
             ("hosts", "ip") => fault_of_address(value),
             ("mac", "mac") => fault_of_macs(value),
+            ("chain", "currstate") => fault_of_state(value),
             ("circuit" | "feed", "watts") => fault_of_number(value, 1..=10_000_000),
             ("ssh", "port") => fault_of_number(value, 1..=0xffff),
             ("fabric", "vni") => fault_of_number(value, 1..=0xff_ffff),
@@ -57,6 +58,18 @@ fn fault_of_address(text: &str) -> Option<String> {
 fn fault_of_number(text: &str, accepted: RangeInclusive<u32>) -> Option<String> {
     let fits = text.parse().is_ok_and(|number: u32| accepted.contains(&number));
     (!fits).then(|| format!("it is not a number from {} to {}", accepted.start(), accepted.end()))
+}
+
+/// What a node does when it boots, in the words that netboot writes and reads.
+fn fault_of_state(text: &str) -> Option<String> {
+    const WORDS: [&str; 7] = ["boot", "shell", "standby", "offline", "discover", "reboot", "shutdown"];
+    const IMAGES: [&str; 3] = ["install ", "netboot ", "statelite "];
+    const TASKS: [&str; 2] = ["runcmd=", "runimage="];
+    let begins = |words: &[&str]| words.iter().any(|word| text.strip_prefix(word).is_some_and(|rest| !rest.is_empty()));
+    let fits = WORDS.contains(&text) || begins(&IMAGES) || begins(&TASKS);
+    (!fits).then(|| {
+        format!("states are {}, runcmd=…, runimage=…, install …, netboot …; nodeset sets them", WORDS.join(", "))
+    })
 }
 
 /// `MAC`, or several as `MAC!name|MAC!*NOIP*`.
@@ -140,6 +153,18 @@ mod tests {
         check("vmhost", "|h($1%4+1)|", "");
         check("vmhost", "/var/lib/", "");
         check("vmhost", "|h($1%|", "expected a number, a text, $1 or a function at character 7 of '|h($1%|'");
+    }
+
+    #[test]
+    fn states_of_nodes() {
+        check("currstate", "netboot debian12-x86_64-compute", "");
+        check("currstate", "runcmd=a b", "");
+        check("currstate", "reboot", "");
+        let why = "states are boot, shell, standby, offline, discover, reboot, shutdown, runcmd=…, runimage=…, install …, netboot …; \
+             nodeset sets them";
+        for bad in ["garbage", "netboot", "runcmd=", "boot now", "Boot"] {
+            check("currstate", bad, why);
+        }
     }
 
     #[test]

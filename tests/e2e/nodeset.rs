@@ -107,6 +107,11 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         nodeset rack1 install=deb12
         nodeset rack1 bogus
         nodeset rack1 boot,osimage
+        nodeset rack1 runimage=foo
+        chdef n1 currstate=garbage
+        nodeset n1 reboot --show
+        chdef n2 addkcmdline='ip={{ nodes.ip }}'
+        nodeset rack1 osimage=deb12
         chdef n2 addkcmdline='a || b'
         nodeset rack1 osimage=deb12
         rm $XCRANE_HOME/images/deb12/sha256sums $XCRANE_HOME/images/deb12/initrd
@@ -157,6 +162,31 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
 
     For more information, try '--help'.
     [exit status: 2]
+    $ nodeset rack1 runimage=foo
+    ------- stderr -------
+    error: invalid value 'runimage=foo' for '[STATE]': 'foo' is no address: runimage=http://SERVER/FILE.tgz, of an archive with a script runme.sh
+
+    For more information, try '--help'.
+    [exit status: 2]
+    $ chdef n1 currstate=garbage
+    ------- stderr -------
+    Error: 'currstate=garbage' is refused: states are boot, shell, standby, offline, discover, reboot, shutdown, runcmd=…, runimage=…, install …, netboot …; nodeset sets them
+    [exit status: 1]
+    $ nodeset n1 reboot --show
+    n1: #!ipxe
+    n1: #reboot
+    n1: echo xcrane: n1 has been through its firmware once more and boots from its disk
+    n1: iseq ${platform} efi && goto firmware ||
+    n1: sanboot --no-describe --drive 0x80 ||
+    n1: :firmware
+    n1: exit 1
+    $ chdef n2 addkcmdline='ip={{ nodes.ip }}'
+    1 object definitions have been created or modified.
+    $ nodeset rack1 osimage=deb12
+    ------- stderr -------
+    n2: Error: attribute 'addkcmdline' has {{ nodes.ip }}, for which nothing stands: there are address, again, digest, mac, name, server, state, task, token and node.ATTRIBUTE
+    Error: nothing was done: n2 cannot be served as defined
+    [exit status: 1]
     $ chdef n2 addkcmdline='a || b'
     1 object definitions have been created or modified.
     $ nodeset rack1 osimage=deb12
@@ -192,6 +222,8 @@ fn the_maintenance_system_and_templates_of_the_site() {
     fs::write(lab.state().join("boot/disk.ipxe"), "#!ipxe\necho {{ name }} in {{ node.groups }}\n").unwrap();
     assert_snapshot!(session(&lab, "
         nodeset n1 runcmd=bmcsetup,osimage=deb12
+        nodeset n1 stat
+        nodeset n1 stat --json
         nodels n1 chain.currchain
         nodeset n1 --show
         nodeset n1 shell
@@ -200,7 +232,11 @@ fn the_maintenance_system_and_templates_of_the_site() {
         nodeset n3 --show
     "), @r#"
     $ nodeset n1 runcmd=bmcsetup,osimage=deb12
-    n1: runcmd=bmcsetup
+    n1: runcmd=bmcsetup,osimage=deb12
+    $ nodeset n1 stat
+    n1: runcmd=bmcsetup,osimage=deb12
+    $ nodeset n1 stat --json
+    {"node":"n1","answer":"runcmd=bmcsetup,osimage=deb12"}
     $ nodels n1 chain.currchain
     n1: osimage=deb12
     $ nodeset n1 --show

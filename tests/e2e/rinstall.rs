@@ -127,7 +127,7 @@ fn nodes_boot_the_image_from_the_network() {
     let ended = lab.run("rinstall all osimage=other,shell");
     assert!(ended.code == 1 && !ended.stderr.contains("still set"), "{ended}");
     assert_eq!(lab.run(shown).success(), before);
-    assert_eq!(lab.run("nodeset all stat").success(), "n1: boot\nn2: netboot other");
+    assert_eq!(lab.run("nodeset all stat").success(), "n1: boot\nn2: netboot other,shell");
     // Somebody has set something else meanwhile: that stays.
     let failing = lab.spawn("rinstall n1 osimage=other");
     wait_for("what is set", Duration::from_secs(20), || match lab.run("nodeset n1 stat").stdout {
