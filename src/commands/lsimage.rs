@@ -33,7 +33,8 @@ name with a colon, or one that no node has, is a registry. Without argument, all
 size, source, hosts that have it, nodes defined with it, containers made from it, and what its tag means in our
 registry: same, moved, gone, or '-' where it is none of ours. On a terminal digests are cut short.
 An image that nodes boot stands there, too: its name, the digest of its root, the size of what a node fetches, and as source how
-far it is (defined, built by genimage, packed by packimage, or install); the nodes defined with it are those that boot it.
+far it is (defined, built by genimage, packed by packimage, xcat for one in linuximage.rootimgdir as xCAT lays it out, or
+install); the nodes defined with it are those that boot it.
 
 Examples:
   lsimage                       where our images are

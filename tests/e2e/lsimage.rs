@@ -103,4 +103,16 @@ fn images_that_nodes_boot() {
     assert_snapshot!(lab.shell("lsimage compute --json | jq -c '[.answer.state, .answer.size, .answer.defined]'"), @r#"["packed",3072,["n1","n2","n3"]]"#);
     std::fs::write(images.join("sha256sums"), "").unwrap();
     assert_snapshot!(lab.run("lsimage compute").success(), @"compute - - broken - n[1-3] - -");
+
+    // As xCAT's genimage and packimage leave it.
+    let old = lab.home().join("rocky9");
+    std::fs::create_dir_all(&old).unwrap();
+    lab.run(&format!("mkdef -t osimage rocky9 imagetype=linux provmethod=netboot rootimgdir={}", old.display()))
+        .success();
+    let listed = || lab.run("lsimage rocky9").success();
+    for file in ["kernel", "initrd-stateless.gz", "rootimg.cpio.gz"] {
+        assert_eq!(listed(), "rocky9 - - defined - - - -");
+        std::fs::write(old.join(file), [0; 1024]).unwrap();
+    }
+    assert_snapshot!(listed(), @"rocky9 - 3.0K xcat - - - -");
 }
