@@ -148,7 +148,7 @@ mod tests {
             assert_eq!(error.to_string(), format!("error: {expected}\n\nFor more information, try '--help'.\n"));
         };
         check("bootwhy n1 --last 0", "invalid value '0' for '--last <N>': it takes a number from 1 on");
-        check("rpower n1 on -m x", "invalid value 'x' for '--most <N>': it takes a number");
+        check("rinstall n1 --wait x", "invalid value 'x' for '--wait <SECONDS>': it takes a number");
         check(
             "defundo 99999999999999999999",
             "invalid value '99999999999999999999' for '[ID]...': the number is too large",

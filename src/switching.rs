@@ -25,7 +25,7 @@ use crate::ui::{Agreement, Format};
 pub(crate) struct Switching {
     /// On a terminal, ask before more than N nodes are touched
     #[arg(short = 'm', long, value_name = "N")]
-    most: Option<usize>,
+    most: Option<Most>,
     /// Touch N nodes, and the next N at the earliest SECONDS later
     #[arg(long, value_name = "N/SECONDS")]
     stagger: Option<Stagger>,
@@ -35,6 +35,21 @@ pub(crate) struct Switching {
     /// Do not ask a server that loses its power which containers run on it, nor look at what circuits carry
     #[arg(long, conflicts_with = "drain")]
     force: bool,
+}
+
+/// How many nodes nobody is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Most(usize);
+
+impl FromStr for Most {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| match text.contains("==") {
+            true => "it takes a number of nodes; to wait for nodes, as -m TABLE.COLUMN==STATUS does with xCAT: rinstall --wait SECONDS",
+            false => "it takes a number of nodes",
+        })
+    }
 }
 
 /// How many nodes at a time, and how long after each other.
@@ -133,7 +148,7 @@ impl Switching {
 
     /// Asks a person, if there is one and there are many nodes.
     async fn confirm(&self, cx: &Context, nodes: &[Node], verb: &str) -> Result<(), Failure> {
-        if self.most.is_none_or(|most| nodes.len() <= most) {
+        if self.most.is_none_or(|most| nodes.len() <= most.0) {
             return Ok(());
         }
         let names: Vec<String> = nodes.iter().map(|node| node.name().to_owned()).collect();

@@ -119,7 +119,7 @@ impl Provision {
     /// Refuses to wait for what nobody will say.
     fn check_wait(&self, cx: &Context) -> Result<(), Failure> {
         match self.wait {
-            Some(_) if !self.steps.says_booted() => Err(Failure::refused(
+            Some(_) if !self.steps.says_booted() => Err(Failure::usage(
                 "--wait is for osimage, runcmd and runimage: who boots otherwise does not say when it is up",
             )),
             Some(_) if !cx.keeps_statuses()? => {

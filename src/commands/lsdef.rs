@@ -85,7 +85,7 @@ const NOTHING: &str = "No object definitions have been found";
 impl Run for Lsdef {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         if self.compress && self.attributes.is_empty() {
-            return Err(Failure::refused("The flags '-c' and '-i' must be used together."));
+            return Err(Failure::usage("The flags '-c' and '-i' must be used together."));
         }
         if self.all && self.target.has_names() {
             return Err(Failure::usage("-a is all objects: it takes no names"));

@@ -98,16 +98,16 @@ pub(super) fn delete(edit: &mut Edit<'_>, names: &[String], tables: &[&'static T
 /// Conditions, and tables whose rows are to go.
 pub(super) fn tables(words: &[String]) -> Result<(Vec<Criterion>, Vec<&'static Table>), Failure> {
     let (conditions, names): (Vec<&String>, Vec<&String>) = words.iter().partition(|word| column::is_condition(word));
-    let table =
-        |name: &&String| match column::node_table(name) {
-            Some(table) if table.name == "nodelist" => {
-                Err(Failure::refused("without its row in nodelist a node is no node")
-                    .hint("remove nodes with: noderm NODERANGE"))
-            }
-            Some(table) => Ok(table),
-            None => Err(Failure::refused(format!("'{name}' is not a table about nodes"))
-                .hint("with -d name tables, not columns")),
-        };
+    let table = |name: &&String| match column::node_table(name) {
+        Some(table) if table.name == "nodelist" => {
+            Err(Failure::refused("without its row in nodelist a node is no node")
+                .hint("remove nodes with: noderm NODERANGE"))
+        }
+        Some(table) => Ok(table),
+        None => {
+            Err(Failure::usage(format!("'{name}' is not a table about nodes")).hint("with -d name tables, not columns"))
+        }
+    };
     let tables = names.iter().map(table).collect::<Result<Vec<_>, _>>()?;
     if tables.is_empty() {
         return Err(Failure::usage("-d needs a table"));

@@ -1,5 +1,7 @@
 //! `packimage`: what diskless nodes fetch, from a root.
 
+use std::str::FromStr;
+
 use clap::Args;
 use netboot::image::published::FILES;
 use serde_json::json;
@@ -35,12 +37,30 @@ pub(crate) struct Packimage {
     /// How to compress the root: zstd, gzip, xz or lz4, and a level
     #[arg(short, long, value_name = "METHOD[:LEVEL]", default_value = "zstd:9")]
     compress: Method,
+    /// How to pack it: squashfs, and nothing else
+    #[arg(short, long, value_name = "METHOD")]
+    method: Option<Squashfs>,
     /// Why, for the journal
-    #[arg(short = 'm', long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
+}
+
+/// The one method that there is of those that xCAT's packimage has.
+#[derive(Debug, Clone, Copy)]
+struct Squashfs;
+
+impl FromStr for Squashfs {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "squashfs" => Ok(Self),
+            _ => Err("images are packed as squashfs only; why it is done is said by --reason"),
+        }
+    }
 }
 
 impl Run for Packimage {

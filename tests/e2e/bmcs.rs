@@ -313,6 +313,14 @@ fn many_nodes_are_asked_for_and_staggered() {
     terminal.send("n\r");
     assert_eq!(terminal.wait(Duration::from_secs(20)).code, 1);
     assert!((1..=5).all(|number| !bmcs.machine(simulated(number)).on), "a no is a no");
+    // What xCAT's -m takes is no number.
+    assert_snapshot!(lab.run("rpower all on -m nodelist.status==booted"), @"
+    ------- stderr -------
+    error: invalid value 'nodelist.status==booted' for '--most <N>': it takes a number of nodes; to wait for nodes, as -m TABLE.COLUMN==STATUS does with xCAT: rinstall --wait SECONDS
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
     lab.run("rpower all on -m 5").success();
 
     let start = Instant::now();

@@ -157,7 +157,7 @@ fn chosen_attributes_show_also_where_unset() {
     $ lsdef n3 -c
     ------- stderr -------
     Error: The flags '-c' and '-i' must be used together.
-    [exit status: 1]
+    [exit status: 2]
     $ lsdef n3 -i mgt,bogus
     Object name: n3
         mgt=ipmi

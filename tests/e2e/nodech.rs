@@ -148,7 +148,7 @@ fn rows_are_removed() {
     ------- stderr -------
     Error: 'vm.host' is not a table about nodes
     Hint: with -d name tables, not columns
-    [exit status: 1]
+    [exit status: 2]
     $ nodech -d n4
     ------- stderr -------
     error: the following required arguments were not provided:

@@ -23,6 +23,8 @@ fn a_root_without_one_kernel_is_not_packed() {
     lab.run("chdef -t osimage tiny kernelver=6.1.0-2").success();
     said += &pack();
     said += &lab.run("packimage tiny -c zip").to_string();
+    said += &lab.run("packimage tiny -m cpio").to_string();
+    said += &lab.run("packimage tiny -m squashfs").to_string();
     assert_snapshot!(said, @"
     ------- stderr -------
     Error: image tiny: there is no root in $XCRANE_HOME/roots/tiny/rootimg
@@ -47,6 +49,14 @@ fn a_root_without_one_kernel_is_not_packed() {
 
     For more information, try '--help'.
     [exit status: 2]
+    ------- stderr -------
+    error: invalid value 'cpio' for '--method <METHOD>': images are packed as squashfs only; why it is done is said by --reason
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ------- stderr -------
+    Error: there is no $XCRANE_HOME/roots/tiny/rootimg/boot/vmlinuz-6.1.0-2
+    [exit status: 1]
     ");
     assert_eq!(lab.shell("ls -A $XCRANE_HOME/images").success(), ".tiny.lock", "half an image was left");
 }

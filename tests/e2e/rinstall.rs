@@ -75,7 +75,7 @@ fn nodes_boot_the_image_from_the_network() {
     $ rinstall n1 shell --wait 1
     ------- stderr -------
     Error: --wait is for osimage, runcmd and runimage: who boots otherwise does not say when it is up
-    [exit status: 1]
+    [exit status: 2]
     $ chdef n2 mac=52:54:00:00:00:02 addkcmdline='a || b'
     1 object definitions have been created or modified.
     $ rinstall all
