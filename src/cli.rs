@@ -91,7 +91,31 @@ pub(crate) fn with_common(command: clap::Command) -> clap::Command {
     if !taken('V') {
         verbose = verbose.short('V');
     }
-    command.disable_version_flag(true).version(env!("CARGO_PKG_VERSION")).args([version, verbose])
+    reflowed(command.disable_version_flag(true).version(env!("CARGO_PKG_VERSION")).args([version, verbose]))
+}
+
+/// Joins the lines of each paragraph of what stands behind the options: they are broken once, where the terminal ends. What is
+/// indented stays as it is.
+fn reflowed(command: clap::Command) -> clap::Command {
+    let command = match command.get_after_help().map(ToString::to_string) {
+        Some(text) => command.after_help(joined(&text)),
+        None => command,
+    };
+    command.mut_subcommands(reflowed)
+}
+
+fn joined(text: &str) -> String {
+    let is_text = |line: &str| !line.is_empty() && !line.starts_with(' ');
+    let mut whole = String::with_capacity(text.len());
+    let mut before = "";
+    for line in text.lines() {
+        if !whole.is_empty() {
+            whole.push(if is_text(before) && is_text(line) { ' ' } else { '\n' });
+        }
+        whole.push_str(line);
+        before = line;
+    }
+    whole
 }
 
 fn execute(command: &Command, matches: &ArgMatches, argv: &[OsString]) -> Outcome {
@@ -138,6 +162,32 @@ fn word(text: &std::ffi::OsStr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The help of a command and of those below it.
+    fn helps(command: clap::Command, width: usize) -> Vec<String> {
+        let mut command = command.term_width(width);
+        let below: Vec<clap::Command> = command.get_subcommands().cloned().collect();
+        let own = command.render_long_help().to_string();
+        below.into_iter().flat_map(|below| helps(below, width)).chain([own]).collect()
+    }
+
+    /// A line that was broken in its source, and again where the terminal ends, leaves a few words alone in the middle.
+    #[test]
+    fn no_paragraph_of_a_help_is_broken_in_its_middle() {
+        let mut looked_at = 0;
+        for (command, width) in commands::ALL.iter().flat_map(|command| [(command, 80), (command, 100)]) {
+            for help in helps(command.parser(), width) {
+                let lines: Vec<&str> = help.lines().collect();
+                for pair in lines.windows(2) {
+                    let goes_on = pair[1].starts_with(|first: char| first.is_lowercase());
+                    let is_short = pair[0].chars().count() < width / 2 && pair[0].starts_with(char::is_alphanumeric);
+                    assert!(!goes_on || !is_short, "{} at {width}: {pair:#?}", command.name);
+                }
+                looked_at += 1;
+            }
+        }
+        assert!(looked_at >= 2 * commands::ALL.len());
+    }
 
     #[test]
     fn numbers_that_are_none_are_told_in_words() {
