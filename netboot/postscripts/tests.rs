@@ -16,6 +16,8 @@ fn site(home: &Path) -> Tables {
             edit.set(table("nodelist"), &["n1"], &[("groups", "all,service")])?;
             edit.set(table("nodetype"), &["n1"], &[("provmethod", "i"), ("os", "debian12"), ("arch", "x86_64")])?;
             edit.set(table("mac"), &["n1"], &[("mac", "52:54:00:77:00:01!n1|52:54:00:77:00:02!*NOIP*")])?;
+            let adapter = "eth1!mac=02:00:00:00:00:01 linkstate=UP";
+            edit.set(table("nics"), &["n1"], &[("nicips", "eth1!10.1.0.7"), ("nicsadapter", adapter)])?;
             edit.set(table("chain"), &["n1"], &[("currstate", "netboot debian12-x86_64-c")])?;
             edit.set(
                 table("postscripts"),
@@ -61,6 +63,8 @@ fn scripts_are_those_for_all_of_the_image_and_of_the_node() {
         ("UPDATENODE", "0"),
         ("NODESETSTATE", "netboot"),
         ("MACADDRESS", "52:54:00:77:00:01"),
+        ("NICIPS", "eth1!10.1.0.7"),
+        ("NICSADAPTER", "eth1!mac=02:00:00:00:00:01 linkstate=UP"),
         ("PATH", "-"),
         ("NO-NAME;", "-"),
     ] {

@@ -29,6 +29,7 @@ const OF_NODE: &[(&str, &str)] = &[
     ("NICALIASES", "nicaliases"),
     ("NICEXTRAPARAMS", "nicextraparams"),
     ("NICDEVICES", "nicdevices"),
+    ("NICSADAPTER", "nicsadapter"),
 ];
 
 /// What the environment is made of.
