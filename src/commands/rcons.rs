@@ -29,8 +29,8 @@ The console of a server (cons=ipmi, or mgt=ipmi) is its serial port, through its
 is cut off is opened again when the BMC is back. With mgt=redfish it is had over IPMI or over the BMC's own ssh, as the
 BMC tells; its ssh needs a host key that is known (ssh-keyscan), or site.sshacceptnew=yes. A container without a terminal
 shows its log. When a container is restarted its console is attached again. Without a terminal on standard input what is
-piped in is sent, and the session ends when the answer to it is over; with --spy nothing is read, and it goes on until it
-is stopped. With a program the exit code is the program's.
+piped in is sent, and the session ends when the answer to it is over, or has taken sixty times --wait without an end, which
+is an error; with --spy nothing is read, and it goes on until it is stopped. With a program the exit code is the program's.
 
 Examples:
   rcons n1

@@ -35,6 +35,8 @@ const END_OF_INPUT: u8 = 0x04;
 const ASIDE: Duration = Duration::from_secs(5);
 /// How long the end of a program may take after the user has left it.
 const CLOSING: Duration = Duration::from_secs(8);
+/// How many times as long as it must be quiet an answer may be that never is.
+const PATIENCE: u32 = 60;
 /// Between two tries to attach again.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -64,6 +66,8 @@ pub(crate) struct Desk {
     in_line: bool,
     /// When something last went in or out.
     busy: Instant,
+    /// When the last of all input went in.
+    answering: Option<Instant>,
 }
 
 /// Why a session is over.
@@ -127,6 +131,7 @@ enum Step {
     Written(io::Result<usize>),
     Said(io::Result<usize>),
     Quiet,
+    NeverQuiet,
 }
 
 impl Desk {
@@ -146,6 +151,7 @@ impl Desk {
             raw: None,
             in_line: false,
             busy: Instant::now(),
+            answering: None,
         })
     }
 
@@ -248,11 +254,17 @@ impl Desk {
         loop {
             let quiet_at = self.busy + self.manner.settle;
             let settling = self.keyboard.is_sent();
+            if settling {
+                self.answering.get_or_insert_with(Instant::now);
+            }
+            let endless = !program && !self.manner.settle.is_zero();
+            let never_quiet = self.answering.filter(|_| endless).map(|since| since + self.manner.settle * PATIENCE);
             let Self { signals, keyboard, .. } = self;
             let (events, waiting) = keyboard.split();
             let step = tokio::select! {
                 biased;
                 notice = signals.next() => Step::Notice(notice),
+                () = sleep_until(never_quiet.unwrap_or(quiet_at)), if never_quiet.is_some() => Step::NeverQuiet,
                 typed = events.next(waiting.is_empty()) => Step::Typed(typed),
                 written = write_some(&mut input, waiting) => Step::Written(written),
                 said = output.read(&mut buffer) => Step::Said(said),
@@ -267,6 +279,7 @@ impl Desk {
                     length => self.said(&buffer[..length], watched_only),
                 },
                 Step::Quiet => self.quiet(program),
+                Step::NeverQuiet => return Err(self.never_quiet().into()),
             };
             if let Some(ending) = ending {
                 return Ok((ending, control));
@@ -410,6 +423,14 @@ impl Desk {
         // Again whenever it is quiet: a program that is just setting up its terminal loses it.
         self.keyboard.send(&[END_OF_INPUT]);
         None
+    }
+
+    /// What the node says has no end, or is no answer.
+    fn never_quiet(&self) -> Failure {
+        let settle = self.manner.settle;
+        let (seconds, all) = (settle.as_secs_f32(), (settle * PATIENCE).as_secs_f32());
+        Failure::refused(format!("its console was not quiet for {seconds} s in the {all} s since all input was sent"))
+            .hint("give the answer longer with: --wait SECONDS, of which it may take sixty times as many; or only watch: --spy")
     }
 
     async fn who(&mut self, control: &dyn Control) {

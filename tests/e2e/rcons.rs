@@ -223,6 +223,14 @@ fn input_may_be_piped() {
     let spied = lab.shell("echo 'echo unseen' | timeout 3 xcrane rcons -s c1; echo $?").stdout;
     assert!(spied.ends_with("124\n") && !spied.contains("unseen"), "{spied}");
     assert_snapshot!(lab.shell("echo 'seq 99999' | xcrane rcons c1 | head -n 1 | wc -l"), @"1");
+    // Who never falls quiet keeps nobody waiting for ever.
+    let endless = "timeout 40 sh -c 'while :; do echo y; usleep 5000; done'\n";
+    let run = lab.run_with_stdin("rcons c1 --wait 0.2", endless);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(
+        run.stderr.contains("c1: Error: its console was not quiet for 0.2 s in the 12 s since all input was sent"),
+        "{run}"
+    );
 }
 
 #[test]
