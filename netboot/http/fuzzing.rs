@@ -80,6 +80,10 @@ impl Site for Fixed {
         Ok((name == "deb12").then(|| self.image.clone()))
     }
 
+    fn keeps_statuses(&self) -> tables::Result<bool> {
+        Ok(true)
+    }
+
     fn record(&self, node: &str, status: &'static str) -> tables::Result<()> {
         assert!(node != "n2" || status != "booted", "{node} has not said that it is {status}");
         Ok(())

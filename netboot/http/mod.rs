@@ -314,6 +314,7 @@ impl Server {
         if let (Ok(_), Some(node)) = (&written, known.filter(|_| !is_up))
             && let Err(error) = self.site.record(node.name(), state.status())
         {
+            self.tokens.is_unheard(node.name());
             warn!(node = node.name(), %error, "http: status not written");
         }
         text(written)
@@ -344,6 +345,11 @@ impl Server {
             Err(code) => return self.denied(ends, mac, code),
         };
         let name = node.name();
+        match self.is_of_an_earlier_boot(&node, &token) {
+            Ok(false) => {}
+            Ok(true) => return self.denied(ends, mac, StatusCode::FORBIDDEN),
+            Err(error) => return unavailable(&error),
+        }
         // Who has not booted since has not done the step that is set now, and who says it again has done no other one.
         let came_up = word == "booted"
             && node.get("status") != Some("booted")
@@ -368,6 +374,13 @@ impl Server {
             self.came_up(name, mac, ends);
         }
         empty(StatusCode::NO_CONTENT)
+    }
+
+    /// Whether a token is of a boot before the one that a node is switched on for. With the script of that its status goes on, unless
+    /// it could not be written then.
+    fn is_of_an_earlier_boot(&self, node: &Node, token: &str) -> tables::Result<bool> {
+        let begins = node.get("status") == Some("powering-on") && self.site.keeps_statuses()?;
+        Ok(begins && !self.tokens.was_unheard(node.name(), token))
     }
 
     /// A file that only one node may have.

@@ -22,6 +22,9 @@ pub trait Site: Send + Sync + 'static {
     /// Whether DHCP has given that address to the card with that MAC address.
     fn is_leased(&self, mac: Mac, address: IpAddr) -> Result<bool>;
 
+    /// Whether that is written down.
+    fn keeps_statuses(&self) -> Result<bool>;
+
     /// Writes down what a node does now.
     fn record(&self, node: &str, status: &'static str) -> Result<()>;
 
@@ -101,8 +104,12 @@ impl Site for LiveSite {
         Ok(row.and_then(|row| row.get("mac")?.parse().ok()) == Some(mac))
     }
 
+    fn keeps_statuses(&self) -> Result<bool> {
+        self.records.keeps_statuses()
+    }
+
     fn record(&self, node: &str, status: &'static str) -> Result<()> {
-        if !self.records.keeps_statuses()? {
+        if !self.keeps_statuses()? {
             return Ok(());
         }
         self.records.record_statuses(&BTreeMap::from([(node.to_owned(), status)]))

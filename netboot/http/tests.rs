@@ -217,9 +217,18 @@ async fn a_node_gets_its_script_and_only_its_own_secrets() {
     assert_eq!(served.status("n1"), "powering-on", "nobody has booted it");
     assert_eq!(served.code(&own(N1, &stolen)).await, "403", "its users can ask for a token until it has no power");
     served.arrivals.saw(N1.parse().unwrap());
+    // Nor does anybody say for it that it is up, whatever token he has.
+    for token in [&next, &expected, &stolen] {
+        let say = |word: &str| format!("@/node/{N1}/status/{word}?token={token}");
+        assert_eq!(served.code(&say("booted")).await, "403");
+        assert_eq!(served.code(&say("failed")).await, "403");
+        assert_eq!(served.status("n1"), "powering-on");
+    }
     let expected = served.boot().await;
     assert_eq!(served.status("n1"), "netbooting");
     assert_eq!(served.curl(&own(N1, &expected)).await, "secret of n1");
+    assert_eq!(served.code(&format!("@/node/{N1}/status/booted?token={expected}")).await, "204");
+    assert_eq!(served.status("n1"), "booted");
     served.record("n1", "booted");
     assert_eq!(served.code(&own(N1, &expected)).await, "403", "what the table says outlives the daemon");
     served.end().await;

@@ -46,6 +46,8 @@ pub(super) struct Tokens {
 struct Boot {
     given: u64,
     is_up: bool,
+    /// Nobody has written down that it has begun.
+    unheard: bool,
 }
 
 impl Tokens {
@@ -65,7 +67,7 @@ impl Tokens {
         let mut boots = self.boots.lock().unwrap_or_else(PoisonError::into_inner);
         let boot = boots.entry(node.to_owned()).or_default();
         let later = millis(now).max(boot.given + 1);
-        *boot = Boot { given: later.next_multiple_of(2) + u64::from(is_up), is_up };
+        *boot = Boot { given: later.next_multiple_of(2) + u64::from(is_up), is_up, unheard: false };
         let given = boot.given.to_be_bytes();
         URL_SAFE_NO_PAD.encode([&given[..], &self.digest(node, given)].concat())
     }
@@ -76,7 +78,7 @@ impl Tokens {
         let mut boots = self.boots.lock().unwrap_or_else(PoisonError::into_inner);
         let boot = boots.entry(node.to_owned()).or_default();
         if given > boot.given {
-            *boot = Boot { given, is_up: given % 2 == 1 }; // it was given before we were started anew
+            *boot = Boot { given, is_up: given % 2 == 1, unheard: false }; // it was given before we were started anew
         }
         let (limit, ended) = match purpose {
             Purpose::Status => (STATUS, boot.is_up),
@@ -92,6 +94,20 @@ impl Tokens {
         if let Some(boot) = self.boots.lock().unwrap_or_else(PoisonError::into_inner).get_mut(node) {
             boot.is_up = true;
         }
+    }
+
+    /// That the node's last boot has begun could not be written down.
+    pub(super) fn is_unheard(&self, node: &str) {
+        if let Some(boot) = self.boots.lock().unwrap_or_else(PoisonError::into_inner).get_mut(node) {
+            boot.unheard = true;
+        }
+    }
+
+    /// Whether the token is of such a boot.
+    pub(super) fn was_unheard(&self, node: &str, token: &str) -> bool {
+        let boots = self.boots.lock().unwrap_or_else(PoisonError::into_inner);
+        let boot = boots.get(node).filter(|boot| boot.unheard);
+        boot.is_some_and(|boot| self.given(node, token) == Some(boot.given))
     }
 
     /// Forgets all boots.
