@@ -57,7 +57,10 @@ impl Services {
         let mut daemon = Daemon::new()?;
         daemon.start(|stop| recorder.run(stop));
         daemon.start(|stop| reconcile(records, events.clone(), stop));
-        let arrivals = Arc::default();
+        let kept = home.join("arrivals");
+        let arrivals = Arrivals::open(&kept)
+            .map_err(|error| Failure::refused(format!("cannot use {}: {error}", kept.display())))?
+            .into();
         Ok(Self { daemon, interfaces, home: home.to_owned(), keys, site, events, metrics, arrivals })
     }
 

@@ -14,8 +14,8 @@ use nix::unistd::{Gid, Uid, User, setgid, setgroups, setuid};
 use crate::failure::Failure;
 
 /// What the services write: the database (where root makes the two files beside it anew, SQLite gives them to the owner of the
-/// first), and the key of boot tokens.
-const WRITTEN: [&str; 4] = ["xcrane.db", "xcrane.db-wal", "xcrane.db-shm", "boot.key"];
+/// first), the key of boot tokens, and which machines are in their firmware.
+const WRITTEN: [&str; 6] = ["xcrane.db", "xcrane.db-wal", "xcrane.db-shm", "boot.key", "arrivals", "arrivals.new"];
 /// What only nodes may have, from the services.
 const NODES: &str = "nodes";
 

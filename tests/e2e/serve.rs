@@ -232,6 +232,31 @@ fn it_goes_on_as_a_user_of_its_own_and_does_its_work() {
 }
 
 #[test]
+fn a_node_that_boots_while_the_daemon_starts_anew_gets_what_is_its_own() {
+    let lab = site();
+    lab.shell("mkdir -pm 700 $XCRANE_HOME/nodes/n1 && echo secret >$XCRANE_HOME/nodes/n1/key").success();
+    lab.run("chtab node=n1 bootparams.kernel=k chain.currstate='netboot x'").success();
+    let n1 = lab.client(N1);
+    let url = "http://10.77.0.254/node/52-54-00-77-00-01";
+    let key = format!(
+        "token=$(curl -sf {url} | sed -n 's/.*xcrane.token=\\([^ ]*\\).*/\\1/p'); \
+        curl -s -H \"Authorization: Bearer $token\" {url}/file/key"
+    );
+    for (asks, expected, status) in [(true, "secret", "netbooting"), (false, "Forbidden", "powering-on")] {
+        lab.run("chtab node=n1 nodelist.status=powering-on").success();
+        let daemon = serve(&lab, "");
+        if asks {
+            n1.udhcpc(IPXE).success();
+        }
+        daemon.kill();
+        drop(daemon);
+        let _daemon = serve(&lab, "");
+        assert_eq!(n1.shell(&key).stdout.trim(), expected, "its packet stands for one boot");
+        assert_eq!(lab.run("nodels n1 nodelist.status").stdout, format!("n1: {status}\n"));
+    }
+}
+
+#[test]
 fn leases_outlive_a_killed_daemon() {
     let lab = site();
     let daemon = serve(&lab, "--services dhcp");
