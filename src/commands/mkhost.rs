@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::docker_host::{self, Certificates};
 use crate::failure::Failure;
 use crate::fanout::Manner;
+use crate::modules::turn::Turn;
 use crate::outcome::Outcome;
 
 /// Make Docker hosts of machines that have only sshd
@@ -65,6 +66,7 @@ impl Run for Mkhost {
         if let Some(directory) = self.packages.as_ref().filter(|directory| !directory.is_dir()) {
             return Err(Failure::refused(format!("{} is not a directory", directory.display())));
         }
+        let _turn = if self.plan { None } else { Some(Turn::of_nodes(nodes.iter().map(Node::name))?) };
         let certificates = if self.plan { Certificates::Find } else { Certificates::Make };
         let configs = cx.docker_hosts(&nodes, certificates)?;
         let backends = cx.backends()?;

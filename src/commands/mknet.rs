@@ -1,6 +1,7 @@
 //! `mknet`: make networks over hosts, or bring them in step with their definitions.
 
 use clap::Args;
+use tables::Node;
 use tables::definitions::{Assignment, Job, Operator};
 
 use super::{Run, Shape};
@@ -8,6 +9,7 @@ use crate::context::Context;
 use crate::definition;
 use crate::failure::Failure;
 use crate::fanout::Manner;
+use crate::modules::turn::Turn;
 use crate::names::names;
 use crate::network::{self, Defined};
 use crate::outcome::Outcome;
@@ -75,6 +77,7 @@ impl Run for Mknet {
             true => cx.networks(cx.tables()?, manner.format, &names)?,
             false => self.define(cx, &names, None)?,
         };
+        let _turn = if self.plan { None } else { Some(turn(cx, &names, &defined)?) };
         let deeds = network::deeds(cx, &defined, self.install, manner).await?;
         if self.plan {
             cx.show_networks(&deeds, manner.format);
@@ -119,6 +122,13 @@ impl Mknet {
             Err(Undone::Refused(failure)) => Err(failure),
         }
     }
+}
+
+/// Nobody else sets up the hosts that have the networks, or are to have them.
+fn turn(cx: &Context, names: &[String], defined: &[Defined]) -> Result<Turn, Failure> {
+    let made = network::made(cx, |name| names.iter().any(|meant| meant == name))?;
+    let hosts = defined.iter().flat_map(|network| &network.hosts).map(Node::name);
+    Turn::of_nodes(hosts.chain(made.values().flat_map(|hosts| hosts.keys().map(String::as_str))))
 }
 
 /// Why a change of the tables is not kept.

@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::docker_host::Certificates;
 use crate::failure::Failure;
 use crate::fanout::Manner;
+use crate::modules::turn::Turn;
 use crate::outcome::Outcome;
 use crate::registry::{Meant, Wish};
 use crate::reply::Answer;
@@ -102,6 +103,8 @@ impl Run for Mkregistry {
 
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         cx.tell_progress(self.shape.format());
+        let nodes = cx.nodes(&self.noderange)?;
+        let _turn = if self.plan { None } else { Some(Turn::of_nodes(nodes.iter().map(Node::name))?) };
         let certificates = if self.plan { Certificates::Find } else { Certificates::Make };
         let wish = self.wish();
         let meant = wish.meant(cx, certificates).await?;

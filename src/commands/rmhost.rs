@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::docker_host::{self, Certificates, Looked};
 use crate::failure::Failure;
 use crate::fanout::Manner;
+use crate::modules::turn::Turn;
 use crate::network::{self, Made};
 use crate::outcome::Outcome;
 
@@ -67,6 +68,7 @@ impl Run for Rmhost {
         let nodes = cx.nodes(&self.noderange)?;
         cx.check(self.shape.format(), &nodes, |node| Ok(Config::of(node).map(drop)?))?;
         self.refuse_networks(cx, &nodes)?;
+        let _turn = if self.plan { None } else { Some(Turn::of_nodes(nodes.iter().map(Node::name))?) };
         let configs = cx.docker_hosts(&nodes, Certificates::Find)?;
         let how = Unmaking { packages: self.packages || self.purge, data: self.purge };
         let backends = cx.backends()?;

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::definition::not_found;
 use crate::failure::Failure;
 use crate::fanout::Manner;
+use crate::modules::turn::Turn;
 use crate::names::names;
 use crate::network::{self, Work};
 use crate::outcome::Outcome;
@@ -54,6 +55,7 @@ impl Run for Rmnet {
         let names = names(&self.networks, "network")?;
         let manner = Manner::from(&self.shape);
         let work = self.work(cx, &names)?;
+        let _turn = if self.plan { None } else { Some(Turn::of_nodes(work.hosts())?) };
         let deeds = cx.plan_networks(work, Outcome::Done, manner).await?;
         if self.plan {
             cx.show_networks(&deeds, manner.format);

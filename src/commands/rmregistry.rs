@@ -12,6 +12,7 @@ use crate::docker_host::{self, Certificates};
 use crate::failure::Failure;
 use crate::fanout::Manner;
 use crate::images::uses::folded;
+use crate::modules::turn::Turn;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::registry::{Entry, PASSWD_KEY, entries, find, passwd, passwords, table};
@@ -64,6 +65,7 @@ impl Run for Rmregistry {
         let config = Entry { users: Vec::new(), ..entry.clone() }.config(&node, &passwords(cx.tables()?)?, &all)?;
         let config = cx.certified(config, Certificates::Find)?;
         self.refuse_use(cx, &config)?;
+        let _turn = if self.plan { None } else { Some(Turn::of_nodes([node.name()])?) };
         let backends = cx.backends()?;
         let look = async |node: Node| {
             let host = backends.host(&node).await?;

@@ -1,7 +1,6 @@
 //! Carries out a plan that was kept: module by module, on several nodes at once, writing down what each has answered.
 
-use std::fs::{self, File};
-use std::path::Path;
+use std::fs;
 
 use futures_util::StreamExt;
 use serde_json::Value;
@@ -13,23 +12,10 @@ use super::plan::{self, Part, Plan, Unit, digest};
 use super::run::{Asked, answers};
 use super::site::Site;
 use super::state::{self, Document, Unfinished};
+use super::turn::Turn;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
-use crate::turn::{self, Turns};
-
-const MODULES: Turns = Turns { file: "modules.lock", doing: "work of these modules" };
-const NODES: Turns = Turns { file: "modules-nodes.lock", doing: "work of modules on these nodes" };
-
-/// Nobody else works with these modules, or with others on these nodes, while the files are open.
-#[derive(Debug)]
-pub(crate) struct Turn(#[expect(dead_code, reason = "locks end when they are dropped")] [File; 2]);
-
-impl Turn {
-    pub(crate) fn take(home: &Path, modules: &[String], nodes: &[String]) -> Result<Self, Failure> {
-        Ok(Self([turn::take(home, &MODULES, modules)?, turn::take(home, &NODES, nodes)?]))
-    }
-}
 
 /// Carries out the plan that is kept for a module. A module of which a node fails is finished on its other nodes, and
 /// those that come after it in the plan are left.

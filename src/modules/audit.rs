@@ -3,12 +3,12 @@
 use futures_util::StreamExt;
 use serde_json::Value;
 
-use super::apply::Turn;
 use super::config::Config;
 use super::contract::{Audit, Finding};
 use super::manifest::Method;
 use super::run::answers;
 use super::site::{Ready, Site};
+use super::turn::Turn;
 use super::{Module, state};
 use crate::context::Context;
 use crate::failure::Failure;

@@ -9,7 +9,6 @@ use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::apply::Turn;
 use super::config::{self, Config};
 use super::contract::{self, Applied, Audit, Change, Changes, Metadata, Proposal};
 use super::init::filled;
@@ -17,6 +16,7 @@ use super::manifest::Method;
 use super::plan::all_of;
 use super::run::{Asked, Call, answers};
 use super::site::{Ready, Site};
+use super::turn::Turn;
 use super::{Module, WHOLE, schema};
 use crate::context::Context;
 use crate::failure::Failure;

@@ -21,6 +21,7 @@ pub(crate) mod selector;
 mod shared;
 pub(crate) mod site;
 pub(crate) mod state;
+pub(crate) mod turn;
 mod version;
 pub(crate) mod yaml;
 

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::apply::Turn;
 use super::builtin;
 use super::config::Config;
 use super::contract::{Applied, Kept, Tested, Trial};
@@ -18,6 +17,7 @@ use super::plan::write_private;
 use super::run::{Asked, answers};
 use super::site::{Ready, Site};
 use super::state::{self, Document};
+use super::turn::Turn;
 use super::{Module, WHOLE};
 use crate::context::Context;
 use crate::failure::Failure;

@@ -38,6 +38,11 @@ impl Work {
         self.hosts.entry(node.name().to_owned()).or_insert_with(|| (node.clone(), Vec::new())).1.push(task);
     }
 
+    /// The names of the hosts that have something to be done.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.hosts.keys().map(String::as_str)
+    }
+
     /// Takes a network away from a host that has it. A host that is no node any more cannot be asked, which is said.
     pub(crate) fn leave(&mut self, cx: &Context, host: &str, was: &Network, force: bool) -> Result<(), Failure> {
         match cx.tables()?.resolve(&[host.to_owned()]) {

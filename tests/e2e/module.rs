@@ -730,11 +730,13 @@ fn a_killed_apply_goes_on_and_nobody_works_on_its_nodes_meanwhile() {
         if state.stdout.contains("\"h1\"") { Wait::Ready(()) } else { Wait::NotYet(state.to_string()) }
     });
     let others = lab.run("xcrane module apply motd");
-    assert!(
-        others.stderr.contains("nothing was done: work of modules on these nodes is under way: process "),
-        "{others}"
-    );
+    assert!(others.stderr.contains("nothing was done: set-up of these nodes is under way: process "), "{others}");
     assert!(others.code == 1 && others.stderr.contains(" has h2"), "{others}");
+    let mknet = "mknet blue driver=bridge net=10.80.0.0 mask=255.255.0.0 hosts=h[1-2]";
+    for by_hand in ["mkhost h2 -y", "mkregistry h2", mknet, "rmhost h2 -y"] {
+        let refused = lab.run(by_hand);
+        assert!(refused.code == 1 && refused.stderr.contains("set-up of these nodes is under way"), "{refused}");
+    }
     let adopting = lab.run("xcrane module audit slow --adopt");
     assert!(adopting.code == 1 && adopting.stderr.contains("work of these modules is under way"), "{adopting}");
     lab.shell("kill -9 $(cat pid)").success();

@@ -18,6 +18,7 @@ use crate::modules::optional::{self, Answered, Backup};
 use crate::modules::plan::{self, Part, Plan};
 use crate::modules::site::Site;
 use crate::modules::state::{self, Document};
+use crate::modules::turn::Turn;
 use crate::modules::{Module, add, apply, chain, yaml};
 use crate::outcome::Outcome;
 use crate::reply::{Answer, Body, Reply};
@@ -203,7 +204,7 @@ pub(super) fn remove(cx: &Context, site: &Site, name: &str) -> Result<Outcome, F
             needed.iter().map(|it| format!("xcrane module remove {it}")).collect::<Vec<_>>().join("; ")
         )));
     }
-    let _turn = apply::Turn::take(&site.home, &[name.to_owned()], &[])?;
+    let _turn = Turn::take(&site.home, &[name.to_owned()], &[])?;
     state::forget(cx, name)?;
     cx.ui.line(&format!("{name}: forgotten"));
     Ok(Outcome::Done)
@@ -221,7 +222,7 @@ pub(super) fn import(cx: &Context, site: &Site, name: Option<&str>, file: &Path)
     if name.is_some_and(|name| name != document.name) {
         return Err(Failure::refused(format!("{} is the state of module {}", file.display(), document.name)));
     }
-    let _turn = apply::Turn::take(&site.home, std::slice::from_ref(&document.name), &[])?;
+    let _turn = Turn::take(&site.home, std::slice::from_ref(&document.name), &[])?;
     let serial = site.installed.get(&document.name).map_or(0, |installed| installed.serial);
     state::save(cx, &document, serial)?;
     Ok(Outcome::Done)

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tables::Node;
 
 use super::work::{MANNER, Work};
-use super::{Builtin, Job};
+use super::{Builtin, Job, Known};
+use crate::context::Context;
 use crate::docker_host::Certificates;
 use crate::failure::Failure;
 use crate::network;
@@ -31,6 +32,14 @@ impl Builtin for Network {
 
     fn proposal(&self, job: &Job<'_>) -> Result<Value, Failure> {
         Ok(json!({ "networks": network::names(job.cx.tables()?)? }))
+    }
+
+    /// The hosts of its networks: nobody else sets them up meanwhile.
+    fn further(&self, cx: &Context, known: &Known<'_>) -> Result<Vec<Node>, Failure> {
+        let names = known.config.get("networks").and_then(Value::as_array).into_iter().flatten();
+        let names: Vec<String> = names.filter_map(Value::as_str).map(str::to_owned).collect();
+        let defined = cx.networks(cx.tables()?, MANNER.format, &names)?;
+        Ok(defined.into_iter().flat_map(|network| network.hosts).collect())
     }
 
     /// A machine that is reached, and whose engine is not, is no Docker host yet.
