@@ -717,8 +717,13 @@ fn a_killed_apply_goes_on_and_nobody_works_on_its_nodes_meanwhile() {
     with_examples(&lab);
     let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/examples/motd/module.toml"));
     let manifest = manifest.unwrap().replace("\"motd\"", "\"run\"").replace("name = \"run\"", "name = \"slow\"");
+    // One that looks waits for a second, one that changes for a minute.
+    let manifest =
+        manifest.replace("limit = 30", "limit = 60") + "test = { way = \"node\", program = \"run\", limit = 1 }\n";
     let program = "#!/bin/sh\ncase $1 in\nplan) echo '{\"result\":{\"changes\":[{\"what\":\"it\"}]}}' ;;\n\
-                   apply) [ $TARGET = h1 ] || while ! [ -e /go ]; do sleep 0.1; done; echo x >> /done; echo '{\"result\":{\"state\":1}}' ;;\nesac\n";
+                   apply) echo begin >> /done; [ $TARGET = h1 ] || while ! [ -e /go ]; do sleep 0.1; done; sleep 300 >/dev/null 2>&1 & \n\
+                   echo end >> /done; echo '{\"result\":{\"state\":1}}' ;;\n\
+                   test) echo '{\"result\":{\"tests\":[{\"what\":\"it works\"}]}}' ;;\nesac\n";
     module(&lab, "slow", &manifest, program);
     config(&lab, "slow", "nodes = 'hosts'\n");
     config(&lab, "motd", "nodes = 'h2'\n");
@@ -727,7 +732,11 @@ fn a_killed_apply_goes_on_and_nobody_works_on_its_nodes_meanwhile() {
     lab.shell("xcrane module apply slow >/dev/null 2>&1 & echo $! > pid").success();
     wait_for("h1 is done", Duration::from_secs(60), || {
         let state = lab.run("xcrane module state slow");
-        if state.stdout.contains("\"h1\"") { Wait::Ready(()) } else { Wait::NotYet(state.to_string()) }
+        if state.stdout.contains("\"h1\": 1") { Wait::Ready(()) } else { Wait::NotYet(state.to_string()) }
+    });
+    let begun = || lab.host("h2").shell("cat /done 2>/dev/null || true");
+    wait_for("h2 has begun", Duration::from_secs(60), || {
+        if begun() == "begin\n" { Wait::Ready(()) } else { Wait::NotYet(begun()) }
     });
     let others = lab.run("xcrane module apply motd");
     assert!(others.stderr.contains("nothing was done: set-up of these nodes is under way: process "), "{others}");
@@ -741,18 +750,36 @@ fn a_killed_apply_goes_on_and_nobody_works_on_its_nodes_meanwhile() {
     assert!(adopting.code == 1 && adopting.stderr.contains("work of these modules is under way"), "{adopting}");
     lab.shell("kill -9 $(cat pid)").success();
     assert!(lab.run("xcrane module list").stdout.contains("slow: 1.0 greeting partial"));
-    lab.host("h2").shell("touch /go");
-    assert_snapshot!(lab.run("xcrane module apply slow"), @"
-    slow on h2: it
-    slow: applied
-    ");
-    assert_eq!(lab.host("h1").shell("cat /done"), "x\n");
+    a_program_that_nobody_hears_any_more_is_not_run_over(&lab);
+    assert_eq!(lab.host("h1").shell("cat /done"), "begin\nend\n");
     // A host that is down costs its own answer.
     lab.host("h1").shell("kill $(cat /run/sshd.pid)");
     config(&lab, "motd", "nodes = 'hosts'\n");
     assert_snapshot!(lab.run("xcrane module plan motd"), @"
     ------- stderr -------
-    Error: h1: cannot reach 10.77.0.1:22: Connection refused (os error 111)
+    Error: h1: plan of module motd: cannot reach 10.77.0.1:22: Connection refused (os error 111)
     [exit status: 1]
     ");
+}
+
+/// The first one runs on at h2, where it waits to be let go on.
+fn a_program_that_nobody_hears_any_more_is_not_run_over(lab: &Lab) {
+    let tried = lab.run("xcrane module test slow");
+    let why = "h2: Error: h2: test of module slow: the module is at work there: apply of root on ";
+    assert!(tried.code == 1 && tried.stderr.contains(why) && tried.stderr.contains(" there\n"), "{tried}");
+    assert!(tried.stdout.contains("h1: pass: it works"), "what a program leaves running holds no lock: {tried}");
+    let again = lab.spawn("xcrane module apply slow");
+    let h2 = lab.host("h2");
+    wait_for("the second run waits on h2", Duration::from_secs(60), || {
+        let places = h2.shell("ls -d /tmp/tmp.* | wc -l");
+        if places.trim() == "2" { Wait::Ready(()) } else { Wait::NotYet(places) }
+    });
+    assert_eq!(h2.shell("cat /done"), "begin\n");
+    h2.shell("touch /go");
+    assert_snapshot!(again.wait(Duration::from_secs(60)), @"
+    slow on h2: it
+    slow: applied
+    ");
+    assert_eq!(h2.shell("cat /done"), "begin\nend\nbegin\nend\n");
+    assert_eq!(h2.shell("ls -d /tmp/tmp.* 2>/dev/null || true"), "", "nothing of the programs stays");
 }

@@ -1,25 +1,33 @@
-//! On a node: the program is sent there, run as root, and gone.
+//! On a node: the program is sent there, run as root, and gone. While it runs the node holds the module's lock, so that neither
+//! another management node nor we ourselves, after we were killed, run over it.
+
+use std::cell::Cell;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Zoned;
+use nix::unistd::gethostname;
 use plugins::{Invocation, Program};
 use tables::Node;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 
 use super::{Call, Heard};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::modules::manifest::Run;
+use crate::modules::manifest::{Method, Run};
 use crate::remote::{self, Line};
 
-/// Takes variables up to an empty line and the program as a line of base64, and runs that with the rest of the input. None of
-/// it is in a command line, which others can read, and nothing of it stays.
-const RECEIVE: &str =
-    "umask 077; d=$(mktemp -d) || exit 125; trap 'rm -rf \"$d\"' EXIT; trap 'exit 129' HUP; trap 'exit 143' TERM
-while IFS= read -r variable && [ -n \"$variable\" ]; do export \"$variable\"; done
-IFS= read -r program && printf %s \"$program\" | base64 -d >\"$d/program\" && chmod 700 \"$d/program\" || exit 125
-cd \"$d\" && ./program ";
+const RECEIVE: &str = include_str!("receive.sh");
+/// What the node says when the lock is held and the program about to run.
+const BEGUN: &str = "xcrane: begun";
+/// What it ends with when others hold the lock.
+const HELD: i64 = 75;
+/// For the node to be reached, and to say who holds the lock.
+const ANSWER: Duration = Duration::from_secs(30);
 
-/// Runs the module's program there; its exit code.
+/// Runs the module's program there; its exit code. The lock is waited for as long as the program may run.
 pub(super) async fn run(
     call: Call<'_>,
     cx: &Context,
@@ -27,14 +35,58 @@ pub(super) async fn run(
     run: &Run,
     heard: &mut Heard,
 ) -> Result<i64, Failure> {
+    let invocation = Invocation {
+        program: Program::Shell(RECEIVE.to_owned()),
+        stdin: input(call, cx, run)?,
+        ..Invocation::default()
+    };
+    let (begins, begun) = (Notify::new(), Cell::new(false));
+    let hear = |line: Line| match line {
+        Line::Stdout(said) if said == BEGUN && !begun.replace(true) => begins.notify_one(),
+        line => heard.hear(line),
+    };
+    let expired = async {
+        if timeout(run.time() + ANSWER, begins.notified()).await.is_ok() {
+            sleep(run.time()).await;
+        }
+    };
+    let ended = tokio::select! {
+        ended = remote::run(cx.backends()?, node, &invocation, None, hear) => ended,
+        () = expired => return Err(call.too_long(run)),
+    };
+    match ended {
+        Ok(HELD) if !begun.get() => {
+            let why = format!("the module is at work there: {}", heard.stderr.trim());
+            Err(call.failed(&why, "").hint("run it again when that is over"))
+        }
+        Ok(code) => Ok(code),
+        Err(failure) => Err(Failure { message: call.failed(&failure.message, "").message, ..failure }),
+    }
+}
+
+/// All that the node is told, in the order of [`RECEIVE`].
+fn input(call: Call<'_>, cx: &Context, run: &Run) -> Result<Vec<u8>, Failure> {
     let program = call.program(run)?;
     let text = std::fs::read(&program)
         .map_err(|error| call.failed(&format!("cannot read {}: {error}", program.display()), ""))?;
+    let (method, module) = (call.method.name(), call.module.manifest.name());
+    let (kind, limit, holder) = (kind(call.method), run.limit, holder(call.method, cx));
     let variables: String = call.request.variables().iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-    let input = call.input()?;
-    let stdin = [format!("{variables}\n{}\n", STANDARD.encode(&text)).as_bytes(), &input[..]].concat();
-    let program = Program::Shell(format!("{RECEIVE}{}", call.method.name()));
-    let invocation = Invocation { program, stdin, ..Invocation::default() };
-    let hear = |line: Line| heard.hear(line);
-    remote::run(cx.backends()?, node, &invocation, Some(run.time()), hear).await
+    let head = format!("{method}\n{module}\n{kind}\n{limit}\n{holder}\n{variables}\n{}\n", STANDARD.encode(&text));
+    Ok([head.as_bytes(), &call.input()?].concat())
+}
+
+/// Who changes a node is alone there; who looks at it does not look at what is half done.
+fn kind(method: Method) -> &'static str {
+    match method {
+        Method::Apply | Method::Restore | Method::Update | Method::Scale => "-x",
+        Method::Metadata | Method::Init | Method::Plan | Method::Audit | Method::Backup | Method::Test => "-s",
+    }
+}
+
+/// Who is at work, for those who have to wait.
+fn holder(method: Method, cx: &Context) -> String {
+    let host = gethostname().unwrap_or_default();
+    let now = Zoned::now().strftime("%Y-%m-%d %H:%M:%S");
+    format!("{method} of {} on {}, process {}, since {now}", cx.who(), host.to_string_lossy(), std::process::id())
 }

@@ -1,0 +1,26 @@
+# Takes line by line: the method, the name of a lock, how it is taken (-x alone, -s with others), for how many seconds it
+# is waited for, and who asks; then variables up to an empty line, and the program in base64. The rest is for the program. None of
+# it is in a command line, which others can read, and nothing of it stays but the lock, a line of who had it last.
+umask 077
+for name in method lock kind wait holder; do IFS= read -r "$name" || exit 125; done
+d=$(mktemp -d) || exit 125
+trap 'rm -rf "$d"' EXIT
+trap 'exit 129' HUP
+trap 'exit 143' TERM
+# The shell holds it for as long as it waits for the program, also when nobody hears that any more; what a program leaves running
+# does not. Where there is no flock, nobody is kept out.
+if command -v flock >/dev/null 2>&1; then
+    locks=/run/xcrane/modules
+    mkdir -p "$locks" || exit 125
+    exec 9<>"$locks/$lock"
+    until flock -n "$kind" 9; do
+        [ "$wait" -gt 0 ] || { cat "$locks/$lock" >&2; exit 75; }
+        wait=$((wait - 1))
+        sleep 1
+    done
+    printf '%s, as process %s there\n' "$holder" $$ >"$locks/$lock"
+fi
+echo "xcrane: begun"
+while IFS= read -r variable && [ -n "$variable" ]; do export "$variable"; done
+IFS= read -r program && printf %s "$program" | base64 -d >"$d/program" && chmod 700 "$d/program" || exit 125
+cd "$d" && ./program "$method" 9>&-
