@@ -1,5 +1,6 @@
 //! `xcrane module`: what is set up on a cluster in parts, and how these stand to each other.
 
+mod plans;
 mod tell;
 mod work;
 
@@ -24,14 +25,16 @@ const CHANGES: Outcome = Outcome::Code(2);
 #[derive(Debug, Args)]
 #[command(
     after_help = "A module is a directory with module.toml in $XCRANE_HOME/modules, or in one of site.modulepath. Its config is
-$XCRANE_HOME/configs/NAME.toml. plan ends with 0 when there is nothing to do and with 2 when there is; apply carries out the plan
-that was kept, and refuses it when config, state or version have changed since; audit ends with 2 where machines differ. A module may\nalso have backup, restore, update, scale and test, once it was applied; info tells which.
+$XCRANE_HOME/configs/NAME.toml. plan ends with 0 when there is nothing to do, with 2 when there is, and with 1 when it is not for all
+nodes, as some could not be asked. apply carries out the plan that was made last of a module, and shows it before; with --plan only
+the one that is meant. It refuses one of which the config, the module's directory, its state or that of a module which it requires
+have changed since. audit asks with the config that was applied, and ends with 2 where machines differ. A module may also have backup, restore, update, scale and test, once it was applied; info tells which.
 
 Examples:
   xcrane module search 'kind eq database' 'version ge 3'
   xcrane module init etcd && vi $XCRANE_HOME/configs/etcd.toml
   xcrane module plan etcd && echo nothing to do
-  xcrane module apply etcd
+  xcrane module apply etcd --plan 691df23ea871413f
   xcrane module apply network --with-requirements
   xcrane module check ./mine --apply n1 --json
   xcrane module state etcd --yaml > etcd.yml"
@@ -76,7 +79,7 @@ enum Verb {
     },
     /// Show what apply would do, and keep that
     Plan {
-        /// The modules; the plan is kept under the name of the first
+        /// The modules
         #[arg(value_name = "NAME", required = true)]
         names: Vec<String>,
         /// Also plan what they require and is not installed
@@ -85,12 +88,15 @@ enum Verb {
         #[command(flatten)]
         shape: Shape,
     },
-    /// Carry out the plan that was kept; a run that was cut off goes on where it was
+    /// Carry out the plan that was made last of a module; a run that was cut off goes on where it was
     Apply {
         /// The module
         name: String,
+        /// The plan that is meant; refused if it was made again since
+        #[arg(long, value_name = "ID")]
+        plan: Option<String>,
         /// Plan it with what it requires and is not installed, show that, and carry it out
-        #[arg(long)]
+        #[arg(long, conflicts_with = "plan")]
         with_requirements: bool,
     },
     /// Tell where machines are otherwise than the module left them
@@ -170,6 +176,9 @@ enum Verb {
     Remove {
         /// The module
         name: String,
+        /// Also one that is half applied
+        #[arg(short, long)]
+        force: bool,
     },
 }
 
@@ -201,8 +210,8 @@ impl Run for Module {
 
 async fn carry_out(verb: Verb, cx: &Context) -> Result<Outcome, Failure> {
     let verb = match verb {
-        Verb::Apply { name, with_requirements: true } => return work::carry_out_all(cx, &name).await,
-        Verb::Apply { name, with_requirements: false } => return work::carry_out(cx, &name).await,
+        Verb::Apply { name, with_requirements: true, .. } => return plans::carry_out_all(cx, &name).await,
+        Verb::Apply { name, plan, .. } => return plans::carry_out_kept(cx, &name, plan.as_deref()).await,
         Verb::Backup { name, shape } => return work::further(cx, &name, Method::Backup, None, shape).await,
         Verb::Restore { name, file, shape } => return work::further(cx, &name, Method::Restore, file, shape).await,
         Verb::Update { name, shape } => return work::further(cx, &name, Method::Update, None, shape).await,
@@ -220,12 +229,14 @@ async fn carry_out(verb: Verb, cx: &Context) -> Result<Outcome, Failure> {
         Verb::Info { name } => tell::info(cx, &site, &name),
         Verb::Graph { names } => tell::graph(cx, &site, names),
         Verb::Init { name, force } => work::begin(cx, &site, &name, force).await,
-        Verb::Plan { names, with_requirements, shape } => work::plan(cx, &site, &names, with_requirements, shape).await,
+        Verb::Plan { names, with_requirements, shape } => {
+            plans::plan(cx, &site, &names, with_requirements, shape).await
+        }
         Verb::Audit { name, adopt, shape } => work::compare(cx, &mut site, &name, adopt, shape).await,
         Verb::Check { name, apply, shape } => work::judge(cx, &site, &name, apply.as_deref(), shape).await,
         Verb::State { import: Some(file), name, .. } => work::import(cx, &site, name.as_deref(), &file),
         Verb::State { name, yaml, import: None } => tell::state(cx, &site, name.as_deref(), yaml),
-        Verb::Remove { name } => work::remove(cx, &site, &name),
+        Verb::Remove { name, force } => work::remove(cx, &mut site, &name, force),
         Verb::Add { .. }
         | Verb::Apply { .. }
         | Verb::Backup { .. }

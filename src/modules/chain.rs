@@ -3,20 +3,21 @@
 use std::collections::BTreeSet;
 
 use super::Module;
+use super::kept::Made;
 use super::plan::{Deferred, Part, Plan, part};
 use super::site::Site;
 use crate::context::Context;
 use crate::failure::Failure;
 
 /// What all of them would do, in their order.
-pub(crate) async fn plan(cx: &Context, site: &Site, modules: &[&Module]) -> Result<Plan, Failure> {
+pub(crate) async fn plan(cx: &Context, site: &Site, modules: &[&Module], made: Made) -> Result<Plan, Failure> {
     let mut parts: Vec<Part> = Vec::new();
     for (place, module) in modules.iter().enumerate() {
         let part = part(cx, site, module).await?;
         let part = waiting(&modules[..place], &parts, module, part).map_err(|failure| hinted(site, module, failure))?;
         parts.push(part);
     }
-    Plan::of(parts)
+    Plan::of(parts, made)
 }
 
 /// A part that cannot be said yet waits for those before it that it requires and that do something.
@@ -32,7 +33,7 @@ fn waiting(before: &[&Module], parts: &[Part], module: &Module, part: Part) -> R
 }
 
 /// Those that it requires, and what these do.
-fn required<'m>(before: &[&'m Module], module: &'m Module) -> BTreeSet<&'m str> {
+pub(crate) fn required<'m>(before: &[&'m Module], module: &'m Module) -> BTreeSet<&'m str> {
     let mut required = BTreeSet::new();
     let mut open = vec![module];
     while let Some(module) = open.pop() {
@@ -57,6 +58,7 @@ fn hinted(site: &Site, module: &Module, failure: Failure) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::path::PathBuf;
 
     use super::*;
@@ -83,8 +85,12 @@ mod tests {
             version: "1".into(),
             serial: 0,
             digest: String::new(),
+            files: BTreeMap::new(),
+            required: BTreeMap::new(),
             config: serde_json::Map::new(),
             units: vec![Unit { target: "n1".into(), changes: vec![change; changes] }],
+            missing: BTreeMap::new(),
+            left: Vec::new(),
             deferred: deferred.map(|why| Deferred { why: why.into(), until: Vec::new() }),
         }
     }

@@ -18,7 +18,7 @@ use super::run::{Asked, answers};
 use super::site::{Ready, Site};
 use super::state::{self, Document};
 use super::turn::Turn;
-use super::{Module, WHOLE};
+use super::{Module, WHOLE, secrets};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -117,11 +117,11 @@ fn refuse(site: &Site, module: &Module, method: Method) -> Result<(), Failure> {
     match site.installed.get(name) {
         None => Err(Failure::refused(format!("module {name} was not applied"))
             .hint(format!("what applying would do: xcrane module plan {name}"))),
-        Some(installed) if installed.document.unfinished.is_some() && method != Method::Test => {
-            Err(Failure::refused(format!("module {name} is half applied"))
-                .hint("what is left is done by the apply that was cut off, run again"))
-        }
-        Some(_) => Ok(()),
+        Some(installed) => match installed.document.unfinished.as_ref().filter(|_| method != Method::Test) {
+            Some(half) => Err(Failure::refused(format!("module {name} is half applied: {}", half.told()))
+                .hint("what is left is done by the apply that was cut off, run again")),
+            None => Ok(()),
+        },
     }
 }
 
@@ -211,11 +211,15 @@ async fn change(cx: &Context, ready: &Ready<'_>, method: Method, asked: Vec<Aske
             match (&said.state, stays(&target)) {
                 (_, false) => drop(document.targets.remove(&target)),
                 (Some(state), true) => document.remember(&target, state.clone()),
-                (None, true) => {}
+                (None, true) => document.know(&target),
             }
             serial = state::save(cx, &document, serial)?;
         }
         done.answers.push(Answered { answer: answer.map(|_| Vec::new()), target });
+    }
+    if method != Method::Restore && done.answers.iter().all(|one| one.answer.is_ok()) {
+        document.config = Some(secrets::without(&ready.module.manifest.config, &ready.config));
+        state::save(cx, &document, serial)?;
     }
     Ok(done)
 }

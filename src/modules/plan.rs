@@ -1,32 +1,35 @@
-//! What applying would do: asked of each module, shown, and kept until it is applied.
+//! What applying would do: asked of each module, and shown. `kept` keeps it until it is applied.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use futures_util::StreamExt;
 use plugins::hex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use tables::noderange::fold;
 
 use super::config::Config;
 use super::contract::{Change, Changes, said};
+use super::kept::Made;
 use super::manifest::Method;
 use super::run::answers;
 use super::site::{Ready, Site};
-use super::{Module, WHOLE};
+use super::{Module, WHOLE, leavers, program, state};
 use crate::context::Context;
 use crate::failure::Failure;
 
-/// A plan that was kept: modules in their order.
+/// A plan: modules in their order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Plan {
-    /// What tells it from others; made of all that it says.
+    /// What tells it from others; made of all that its parts say.
     pub(crate) id: String,
+    pub(crate) made: Made,
     pub(crate) parts: Vec<Part>,
 }
 
@@ -40,8 +43,18 @@ pub(crate) struct Part {
     pub(crate) serial: u64,
     /// Of the config's text.
     pub(crate) digest: String,
+    /// The digest of each file of the module's directory.
+    pub(crate) files: BTreeMap<String, String>,
+    /// Of the states of those that it requires, strong or weak, and that were applied.
+    pub(crate) required: BTreeMap<String, u64>,
     pub(crate) config: Map<String, Value>,
     pub(crate) units: Vec<Unit>,
+    /// Nodes that it is not for, as they could not be asked, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) missing: BTreeMap<String, String>,
+    /// Nodes that the module was applied to, and that its config does not mean any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) left: Vec<String>,
     /// Set where that can be said only later; there are no units then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) deferred: Option<Deferred>,
@@ -66,42 +79,31 @@ pub(crate) struct Unit {
 }
 
 impl Plan {
-    pub(crate) fn of(parts: Vec<Part>) -> Result<Self, Failure> {
+    pub(crate) fn of(parts: Vec<Part>, made: Made) -> Result<Self, Failure> {
         let text =
             serde_json::to_vec(&parts).map_err(|error| Failure::refused(format!("cannot write a plan: {error}")))?;
         let id = hex(&Sha256::digest(&text)[..8]);
-        Ok(Self { id, parts })
+        Ok(Self { id, made, parts })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.parts.iter().all(Part::is_empty)
     }
 
-    /// Keeps it under the name of a module, readable only by us: a config may have secrets.
-    pub(crate) fn keep(&self, home: &Path, name: &str) -> Result<(), Failure> {
-        let file = file(home, name);
-        let failed = |error: std::io::Error| Failure::refused(format!("cannot write {}: {error}", file.display()));
-        let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
-        write_private(&file, &text).map_err(failed)
+    /// Whether it is for all nodes that its modules mean.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.parts.iter().all(|part| part.missing.is_empty())
     }
 
-    pub(crate) fn kept(home: &Path, name: &str) -> Result<Self, Failure> {
-        let file = file(home, name);
-        let hint = format!("make one: xcrane module plan {name}");
-        match fs::read(&file) {
-            Ok(text) => serde_json::from_slice(&text)
-                .map_err(|error| Failure::refused(format!("{} is no plan: {error}", file.display())).hint(hint)),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Err(Failure::refused(format!("there is no plan for module {name}")).hint(hint))
-            }
-            Err(error) => Err(Failure::refused(format!("cannot read {}: {error}", file.display()))),
-        }
+    /// The nodes that it is not for, as a range.
+    pub(crate) fn missing(&self) -> String {
+        let missing: BTreeSet<&str> =
+            self.parts.iter().flat_map(|part| part.missing.keys().map(String::as_str)).collect();
+        fold(missing)
     }
 
-    /// Throws a plan away that was carried out.
-    pub(crate) fn drop_kept(home: &Path, name: &str) -> Result<(), Failure> {
-        let file = file(home, name);
-        fs::remove_file(&file).map_err(|error| Failure::refused(format!("cannot remove {}: {error}", file.display())))
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.parts.iter().map(|part| part.module.clone()).collect()
     }
 }
 
@@ -121,6 +123,7 @@ impl Part {
                     why = said(why)
                 )]
             }
+            None if self.is_empty() && !self.missing.is_empty() => Vec::new(),
             None if self.is_empty() => vec![format!("{}: nothing to do", self.module)],
             None => self.units.iter().flat_map(|unit| unit.shown(&self.module)).collect(),
         }
@@ -145,24 +148,25 @@ impl Unit {
     }
 }
 
-/// What one module would do, or that it says so only later. Targets that cannot be asked are told, and refuse the plan.
+/// What one module would do, or that it says so only later. Nodes that cannot be asked are left out and named; it is refused
+/// where nobody could be asked.
 pub(crate) async fn part(cx: &Context, site: &Site, module: &Module) -> Result<Part, Failure> {
     let config = Config::read(&site.home, module)?;
-    let digest = digest(&config.text);
     let ready = site.ready(cx, module, config.values(module)?)?;
-    let (mut units, mut failed, mut later) = (Vec::new(), Vec::new(), BTreeSet::new());
+    // Before it is asked: a program that is changed meanwhile is not the one that was planned with.
+    let files = program::files(&module.directory)?;
+    let (mut units, mut failed, mut later) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
     let mut answers = answers::<Changes>(cx, &ready, Method::Plan, ready.asked(Method::Plan));
     while let Some((target, answer)) = answers.next().await {
         match answer {
             Ok(Changes::Now(changes)) => units.push(Unit { changes: masked(changes, &ready), target }),
             Ok(Changes::Deferred(why)) => drop(later.insert(ready.secrets.mask(&why))),
-            Err(failure) => failed.push((target, failure)),
+            Err(failure) => drop(failed.insert(target, failure)),
         }
     }
     drop(answers);
-    if !failed.is_empty() {
-        failed.sort_by(|(one, _), (other, _)| one.cmp(other));
-        return Err(all_of(failed.into_iter().map(|(_, failure)| failure).collect()));
+    if !failed.is_empty() && (failed.contains_key(WHOLE) || units.is_empty() && later.is_empty()) {
+        return Err(all_of(failed.into_values().collect()));
     }
     // As they are said to come, whoever was first: a plan is known by what it says.
     units.sort_by(|one, other| one.target.cmp(&other.target));
@@ -170,9 +174,13 @@ pub(crate) async fn part(cx: &Context, site: &Site, module: &Module) -> Result<P
         module: module.manifest.name().to_owned(),
         version: module.manifest.label("version").to_owned(),
         serial: ready.serial,
-        digest,
+        digest: digest(&config.text),
+        files,
+        required: state::serials(&site.installed, &module.manifest),
         // One target that waits lets all wait: a module is applied as a whole.
         units: if later.is_empty() { units } else { Vec::new() },
+        missing: failed.into_iter().map(|(target, failure)| (target, failure.message)).collect(),
+        left: leavers::of(&ready),
         deferred: (!later.is_empty())
             .then(|| Deferred { why: later.into_iter().collect::<Vec<_>>().join("; "), until: Vec::new() }),
         config: ready.config,
@@ -207,15 +215,12 @@ pub(crate) fn digest(text: &str) -> String {
     hex(&Sha256::digest(text))
 }
 
-fn file(home: &Path, name: &str) -> PathBuf {
-    home.join("plans").join(format!("{name}.json"))
-}
-
 /// Writes a file that only we can read, whole or not at all.
 pub(crate) fn write_private(file: &Path, text: &[u8]) -> std::io::Result<()> {
     let directory = file.parent().unwrap_or(Path::new("."));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    let aside = file.with_extension("new");
+    // Others may be writing it too.
+    let aside = file.with_extension(format!("{}.new", std::process::id()));
     let mut options = fs::OpenOptions::new();
     let mut writer = options.write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
     writer.write_all(text)?;

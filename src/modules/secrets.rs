@@ -45,7 +45,7 @@ impl Secrets {
 
     pub(crate) fn mask(&self, text: &str) -> String {
         let text = self.texts.iter().fold(text.to_owned(), |text, secret| text.replace(secret, STARS));
-        self.numbers.iter().fold(text, |text, number| without(&text, number))
+        self.numbers.iter().fold(text, |text, number| bare(&text, number))
     }
 
     /// A diff of texts of the config, without what their secret keys are: also those of a text that cannot be used.
@@ -63,8 +63,21 @@ impl Secrets {
     }
 }
 
+/// A config without its secrets, for places that others read.
+pub(crate) fn without(schema: &Schema, config: &Map<String, Value>) -> Map<String, Value> {
+    let is_secret = |key: &String| schema.get(key).is_some_and(|wanted| wanted.secret);
+    config.iter().filter(|(key, _)| !is_secret(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// The same with the secrets of another one.
+pub(crate) fn with(schema: &Schema, config: &Map<String, Value>, secrets: &Map<String, Value>) -> Map<String, Value> {
+    let secret = schema.iter().filter(|(_, wanted)| wanted.secret).map(|(key, _)| key);
+    let secret = secret.filter_map(|key| Some((key.clone(), secrets.get(key)?.clone())));
+    config.clone().into_iter().chain(secret).collect()
+}
+
 /// The text with stars for the number.
-fn without(text: &str, number: &str) -> String {
+fn bare(text: &str, number: &str) -> String {
     let (mut all, mut rest) = (String::new(), text);
     while let Some(place) = rest.find(number) {
         let (before, after) = (&rest[..place], &rest[place + number.len()..]);
@@ -93,6 +106,20 @@ mod tests {
         let secrets = Secrets::of(&schema, config.as_object().unwrap());
         assert_eq!(secrets.mask("a keyhole, a key, open"), "a ******, a ******, open");
     }
+
+    #[test]
+    fn a_config_without_secrets_takes_those_of_another() {
+        let schema: Schema = toml::from_str(
+            "token = { type = 'string', help = 'x', secret = true }\nport = { type = 'integer', help = 'x' }",
+        )
+        .unwrap();
+        let config =
+            |token: &str, port: u8| serde_json::json!({ "token": token, "port": port }).as_object().unwrap().clone();
+        let applied = without(&schema, &config("old", 1));
+        assert_eq!(serde_json::Value::Object(applied.clone()), serde_json::json!({ "port": 1 }));
+        assert_eq!(with(&schema, &applied, &config("new", 2)), config("new", 1));
+    }
+
     #[test]
     fn secrets_of_every_type_are_stars() {
         let schema: Schema = toml::from_str(

@@ -101,6 +101,12 @@ impl Site {
         self.applied().iter().any(|part| part.name == name && is_version(part))
     }
 
+    /// The plans that are half carried out.
+    pub(crate) fn half_applied(&self) -> BTreeSet<&str> {
+        let unfinished = self.installed.values().filter_map(|it| it.document.unfinished.as_ref());
+        unfinished.map(|unfinished| unfinished.plan.as_str()).collect()
+    }
+
     /// The chosen ones in order; `all` adds what they require.
     pub(crate) fn order(&self, chosen: &[String], all: bool) -> Result<Vec<&Module>, Failure> {
         self.ordered(&self.parts(), &self.applied(), chosen, all)

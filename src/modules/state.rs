@@ -1,9 +1,10 @@
 //! What is known of modules that were applied: one document each, in table module, journalled as all that people decide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tables::noderange::fold;
 use tables::schema::{self, Table};
 use tables::{Row, Select};
 
@@ -35,6 +36,9 @@ pub(crate) struct Document {
     /// The same of each node.
     #[serde(default)]
     pub(crate) targets: BTreeMap<String, Value>,
+    /// The config that it was applied with, without its secrets; older versions have not kept it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) config: Option<Map<String, Value>>,
     /// The plan that is being carried out, and is not finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unfinished: Option<Unfinished>,
@@ -44,11 +48,42 @@ pub(crate) struct Document {
 }
 
 /// How far a plan has come.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Unfinished {
     pub(crate) plan: String,
     pub(crate) done: Vec<String>,
+    /// Those whose turn has not come, or that were cut off.
+    #[serde(default)]
+    pub(crate) open: BTreeSet<String>,
+    /// Those that failed, or could not be planned, and why.
+    #[serde(default)]
+    pub(crate) failed: BTreeMap<String, String>,
+    /// The config of the plan, without its secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) config: Option<Map<String, Value>>,
+}
+
+impl Unfinished {
+    /// How far, for people: of one that works as a whole only what became of that.
+    pub(crate) fn told(&self) -> String {
+        let told = |what: &str, targets: Vec<&str>| match targets.as_slice() {
+            [] => None,
+            [super::WHOLE] => Some(what.to_owned()),
+            targets => Some(format!("{what} {}", fold(targets))),
+        };
+        let parts = [
+            told("done", self.done.iter().map(String::as_str).collect()),
+            told("failed", self.failed.keys().map(String::as_str).collect()),
+            told("open", self.open.iter().map(String::as_str).collect()),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether a target may not be as the plan wants it.
+    pub(crate) fn is_behind(&self, target: &str) -> bool {
+        self.open.contains(target) || self.failed.contains_key(target)
+    }
 }
 
 impl Document {
@@ -60,6 +95,7 @@ impl Document {
             strong: manifest.requires.strong.clone(),
             state: Value::Null,
             targets: BTreeMap::new(),
+            config: None,
             unfinished: None,
             finished: None,
         }
@@ -77,6 +113,13 @@ impl Document {
         match target {
             super::WHOLE => self.state = state,
             target => drop(self.targets.insert(target.to_owned(), state)),
+        }
+    }
+
+    /// A target that has nothing to remember is known all the same.
+    pub(crate) fn know(&mut self, target: &str) {
+        if target != super::WHOLE {
+            self.targets.entry(target.to_owned()).or_insert(Value::Null);
         }
     }
 
@@ -123,10 +166,23 @@ pub(crate) fn shared(installed: &BTreeMap<String, Installed>, except: &str) -> M
 
 /// What its programs hear of them: only what it requires is its business, and is sent to its nodes.
 pub(crate) fn required(installed: &BTreeMap<String, Installed>, manifest: &Manifest) -> Map<String, Value> {
-    let wanted = || manifest.requires.strong.iter().chain(&manifest.requires.weak);
-    let is_wanted = |it: &Document| it.name != manifest.name() && wanted().any(|selector| selector.matches(&it.labels));
-    let documents = installed.values().map(|it| &it.document).filter(|it| is_wanted(it));
-    documents.map(|it| (it.name.clone(), it.shared())).collect()
+    wanted(installed, manifest).map(|it| (it.document.name.clone(), it.document.shared())).collect()
+}
+
+/// The serials of the same: a plan is made of what these say.
+pub(crate) fn serials(installed: &BTreeMap<String, Installed>, manifest: &Manifest) -> BTreeMap<String, u64> {
+    wanted(installed, manifest).map(|it| (it.document.name.clone(), it.serial)).collect()
+}
+
+/// Those that a module requires, strong or weak.
+fn wanted<'a>(
+    installed: &'a BTreeMap<String, Installed>,
+    manifest: &'a Manifest,
+) -> impl Iterator<Item = &'a Installed> {
+    let selectors = || manifest.requires.strong.iter().chain(&manifest.requires.weak);
+    let is_wanted =
+        move |it: &Document| it.name != manifest.name() && selectors().any(|selector| selector.matches(&it.labels));
+    installed.values().filter(move |it| is_wanted(&it.document))
 }
 
 fn read(row: &Row) -> Result<Installed, Failure> {
@@ -153,4 +209,31 @@ pub(crate) fn moved(name: &str) -> Failure {
 
 fn table() -> &'static Table {
     schema::find("module").expect("table module is in the schema")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_far_a_plan_has_come_is_told() {
+        let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let why = |name: String| (name, "no space left".to_owned());
+        let told = |done: &[&str], failed: &[&str], open: &[&str]| {
+            let failed = all(failed).into_iter().map(why).collect();
+            Unfinished { done: all(done), failed, open: all(open).into_iter().collect(), ..Unfinished::default() }
+        };
+        let some = told(&["n1", "n2"], &["n7"], &["n3", "n4"]);
+        assert_eq!(some.told(), "done n[1-2], failed n7, open n[3-4]");
+        assert!(some.is_behind("n7") && some.is_behind("n3") && !some.is_behind("n1") && !some.is_behind("n9"));
+        assert_eq!(told(&[], &[""], &[]).told(), "failed");
+        assert_eq!(told(&[""], &[], &[]).told(), "done");
+    }
+
+    #[test]
+    fn what_an_older_version_has_written_is_read() {
+        let text = r#"{"name":"m","labels":{},"targets":{"n1":1},"unfinished":{"plan":"p","done":["n1"]}}"#;
+        let document: Document = serde_json::from_str(text).unwrap();
+        assert_eq!((document.config, document.unfinished.unwrap().told()), (None, "done n1".to_owned()));
+    }
 }

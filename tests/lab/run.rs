@@ -86,6 +86,9 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b\d\d-\d\d-\d{4} \d\d:\d\d:\d\d\b", "$$TIME"),
         (r"\b[0-9a-f]{64}\b", "$$ID"),
         (r"\b[0-9a-f]{12}\b", "$$ID"),
+        (r"\bplan [0-9a-f]{16}\b", "plan $$PLAN"),
+        (r#""plan":"[0-9a-f]{16}""#, r#""plan":"$$PLAN""#),
+        (r"\bfinished: [0-9a-f]{16}\b", "finished: $$PLAN"),
         (r"\bdown \d+\.\d\d s\b", "down $$SECONDS"),
         (r"\bSHA256:[A-Za-z0-9+/]{43}", "$$FINGERPRINT"),
     ]

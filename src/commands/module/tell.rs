@@ -27,7 +27,9 @@ pub(super) fn list(
             Some(Some(_)) => "partial",
         };
         let manifest = &module.manifest;
-        let words = [manifest.label("version"), manifest.label("kind"), status, manifest.label("short")];
+        let half = installed.and_then(|it| it.document.unfinished.as_ref()).map(|half| format!("({})", half.told()));
+        let half = half.as_deref().unwrap_or_default();
+        let words = [manifest.label("version"), manifest.label("kind"), status, half, manifest.label("short")];
         let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
         let data = json!({ "labels": manifest.labels, "status": status, "directory": module.directory });
         let body = Body::Answer(Answer { data: Some(data), ..Answer::line(said(&line)) });

@@ -9,20 +9,20 @@ use crate::commands::Shape;
 use crate::context::Context;
 use crate::diskless::import::Whence;
 use crate::failure::Failure;
-use crate::modules::audit::{Found, audit};
+use crate::modules::audit::{Audited, Found, audit};
 use crate::modules::check::{Verdict, check};
 use crate::modules::contract::{Finding, Trial};
 use crate::modules::init::{Init, init};
-use crate::modules::manifest::Method;
+use crate::modules::kept::Kept;
+use crate::modules::manifest::{Manifest, Method};
 use crate::modules::optional::{self, Answered, Backup};
-use crate::modules::plan::{self, Part, Plan};
 use crate::modules::site::Site;
 use crate::modules::state::{self, Document};
 use crate::modules::turn::Turn;
-use crate::modules::{Module, add, apply, chain, yaml};
+use crate::modules::{Module, add, leavers, yaml};
 use crate::outcome::Outcome;
 use crate::reply::{Answer, Body, Reply};
-use crate::ui::{Format, harmless};
+use crate::ui::harmless;
 
 pub(super) async fn begin(cx: &Context, site: &Site, name: &str, force: bool) -> Result<Outcome, Failure> {
     let module = site.find(name)?;
@@ -44,99 +44,6 @@ pub(super) async fn begin(cx: &Context, site: &Site, name: &str, force: bool) ->
     Ok(Outcome::Done)
 }
 
-pub(super) async fn plan(
-    cx: &Context,
-    site: &Site,
-    names: &[String],
-    all: bool,
-    shape: Shape,
-) -> Result<Outcome, Failure> {
-    let plan = planned(cx, site, names, all, shape.format()).await?;
-    Ok(if plan.is_empty() { Outcome::Done } else { CHANGES })
-}
-
-/// Shows what they would do, and keeps it.
-async fn planned(cx: &Context, site: &Site, names: &[String], all: bool, format: Format) -> Result<Plan, Failure> {
-    let modules = site.order(names, all)?;
-    modules.iter().for_each(|module| note_weak(cx, site, module));
-    let plan = chain::plan(cx, site, &modules).await?;
-    for part in &plan.parts {
-        let mut data = json!({ "module": part.module, "units": part.units });
-        if let Some(deferred) = &part.deferred {
-            data["deferred"] = json!(deferred);
-        }
-        let body = Body::Answer(Answer { lines: part.shown(), data: Some(data), ..Answer::default() });
-        cx.ui.reply(format, Reply { node: None, body });
-    }
-    plan.keep(&site.home, &names[0])?;
-    Ok(plan)
-}
-
-/// A weak requirement is worth a word, and no more.
-fn note_weak(cx: &Context, site: &Site, module: &Module) {
-    let installed = site.applied();
-    for selector in &module.manifest.requires.weak {
-        let is_met = installed.iter().any(|part| selector.matches(part.labels));
-        if !is_met {
-            cx.ui.note(&format!(
-                "{} would like a module with {selector}, and none is installed",
-                module.manifest.name()
-            ));
-        }
-    }
-}
-
-/// The whole chain of a module: what it would do is shown, and done.
-pub(super) async fn carry_out_all(cx: &Context, name: &str) -> Result<Outcome, Failure> {
-    let site = Site::read(cx)?;
-    let plan = planned(cx, &site, &[name.to_owned()], true, Format::Lines).await?;
-    // Machines that are right already do not make a module an applied one: others may ask for that.
-    if plan.is_empty() && plan.parts.iter().all(|part| site.is_applied(&part.module, &part.version)) {
-        return Ok(Outcome::Done);
-    }
-    // What is said of hosts that have changed is not to be what was said of them before.
-    let anew = cx.renewed();
-    let outcome = carry_out(&anew, name).await;
-    anew.finish().await;
-    outcome
-}
-
-pub(super) async fn carry_out(cx: &Context, name: &str) -> Result<Outcome, Failure> {
-    let (outcome, applied) = apply::apply(cx, name).await?;
-    let site = Site::read(cx)?;
-    for done in &applied {
-        cx.ui.line(&format!("{done}: applied"));
-        for other in site
-            .influenced(site.find(done)?)
-            .into_iter()
-            .filter(|other| !applied.iter().any(|it| it == other.manifest.name()))
-        {
-            influenced(cx, &site, done, other).await;
-        }
-    }
-    if outcome != Outcome::Done {
-        cx.ui.hints(&[format!("what is left is done by the same command: xcrane module apply {name}")]);
-    }
-    Ok(outcome)
-}
-
-/// Shows what an influenced module would do now. That it cannot be asked does not undo what was applied.
-async fn influenced(cx: &Context, site: &Site, by: &str, module: &Module) {
-    let name = module.manifest.name();
-    match plan::part(cx, site, module).await.and_then(Part::settled) {
-        Ok(part) if part.is_empty() => cx.ui.line(&format!("{name}: influenced by {by}, nothing to do")),
-        Ok(part) => {
-            cx.ui.line(&format!(
-                "{name}: influenced by {by}; xcrane module plan {name} && xcrane module apply {name} would do:"
-            ));
-            part.units.iter().flat_map(|unit| unit.shown(name)).for_each(|line| cx.ui.line(&format!("    {line}")));
-        }
-        Err(failure) => {
-            cx.ui.warning(&format!("{name} is influenced by {by}, and cannot be planned: {}", failure.message));
-        }
-    }
-}
-
 pub(super) async fn compare(
     cx: &Context,
     site: &mut Site,
@@ -145,11 +52,12 @@ pub(super) async fn compare(
     shape: Shape,
 ) -> Result<Outcome, Failure> {
     let module = site.find(name)?.clone();
-    let mut outcome = Outcome::Done;
-    for Found { target, answer, adopted } in audit(cx, site, &module, adopt).await? {
+    let Audited { found, left, half_applied } = audit(cx, site, &module, adopt).await?;
+    let mut outcome = if half_applied.is_none() { Outcome::Done } else { CHANGES };
+    for Found { target, answer, adopted } in found {
         let whom = if target.is_empty() { name.to_owned() } else { target };
         let ended = match &answer {
-            Ok(findings) if findings.is_empty() => Outcome::Done,
+            Ok(findings) if findings.is_empty() || adopted => Outcome::Done,
             Ok(_) => CHANGES,
             Err(_) => Outcome::SomeFailed,
         };
@@ -168,7 +76,24 @@ pub(super) async fn compare(
         outcome = if ended == Outcome::SomeFailed { ended } else { outcome.and(ended) };
     }
     cx.ui.finish_folding();
+    if let Some(told) = half_applied {
+        cx.ui.warning(&format!("{name} is half applied: {told}"));
+        cx.ui.hints(&[go_on(name)]);
+    }
+    tell_leavers(cx, &module.manifest, &left);
     Ok(outcome)
+}
+
+fn go_on(name: &str) -> String {
+    format!("go on: xcrane module apply {name}; or see what is left: xcrane module plan {name}")
+}
+
+/// Nodes that a module was applied to, and that its config does not mean any more.
+pub(super) fn tell_leavers(cx: &Context, manifest: &Manifest, left: &[String]) {
+    if let Some((what, hint)) = leavers::told(manifest, left) {
+        cx.ui.warning(&what);
+        cx.ui.hints(&[hint]);
+    }
 }
 
 pub(super) async fn judge(
@@ -193,10 +118,12 @@ pub(super) async fn judge(
     Ok(outcome)
 }
 
-pub(super) fn remove(cx: &Context, site: &Site, name: &str) -> Result<Outcome, Failure> {
-    if !site.installed.contains_key(name) {
+pub(super) fn remove(cx: &Context, site: &mut Site, name: &str, force: bool) -> Result<Outcome, Failure> {
+    let _turn = Turn::take(&site.home, &[name.to_owned()], &[])?;
+    site.renew(cx)?;
+    let Some(installed) = site.installed.get(name) else {
         return Err(Failure::refused(format!("module {name} was not applied")));
-    }
+    };
     let needed: Vec<&str> = site.needed_by(name);
     if !needed.is_empty() {
         return Err(Failure::refused(format!("module {name} is required by {}", needed.join(" "))).hint(format!(
@@ -204,7 +131,12 @@ pub(super) fn remove(cx: &Context, site: &Site, name: &str) -> Result<Outcome, F
             needed.iter().map(|it| format!("xcrane module remove {it}")).collect::<Vec<_>>().join("; ")
         )));
     }
-    let _turn = Turn::take(&site.home, &[name.to_owned()], &[])?;
+    if let Some(unfinished) = installed.document.unfinished.as_ref().filter(|_| !force) {
+        return Err(Failure::refused(format!("module {name} is half applied: {}", unfinished.told()))
+            .hint(go_on(name))
+            .hint(format!("forget all the same what was done: xcrane module remove --force {name}")));
+    }
+    Kept(&site.home).withdraw(name)?;
     state::forget(cx, name)?;
     cx.ui.line(&format!("{name}: forgotten"));
     Ok(Outcome::Done)

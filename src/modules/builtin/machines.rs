@@ -38,7 +38,7 @@ pub(super) fn targets(state: &Value) -> impl Iterator<Item = (&str, &Value)> {
 }
 
 /// Whether a module is done with a machine.
-pub(super) fn has_left(said: &Value) -> bool {
+pub(crate) fn has_left(said: &Value) -> bool {
     said["left"] == true
 }
 
