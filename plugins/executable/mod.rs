@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use tables::Node;
 
-use crate::{Backend, Console, Error, Guests, Power, Result, Settings};
+use crate::{Backend, Console, Error, Guests, Power, Result, Settings, trusted};
 
 /// Attributes whose values are shown nowhere, whatever a program says.
 const SECRETS: [&str; 4] = ["password", "passwd", "community", "key"];
@@ -111,17 +111,12 @@ impl Executable {
         serde_json::from_value(value).map_err(|error| self.garbled("metadata", &error.to_string()))
     }
 
-    /// Whoever may write the file may do what we may.
     fn prepare(&self) -> Result<()> {
         let failed = |doing, path: &Path| {
             let path = path.display().to_string();
             move |source| Error::File { doing, path, source }
         };
-        let mode = fs::metadata(&self.path).map_err(failed("read", &self.path))?.permissions().mode();
-        if mode & 0o002 != 0 {
-            let what = format!("cannot run {}", self.path.display());
-            return Err(Error::Refused { what, why: "everybody may write it".into() });
-        }
+        trusted(&self.path)?;
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(&self.directory).map_err(failed("make", &self.directory))
     }
