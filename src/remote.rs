@@ -61,16 +61,25 @@ pub(crate) async fn follow(
     tokio::join!(program, reading).0
 }
 
+/// What is longer is handed on in pieces: a program may say anything, and we have only so much memory.
+const LONGEST: usize = (16 << 20) + 1;
+
 /// Cuts a stream into lines; bytes that are no UTF-8 are shown as replacement characters.
 #[derive(Default)]
 struct Lines(Vec<u8>);
 
 impl Lines {
     fn feed(&mut self, bytes: &[u8], mut line: impl FnMut(String)) {
+        let mut known = self.0.len();
         self.0.extend_from_slice(bytes);
-        while let Some(end) = self.0.iter().position(|&byte| byte == b'\n') {
+        while let Some(end) = self.0[known..].iter().position(|&byte| byte == b'\n') {
+            let end = known + end;
             let whole: Vec<u8> = self.0.drain(..=end).collect();
             line(text(&whole[..end]));
+            known = 0;
+        }
+        if self.0.len() >= LONGEST {
+            line(text(&std::mem::take(&mut self.0)));
         }
     }
 
@@ -98,5 +107,13 @@ mod tests {
         }
         lines.end(|line| seen.push(line));
         assert_eq!(seen, ["ab", "c", "", "tail"]);
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_not_kept_for_ever() {
+        let (mut lines, mut seen) = (Lines::default(), 0);
+        let piece = vec![b'x'; 1 << 20];
+        (0..40).for_each(|_| lines.feed(&piece, |line| seen += line.len()));
+        assert_eq!((seen, lines.0.len()), (34 << 20, 6 << 20));
     }
 }
