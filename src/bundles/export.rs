@@ -57,6 +57,13 @@ impl Gathered {
         }
         self.list.members.push(Member { left_out, ..member });
     }
+
+    /// What it holds, as one thing of a plan.
+    fn planned(&self, what: String) -> Planned {
+        let size = |members: &mut dyn Iterator<Item = &Member>| members.map(|member| member.size).sum();
+        let mut had = self.list.members.iter().filter(|member| member.left_out);
+        Planned { what, size: Some(size(&mut self.list.members.iter())), had: size(&mut had) }
+    }
 }
 
 /// All that was found.
@@ -97,11 +104,12 @@ pub(crate) async fn plan(cx: &Context, choice: &Choice, held: &Held) -> Result<V
     let parts = Parts::of(&home.join("plan"))?;
     let looked = look(cx, choice, &wanted, &places, &parts).await?;
     let unknown = |what: String| Planned { what, size: None, had: 0 };
-    let mut planned: Vec<Planned> = wanted
-        .modules
-        .iter()
-        .map(|module| unknown(format!("module {} {}", module.manifest.name(), module.manifest.label("version"))))
-        .collect();
+    let mut planned = Vec::new();
+    for module in wanted.modules.iter().filter(|module| !module.is_builtin()) {
+        let mut own = Gathered::new();
+        own::module(module, held, &mut own).await?;
+        planned.push(own.planned(format!("module {} {}", module.manifest.name(), module.manifest.label("version"))));
+    }
     for image in &looked.images {
         let had = image.blobs.iter().filter(|(digest, _)| held.has(super::list::bare(digest)));
         let had = had.map(|(_, size)| size).sum();
@@ -118,9 +126,17 @@ pub(crate) async fn plan(cx: &Context, choice: &Choice, held: &Held) -> Result<V
         planned.push(Planned { what: format!("file {} of module {}", file.path, file.module), size, had });
     }
     planned.extend(wanted.osimages.iter().map(|name| unknown(format!("osimage {name}"))));
-    planned.extend(choice.program.then(|| unknown("the program xcrane".to_owned())));
-    let of_tables = if choice.passwords { "the tables, with passwords" } else { "the tables, without passwords" };
-    planned.extend(choice.tables.then(|| unknown(of_tables.to_owned())));
+    if choice.program {
+        let mut own = Gathered::new();
+        own::program(held, &mut own).await?;
+        planned.push(own.planned("the program xcrane".to_owned()));
+    }
+    if choice.tables {
+        let mut own = Gathered::new();
+        own::tables(cx, choice.passwords, held, &mut own)?;
+        let what = if choice.passwords { "the tables, with passwords" } else { "the tables, without passwords" };
+        planned.push(own.planned(what.to_owned()));
+    }
     parts.discard();
     Ok(planned)
 }

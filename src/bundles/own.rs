@@ -24,9 +24,12 @@ use crate::modules::Module;
 const MOST: usize = 10_000;
 const DEEPEST: usize = 16;
 
-/// The files of a module. A link may lead anywhere, so one is refused and not followed.
+/// The files of a module; one that is built in comes with the program. A link may lead anywhere, so one is refused and not followed.
 pub(crate) async fn module(module: &Module, held: &Held, gathered: &mut Gathered) -> Result<(), Failure> {
     let name = module.manifest.name();
+    if module.is_builtin() {
+        return Ok(());
+    }
     let refused = |why: String| Failure::refused(format!("module {name} cannot be bundled: {why}"));
     for path in files(&module.directory).map_err(refused)? {
         let inside = path.strip_prefix(&module.directory).map_err(|error| refused(error.to_string()))?;

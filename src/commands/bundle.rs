@@ -197,7 +197,8 @@ async fn plan(cx: &Context, chosen: Chosen, format: Format) -> Result<Outcome, F
     let planned = export::plan(cx, &choice, &held).await?;
     for Planned { what, size: bytes, had } in &planned {
         let line = match (bytes, had) {
-            (None, _) => "comes along".to_owned(),
+            // Of what has to be made or fetched first nobody knows.
+            (None, _) => "?".to_owned(),
             (Some(bytes), 0) => size(*bytes),
             (Some(bytes), had) => format!("{}, of which {} are there", size(*bytes), size(*had)),
         };

@@ -57,6 +57,11 @@ pub(crate) struct Module {
 }
 
 impl Module {
+    /// Whether it has no directory, and is part of this program.
+    pub(crate) fn is_builtin(&self) -> bool {
+        self.directory.as_os_str().is_empty()
+    }
+
     /// The module of a directory.
     pub(crate) fn in_directory(directory: &Path) -> Result<Self, Failure> {
         let file = directory.join(manifest::FILE);

@@ -72,11 +72,11 @@ fn a_site_without_the_internet_gets_all_of_it() {
     let plan = lab.run(&export(&lab).replace("export site.bundle", "plan"));
     assert_eq!(plan.code, 0, "{plan}");
     for line in [
-        "module tool 1.0: comes along",
+        "module tool 1.0: ",
         "image apps/big:1: 2",
         "package debian12 iperf3_",
         "package debian12 libc6_",
-        "file etc/release of module tool: comes along",
+        "file etc/release of module tool: ?",
         "osimage tiny: ",
         "the tables, without passwords: ",
     ] {

@@ -670,8 +670,8 @@ fn what_is_required_comes_first_and_what_is_lacking_is_named() {
     base: 1.0 applied
     queue: 1.0 applied
     $ xcrane bundle plan queue | grep ^module
-    module base 1.0: comes along
-    module queue 1.0: comes along
+    module base 1.0: 768B
+    module queue 1.0: 854B
     $ xcrane module apply right --with-requirements
     right: nothing to do
     right: applied
