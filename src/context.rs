@@ -1,6 +1,7 @@
 //! What a command is given: tables, backends, the terminal, and who is asking. Everything is made on first use.
 
 use std::cell::{Cell, OnceCell};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(crate) struct Context {
     tables: OnceCell<Tables>,
     backends: OnceCell<Backends>,
     progress_format: Cell<Format>,
+    /// How many nodes are asked at once, where the command line says so.
+    fanout: Cell<Option<NonZeroUsize>>,
     keyboard: Cell<Option<Signal>>,
 }
 
@@ -42,6 +45,7 @@ impl Context {
             tables: OnceCell::new(),
             backends: OnceCell::new(),
             progress_format: Cell::default(),
+            fanout: Cell::default(),
             keyboard: Cell::new(None),
         }
     }
@@ -55,6 +59,7 @@ impl Context {
             tables: OnceCell::new(),
             backends: OnceCell::new(),
             progress_format: self.progress_format.clone(),
+            fanout: self.fanout.clone(),
             keyboard: Cell::new(self.keyboard.take()),
         }
     }
@@ -71,6 +76,21 @@ impl Context {
     /// Tells how far long work has come as `format` has it; to be said before the first work.
     pub(crate) fn tell_progress(&self, format: Format) {
         self.progress_format.set(format);
+    }
+
+    /// How that is told.
+    pub(crate) fn progress_format(&self) -> Format {
+        self.progress_format.get()
+    }
+
+    /// Asks no more nodes at once than the command line says, if it does.
+    pub(crate) fn bound(&self, fanout: Option<NonZeroUsize>) {
+        self.fanout.set(fanout);
+    }
+
+    /// What [`Self::bound`] was told.
+    pub(crate) fn fanout(&self) -> Option<NonZeroUsize> {
+        self.fanout.get()
     }
 
     /// Whom long work tells how far it has come.

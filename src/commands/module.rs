@@ -1,9 +1,11 @@
 //! `xcrane module`: what is set up on a cluster in parts, and how these stand to each other.
 
+mod draw;
 mod plans;
 mod tell;
 mod work;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -25,16 +27,15 @@ const CHANGES: Outcome = Outcome::Code(2);
 #[derive(Debug, Args)]
 #[command(
     after_help = "A module is a directory with module.toml in $XCRANE_HOME/modules, or in one of site.modulepath. Its config is
-$XCRANE_HOME/configs/NAME.toml. plan ends with 0 when there is nothing to do, with 2 when there is, and with 1 when it is not for all
-nodes, as some could not be asked. apply carries out the plan that was made last of a module, and shows it before; with --plan only
-the one that is meant. It refuses one of which the config, the module's directory, its state or that of a module which it requires
-have changed since. audit asks with the config that was applied, and ends with 2 where machines differ. A module may also have backup, restore, update, scale and test, once it was applied; info tells which.
+$XCRANE_HOME/configs/NAME.toml. plan ends with 0 when there is nothing to do, with 2 when there is, and with 1 when it is not for all nodes, as some could not be asked. apply carries out the plan that was made last of a module, and shows it before; with --plan only the one that is meant. It refuses one of which the config, the module's directory, its state or that of a module which it requires have changed since. audit asks with the config that was applied, and ends with 2 where machines differ. A module may also have backup, restore, update, scale and test, once it was applied; info tells which.
+What programs say of how far they have come is shown on a terminal, with --json as replies, and elsewhere with xcrane module -V VERB. site.modulefanout says on how many nodes a module works at once (32); a module may say fewer for what it changes.
 
 Examples:
   xcrane module search 'kind eq database' 'version ge 3'
   xcrane module init etcd && vi $XCRANE_HOME/configs/etcd.toml
   xcrane module plan etcd && echo nothing to do
   xcrane module apply etcd --plan 691df23ea871413f
+  xcrane module apply etcd -f 8
   xcrane module apply network --with-requirements
   xcrane module check ./mine --apply n1 --json
   xcrane module state etcd --yaml > etcd.yml"
@@ -63,19 +64,25 @@ enum Verb {
     Info {
         /// The module
         name: String,
+        #[command(flatten)]
+        shape: Shape,
     },
-    /// Print the order in which modules would be applied, each with what it requires
+    /// Print the order in which modules would be applied, each with what it requires; ends with 1 where some cannot be
     Graph {
         /// The modules; default is all
         names: Vec<String>,
+        #[command(flatten)]
+        shape: Shape,
     },
-    /// Write a config to begin with; one that was edited is kept, and the difference shown
+    /// Write a config to begin with, or bring one up to date; what was edited is kept, and the difference shown
     Init {
         /// The module
         name: String,
-        /// Write over one that differs
+        /// Write over what was edited, too
         #[arg(short, long)]
         force: bool,
+        #[command(flatten)]
+        shape: Shape,
     },
     /// Show what apply would do, and keep that
     Plan {
@@ -85,6 +92,8 @@ enum Verb {
         /// Also plan what they require and is not installed
         #[arg(long)]
         with_requirements: bool,
+        #[command(flatten)]
+        width: Width,
         #[command(flatten)]
         shape: Shape,
     },
@@ -98,6 +107,10 @@ enum Verb {
         /// Plan it with what it requires and is not installed, show that, and carry it out
         #[arg(long, conflicts_with = "plan")]
         with_requirements: bool,
+        #[command(flatten)]
+        width: Width,
+        #[command(flatten)]
+        shape: Shape,
     },
     /// Tell where machines are otherwise than the module left them
     Audit {
@@ -107,13 +120,15 @@ enum Verb {
         #[arg(long)]
         adopt: bool,
         #[command(flatten)]
+        width: Width,
+        #[command(flatten)]
         shape: Shape,
     },
     /// Ask a module all that changes nothing, and tell whether it keeps to the contract
     Check {
         /// The module, or a directory that is one
         name: String,
-        /// Also apply it, twice, to these nodes, which are to spare
+        /// Also apply it, twice, to these nodes, which are to spare, and ask all else that it offers
         #[arg(long, value_name = "NODERANGE")]
         apply: Option<String>,
         #[command(flatten)]
@@ -129,6 +144,8 @@ enum Verb {
         /// The module
         name: String,
         #[command(flatten)]
+        width: Width,
+        #[command(flatten)]
         shape: Shape,
     },
     /// Give an applied module back what it has said for its backup
@@ -138,12 +155,16 @@ enum Verb {
         /// A file that backup has named; default is the newest
         file: Option<PathBuf>,
         #[command(flatten)]
+        width: Width,
+        #[command(flatten)]
         shape: Shape,
     },
     /// Bring an applied module to the version that its directory has
     Update {
         /// The module
         name: String,
+        #[command(flatten)]
+        width: Width,
         #[command(flatten)]
         shape: Shape,
     },
@@ -152,6 +173,8 @@ enum Verb {
         /// The module
         name: String,
         #[command(flatten)]
+        width: Width,
+        #[command(flatten)]
         shape: Shape,
     },
     /// Have an applied module try whether it works
@@ -159,16 +182,18 @@ enum Verb {
         /// The module
         name: String,
         #[command(flatten)]
+        width: Width,
+        #[command(flatten)]
         shape: Shape,
     },
-    /// Print what is known of modules that were applied, as JSON; or take such a document back, JSON or YAML
+    /// Print what is known of modules that were applied, as JSON; or take back what was printed, JSON or YAML
     State {
         /// The module; default is all
         name: Option<String>,
         /// Print YAML
         #[arg(long, conflicts_with = "import")]
         yaml: bool,
-        /// Read a document from this file, - for standard input, in place of what is known
+        /// Read one module's document, or what this prints of all, from this file, - for standard input; all is taken or nothing
         #[arg(long, value_name = "FILE")]
         import: Option<PathBuf>,
     },
@@ -177,9 +202,19 @@ enum Verb {
         /// The module
         name: String,
         /// Also one that is half applied
-        #[arg(short, long)]
+        #[arg(long)]
         force: bool,
+        #[command(flatten)]
+        shape: Shape,
     },
+}
+
+/// How many nodes are worked on.
+#[derive(Debug, Args)]
+struct Width {
+    /// Nodes at once
+    #[arg(short, long, value_name = "N")]
+    fanout: Option<NonZeroUsize>,
 }
 
 impl Run for Module {
@@ -208,35 +243,60 @@ impl Run for Module {
     }
 }
 
+impl Verb {
+    /// What it says of all that is told, and of how many nodes are asked at once.
+    fn manner(&self) -> (Shape, Option<NonZeroUsize>) {
+        match self {
+            Self::List { shape }
+            | Self::Search { shape, .. }
+            | Self::Info { shape, .. }
+            | Self::Graph { shape, .. }
+            | Self::Init { shape, .. }
+            | Self::Check { shape, .. }
+            | Self::Remove { shape, .. } => (*shape, None),
+            Self::Plan { width, shape, .. }
+            | Self::Apply { width, shape, .. }
+            | Self::Audit { width, shape, .. }
+            | Self::Backup { width, shape, .. }
+            | Self::Restore { width, shape, .. }
+            | Self::Update { width, shape, .. }
+            | Self::Scale { width, shape, .. }
+            | Self::Test { width, shape, .. } => (*shape, width.fanout),
+            Self::Add { .. } | Self::State { .. } => (Shape::default(), None),
+        }
+    }
+}
+
 async fn carry_out(verb: Verb, cx: &Context) -> Result<Outcome, Failure> {
+    let (shape, fanout) = verb.manner();
+    cx.tell_progress(shape.format());
+    cx.bound(fanout);
     let verb = match verb {
         Verb::Apply { name, with_requirements: true, .. } => return plans::carry_out_all(cx, &name).await,
         Verb::Apply { name, plan, .. } => return plans::carry_out_kept(cx, &name, plan.as_deref()).await,
-        Verb::Backup { name, shape } => return work::further(cx, &name, Method::Backup, None, shape).await,
-        Verb::Restore { name, file, shape } => return work::further(cx, &name, Method::Restore, file, shape).await,
-        Verb::Update { name, shape } => return work::further(cx, &name, Method::Update, None, shape).await,
-        Verb::Scale { name, shape } => return work::further(cx, &name, Method::Scale, None, shape).await,
-        Verb::Test { name, shape } => return work::further(cx, &name, Method::Test, None, shape).await,
+        Verb::Backup { name, .. } => return work::further(cx, &name, Method::Backup, None, shape).await,
+        Verb::Restore { name, file, .. } => return work::further(cx, &name, Method::Restore, file, shape).await,
+        Verb::Update { name, .. } => return work::further(cx, &name, Method::Update, None, shape).await,
+        Verb::Scale { name, .. } => return work::further(cx, &name, Method::Scale, None, shape).await,
+        Verb::Test { name, .. } => return work::further(cx, &name, Method::Test, None, shape).await,
         verb => verb,
     };
     let mut site = Site::read(cx)?;
     match verb {
-        Verb::List { shape } => tell::list(cx, &site, shape, |_| true),
-        Verb::Search { expressions, shape } => {
+        Verb::List { .. } => tell::list(cx, &site, shape, |_| true),
+        Verb::Search { expressions, .. } => {
             let selector = Selector::new(expressions).map_err(Failure::usage)?;
-            tell::list(cx, &site, shape, |module| selector.matches(&module.manifest.labels))
+            tell::list(cx, &site, shape, |labels| selector.matches(labels))
         }
-        Verb::Info { name } => tell::info(cx, &site, &name),
-        Verb::Graph { names } => tell::graph(cx, &site, names),
-        Verb::Init { name, force } => work::begin(cx, &site, &name, force).await,
-        Verb::Plan { names, with_requirements, shape } => {
-            plans::plan(cx, &site, &names, with_requirements, shape).await
-        }
-        Verb::Audit { name, adopt, shape } => work::compare(cx, &mut site, &name, adopt, shape).await,
-        Verb::Check { name, apply, shape } => work::judge(cx, &site, &name, apply.as_deref(), shape).await,
-        Verb::State { import: Some(file), name, .. } => work::import(cx, &site, name.as_deref(), &file),
+        Verb::Info { name, .. } => tell::info(cx, &site, &name, shape),
+        Verb::Graph { names, .. } => draw::graph(cx, &site, names, shape),
+        Verb::Init { name, force, .. } => work::begin(cx, &site, &name, force, shape).await,
+        Verb::Plan { names, with_requirements, .. } => plans::plan(cx, &site, &names, with_requirements, shape).await,
+        Verb::Audit { name, adopt, .. } => work::compare(cx, &mut site, &name, adopt, shape).await,
+        Verb::Check { name, apply, .. } => work::judge(cx, &site, &name, apply.as_deref(), shape).await,
+        Verb::State { import: Some(file), name, .. } => work::import(cx, &mut site, name.as_deref(), &file),
         Verb::State { name, yaml, import: None } => tell::state(cx, &site, name.as_deref(), yaml),
-        Verb::Remove { name, force } => work::remove(cx, &mut site, &name, force),
+        Verb::Remove { name, force, .. } => work::remove(cx, &mut site, &name, force, shape),
         Verb::Add { .. }
         | Verb::Apply { .. }
         | Verb::Backup { .. }

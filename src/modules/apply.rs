@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use futures_util::StreamExt;
 
-use super::Module;
 use super::book::Book;
 use super::chain;
 use super::contract::Applied;
@@ -12,10 +11,11 @@ use super::kept::Kept;
 use super::manifest::Method;
 use super::outdated;
 use super::plan::{self, Part, Plan, Unit};
-use super::run::{Asked, answers};
+use super::run::{Asked, answers, gathered};
 use super::site::Site;
 use super::state::Document;
 use super::turn::Turn;
+use super::{Module, WHOLE, telling};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -93,12 +93,11 @@ async fn one(cx: &Context, site: &Site, plan: &Plan, part: &Part) -> Result<Ende
     let anew = cx.renewed();
     let ended = match settled(&anew, site, part).await {
         Ok(now) => {
-            cx.ui.line(&format!("{}: planned now that {} is applied:", part.module, deferred.until.join(" and ")));
-            now.shown().iter().for_each(|line| cx.ui.line(&format!("    {line}")));
+            telling::settled(cx, &now, &deferred.until);
             carry_out(&anew, site, plan, &now).await
         }
         Err(failure) => {
-            cx.ui.failure(&failure);
+            telling::failed(cx, WHOLE, failure);
             Ok(Ended::Left)
         }
     };
@@ -136,20 +135,11 @@ async fn carry_out(cx: &Context, site: &Site, plan: &Plan, part: &Part) -> Resul
     let left = left(part, &book.document, ready.asked(Method::Apply))?;
     let bar = cx.ui.count(&part.module, left.len());
     let mut ended = Ended::Whole;
-    let mut answers = answers::<Applied>(cx, &ready, Method::Apply, left);
-    while let Some((target, answer)) = answers.next().await {
-        bar.inc(1);
-        match answer {
-            Ok(said) => {
-                book.done(cx, &target, said.state)?;
-                let done = part.units.iter().filter(|unit| unit.target == target);
-                done.flat_map(|unit| unit.shown(&part.module)).for_each(|line| cx.ui.line(&line));
-            }
-            Err(failure) => {
-                book.failed(cx, &target, &failure)?;
-                cx.ui.failure(&failure);
-                ended = Ended::Left;
-            }
+    let mut groups = gathered(answers::<Applied>(cx, &ready, Method::Apply, left), ready.together(Method::Apply));
+    while let Some(group) = groups.next().await {
+        bar.inc(group.len() as u64);
+        if !book.take(cx, part, group)? {
+            ended = Ended::Left;
         }
     }
     bar.finish_and_clear();
@@ -187,7 +177,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::modules::WHOLE;
     use crate::modules::contract::Change;
     use crate::modules::state::Unfinished;
 

@@ -1,13 +1,16 @@
-//! What is written down while a plan is carried out: of each target what became of it, the moment it is known, so that a
-//! run that was killed goes on where it was and everybody sees what is half done.
+//! What is written down while a plan is carried out: of each target what became of it, before it is told, so that a run that was
+//! killed goes on where it was and everybody sees what is half done. Who has answered and is not written down is asked again,
+//! which does no harm.
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Module;
+use super::contract::Applied;
 use super::plan::{Part, Plan};
-use super::secrets;
 use super::site::Ready;
 use super::state::{self, Document, Unfinished};
+use super::{Module, secrets, telling};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -28,7 +31,35 @@ impl Book {
         Ok(())
     }
 
-    pub(crate) fn done(&mut self, cx: &Context, target: &str, state: Option<Value>) -> Result<(), Failure> {
+    /// What several targets have answered, written down before any of it is told; whether all of them are done.
+    pub(crate) fn take(
+        &mut self,
+        cx: &Context,
+        part: &Part,
+        group: Vec<(String, Result<Applied, Failure>)>,
+    ) -> Result<bool, Failure> {
+        let (mut done, mut failed) = (BTreeSet::new(), Vec::new());
+        for (target, answer) in group {
+            match answer {
+                Ok(said) => {
+                    self.done(&target, said.state);
+                    done.insert(target);
+                }
+                Err(failure) => {
+                    self.failed(&target, &failure);
+                    failed.push((target, failure));
+                }
+            }
+        }
+        self.write(cx)?;
+        let units = part.units.iter().filter(|unit| done.contains(&unit.target));
+        units.for_each(|unit| telling::done(cx, &part.module, unit));
+        let all = failed.is_empty();
+        failed.into_iter().for_each(|(target, failure)| telling::failed(cx, &target, failure));
+        Ok(all)
+    }
+
+    fn done(&mut self, target: &str, state: Option<Value>) {
         match state {
             Some(state) => self.document.remember(target, state),
             None => self.document.know(target),
@@ -37,15 +68,13 @@ impl Book {
             unfinished.open.remove(target);
             unfinished.done.push(target.to_owned());
         }
-        self.write(cx)
     }
 
-    pub(crate) fn failed(&mut self, cx: &Context, target: &str, failure: &Failure) -> Result<(), Failure> {
+    fn failed(&mut self, target: &str, failure: &Failure) {
         if let Some(unfinished) = &mut self.document.unfinished {
             unfinished.open.remove(target);
             unfinished.failed.insert(target.to_owned(), first_line(&failure.message));
         }
-        self.write(cx)
     }
 
     pub(crate) fn close(&mut self, cx: &Context, plan: &Plan) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! Whether a module keeps to the contract: what it says of itself, what it proposes, that looking changes nothing, and, on nodes
 //! that are to spare, that doing twice is as doing once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -9,15 +9,17 @@ use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::builtin;
 use super::config::{self, Config};
-use super::contract::{self, Applied, Audit, Change, Changes, Metadata, Proposal};
+use super::contract::{self, Applied, Audit, Change, Changes, Kept, Metadata, Proposal, Tested};
 use super::init::filled;
 use super::manifest::Method;
 use super::plan::all_of;
-use super::run::{Asked, Call, answers};
+use super::run::{Asked, Call, about, answers};
+use super::schema::{self, Problem, Type};
 use super::site::{Ready, Site};
 use super::turn::Turn;
-use super::{Module, WHOLE, schema};
+use super::{Module, WHOLE};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -54,13 +56,17 @@ pub(crate) async fn check(
     let mut verdicts = vec![Verdict::of("metadata says the labels of module.toml", metadata(cx, site, module).await)];
     let proposed = proposed(cx, site, module).await;
     let fault = match &proposed {
-        Ok(text) => Ok(schema::check(&module.manifest.config, text).first().map(ToString::to_string)),
+        Ok(text) => Ok(fault(module, text)),
         Err(failure) => Ok(Some(failure.message.clone())),
     };
     verdicts.push(Verdict::of("init proposes a config that the module takes", fault));
     let values = values(site, module, proposed.ok(), apply);
-    let trial = match values.and_then(|values| site.ready(cx, module, values)) {
-        Ok(ready) => ready,
+    let trial = match values.and_then(|values| values.map(|values| site.ready(cx, module, values)).transpose()) {
+        Ok(Some(ready)) => ready,
+        Ok(None) => {
+            cx.ui.note("plan and audit were not asked: there are no nodes for it to work on");
+            return Ok(verdicts);
+        }
         Err(failure) => {
             verdicts.push(Verdict::of("plan has a config to go by", Err(failure)));
             return Ok(verdicts);
@@ -68,10 +74,48 @@ pub(crate) async fn check(
     };
     verdicts
         .push(Verdict::of("plan changes nothing: the second says what the first did", planned_twice(cx, &trial).await));
-    if apply.is_some() {
-        verdicts.extend(applied_twice(cx, trial).await);
+    match apply {
+        Some(_) => verdicts.extend(applied_twice(cx, trial).await),
+        None => verdicts.extend(looked_at(cx, site, &trial).await),
     }
     Ok(verdicts)
+}
+
+/// What can be asked of nodes that are not to spare: of a module that was applied also what does no harm beside.
+async fn looked_at(cx: &Context, site: &Site, ready: &Ready<'_>) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    if !ready.asked(Method::Audit).is_empty() {
+        let audited = all::<Audit>(cx, ready, Method::Audit, ready.asked(Method::Audit)).await;
+        verdicts.push(Verdict::of(AUDIT, audited.map(|_| None)));
+    }
+    let manifest = &ready.module.manifest;
+    if site.installed.contains_key(manifest.name()) {
+        if manifest.methods.contains_key(&Method::Test) {
+            let tried = all::<Tested>(cx, ready, Method::Test, ready.asked(Method::Test)).await;
+            verdicts.push(Verdict::of(TEST, tried.map(|_| None)));
+        }
+        if manifest.methods.contains_key(&Method::Backup) {
+            let kept = all::<Kept>(cx, ready, Method::Backup, ready.asked(Method::Backup)).await;
+            verdicts.push(Verdict::of(BACKUP, kept.map(|_| None)));
+        }
+    }
+    verdicts
+}
+
+/// What is wrong with a config that was proposed. On which nodes it works, where none are free, is the site's to say.
+fn fault(module: &Module, text: &str) -> Option<String> {
+    let problems = schema::check(&module.manifest.config, text);
+    problems.iter().find(|problem| !is_about_nodes(module, problem)).map(ToString::to_string)
+}
+
+fn has_nodes(module: &Module, text: &str) -> bool {
+    !schema::check(&module.manifest.config, text).iter().any(|problem| is_about_nodes(module, problem))
+}
+
+/// Whether nodes are required, and not named.
+fn is_about_nodes(module: &Module, problem: &Problem) -> bool {
+    let wanted = module.manifest.config.get(&problem.key);
+    problem.line == 0 && wanted.is_some_and(|wanted| wanted.kind == Type::Noderange)
 }
 
 async fn metadata(cx: &Context, site: &Site, module: &Module) -> Result<Option<String>, Failure> {
@@ -93,25 +137,32 @@ async fn ask<T: DeserializeOwned>(cx: &Context, site: &Site, module: &Module, me
     let ready = site.ready(cx, module, known)?;
     let request = ready.request(method, WHOLE, &[]);
     let call = Call { module, method, request: &request, secrets: &ready.secrets };
-    Ok(call.carry_out::<T>(cx, None).await?.result)
+    call.carry_out(cx, None).await
 }
 
-/// The config that somebody has written, else the one that is proposed; for the nodes that were named.
+/// The config that somebody has written, else the one that is proposed; for the nodes that were named. None where it lacks nothing
+/// but nodes.
 fn values(
     site: &Site,
     module: &Module,
     proposed: Option<String>,
     apply: Option<&str>,
-) -> Result<Map<String, Value>, Failure> {
+) -> Result<Option<Map<String, Value>>, Failure> {
     let mut config = Config::read(&site.home, module)?;
     if config.text.is_empty() {
         config.text = proposed.unwrap_or_default();
     }
-    let mut values = config.values(module)?;
-    if let (Some(range), Some(key)) = (apply, &module.manifest.targets) {
-        values.insert(key.clone(), range.into());
+    let named = apply.zip(module.manifest.targets.as_ref());
+    let lacks = |key: &String| toml::from_str::<toml::Table>(&config.text).is_ok_and(|table| !table.contains_key(key));
+    if let Some((range, key)) = named.filter(|(_, key)| lacks(key)) {
+        config.text.insert_str(0, &format!("{key} = {}\n", toml::Value::from(range)));
     }
-    Ok(values)
+    if !config.text.is_empty() && fault(module, &config.text).is_none() && !has_nodes(module, &config.text) {
+        return Ok(None);
+    }
+    let mut values = config.values(module)?;
+    values.extend(named.map(|(range, key)| (key.clone(), range.into())));
+    Ok(Some(values))
 }
 
 /// What each target answers, in their order; the first failure refuses.
@@ -126,7 +177,7 @@ async fn all<T: DeserializeOwned>(
     while let Some((target, answer)) = answers.next().await {
         match answer {
             Ok(answer) => said.push((target, answer)),
-            Err(failure) => failed.push(failure),
+            Err(failure) => failed.push(about(&target, failure)),
         }
     }
     drop(answers);
@@ -178,6 +229,13 @@ const ONCE: &str = "apply does what was planned: nothing is left to do";
 const TWICE: &str = "apply twice is as once";
 const LEFT: &str = "audit finds what apply has left";
 const STATE: &str = "the state has what its labels provide";
+const AUDIT: &str = "audit says what the contract has for it";
+const TEST: &str = "test says what the contract has for it";
+const WORKS: &str = "test finds that it works";
+const BACKUP: &str = "backup says what the contract has for it";
+const RESTORE: &str = "restore takes what backup has said";
+const UPDATE: &str = "update says what the contract has for it";
+const SCALE: &str = "scale says what the contract has for it";
 
 async fn applied_twice(cx: &Context, mut ready: Ready<'_>) -> Vec<Verdict> {
     let once = applied(cx, &mut ready).await;
@@ -190,11 +248,60 @@ async fn applied_twice(cx: &Context, mut ready: Ready<'_>) -> Vec<Verdict> {
         let mut findings = audited
             .into_iter()
             .flat_map(|(target, audit)| audit.findings.into_iter().map(move |one| (target.clone(), one)));
-        findings.next().map(|(target, finding)| format!("{target}: {}", ready.secrets.mask(&finding.shown())))
+        findings.next().map(|(target, finding)| of(&target, &ready.secrets.mask(&finding.shown())))
     });
     verdicts.push(Verdict::of(LEFT, found));
     verdicts.push(Verdict { what: STATE, fault: unprovided(&ready) });
+    // A built-in one knows its machines by the state of the site, of which nothing of this is.
+    if builtin::of(ready.module).is_none() {
+        verdicts.extend(offered(cx, &ready).await);
+    }
     verdicts
+}
+
+/// What a module need not have, where it has it. What its backup has said is restored.
+async fn offered(cx: &Context, ready: &Ready<'_>) -> Vec<Verdict> {
+    let (mut verdicts, mut kept) = (Vec::new(), BTreeMap::new());
+    let methods = [Method::Test, Method::Backup, Method::Restore, Method::Update, Method::Scale];
+    for method in methods.into_iter().filter(|method| ready.module.manifest.methods.contains_key(method)) {
+        let mut asked = ready.asked(method);
+        asked
+            .iter_mut()
+            .for_each(|one| one.backup = kept.get(&one.target).cloned().filter(|_| method == Method::Restore));
+        let found = match method {
+            Method::Test => all::<Tested>(cx, ready, method, asked).await.map(|said| broken(ready, said)),
+            Method::Backup => all::<Kept>(cx, ready, method, asked).await.map(|said| {
+                kept.extend(said.into_iter().map(|(target, said)| (target, said.backup)));
+                None
+            }),
+            _ => all::<Applied>(cx, ready, method, asked).await.map(|_| None),
+        };
+        verdicts.push(Verdict::of(what(method), found));
+    }
+    verdicts
+}
+
+fn what(method: Method) -> &'static str {
+    match method {
+        Method::Backup => BACKUP,
+        Method::Restore => RESTORE,
+        Method::Update => UPDATE,
+        Method::Scale => SCALE,
+        _ => WORKS,
+    }
+}
+
+/// The first thing of which a test says that it does not work.
+fn broken(ready: &Ready<'_>, said: Vec<(String, Tested)>) -> Option<String> {
+    said.into_iter().find_map(|(target, said)| {
+        let (what, fault) = said.tests.into_iter().find_map(|trial| Some((trial.what, trial.fault?)))?;
+        Some(of(&target, &contract::said(&ready.secrets.mask(&format!("{what}: {fault}")))))
+    })
+}
+
+/// Words with the node that they are about, where there is one.
+fn of(target: &str, words: &str) -> String {
+    if target == WHOLE { words.to_owned() } else { format!("{target}: {words}") }
 }
 
 /// Applies all that is planned, and remembers what each says; what is left to do then.
@@ -212,7 +319,7 @@ async fn applied(cx: &Context, ready: &mut Ready<'_>) -> Result<Option<String>, 
     }
     let left = planned(cx, ready).await?;
     let first = left.iter().find_map(|(target, changes)| Some((target, changes.first()?)));
-    Ok(first.map(|(target, change)| format!("{target}: {}", ready.secrets.mask(&change.shown()))))
+    Ok(first.map(|(target, change)| of(target, &ready.secrets.mask(&change.shown()))))
 }
 
 /// A label by which others choose it, and of which its state has nothing.

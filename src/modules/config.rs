@@ -26,7 +26,15 @@ pub(crate) fn file(home: &Path, name: &str) -> PathBuf {
 impl Config {
     /// The config as it is; without a file the one that has only defaults, if the module can do with that.
     pub(crate) fn read(home: &Path, module: &Module) -> Result<Self, Failure> {
-        let file = file(home, module.manifest.name());
+        Self::at(file(home, module.manifest.name()))
+    }
+
+    /// What `init` has proposed last, whatever became of it.
+    pub(super) fn proposed(home: &Path, module: &Module) -> Result<Self, Failure> {
+        Self::at(home.join("configs").join(format!(".{}.init", module.manifest.name())))
+    }
+
+    fn at(file: PathBuf) -> Result<Self, Failure> {
         match fs::read_to_string(&file) {
             Ok(text) => Ok(Self { file, text }),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self { file, text: String::new() }),

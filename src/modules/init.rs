@@ -1,6 +1,7 @@
 //! A config to begin with: what the module proposes, in words, and what the node table fills in; what somebody has edited is never lost.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use plugins::is_container;
 use serde_json::{Map, Value};
@@ -11,52 +12,93 @@ use super::Module;
 use super::config::{self, Config};
 use super::contract::Proposal;
 use super::manifest::Method;
+use super::merge::{Merged, merged};
 use super::plan::write_private;
 use super::run::Call;
-use super::schema::Key;
+use super::schema::{self, Key, Type};
 use super::secrets::Secrets;
 use super::site::Site;
 use crate::context::Context;
 use crate::failure::Failure;
 
 /// What became of the file.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Init {
-    Written,
-    /// It says the same.
-    Same,
-    /// It was edited, and this is what would be otherwise.
-    Kept(String),
-    /// It was edited, and this is what is otherwise now.
-    Replaced(String),
+#[derive(Debug)]
+pub(crate) struct Init {
+    pub(crate) file: PathBuf,
+    pub(crate) done: Done,
+    /// Keys that somebody has edited and that were left so, and what would be otherwise.
+    pub(crate) kept: Option<Edited>,
 }
 
-/// Writes the config of a module, or with `force` over one that differs.
-pub(crate) async fn init(cx: &Context, site: &Site, module: &Module, force: bool) -> Result<(Config, Init), Failure> {
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Done {
+    Written,
+    /// It was there, and nothing of it is otherwise.
+    Same,
+    /// It was there, and this is otherwise now.
+    Changed(String),
+}
+
+#[derive(Debug)]
+pub(crate) struct Edited {
+    /// None where the text cannot be read: all of it was kept.
+    pub(crate) keys: Vec<String>,
+    pub(crate) diff: String,
+}
+
+/// Writes the config of a module. What somebody has edited stays, unless `force` writes over it. What is proposed is kept beside
+/// it, so that the next time it is known what was edited.
+pub(crate) async fn init(cx: &Context, site: &Site, module: &Module, force: bool) -> Result<Init, Failure> {
     let name = module.manifest.name();
+    let schema = &module.manifest.config;
     let old = Config::read(&site.home, module)?;
+    let base = Config::proposed(&site.home, module)?;
     // What has a wrong value cannot be asked about; the module then proposes as if there were nothing.
     let known = old.values(module).unwrap_or_default();
-    let secrets = Secrets::of(&module.manifest.config, &known);
+    let secrets = Secrets::of(schema, &known);
     let ready = site.ready(cx, module, known.clone())?;
     let request = ready.request(Method::Init, super::WHOLE, &[]);
     let call = Call { module, method: Method::Init, request: &request, secrets: &secrets };
     let said = call.carry_out::<Proposal>(cx, None).await?;
-    said.warnings.iter().for_each(|warning| cx.ui.warning(warning));
-    let proposed = filled(cx, site, module, &known, said.result.config)?;
-    let new = config::written(&module.manifest.config, &proposed)
-        .map_err(|why| Failure::refused(format!("init of module {name}: {why}")))?;
-    let diff = || secrets.mask(&Secrets::of(&module.manifest.config, &proposed).mask_config(&old.diff(&new)));
-    let done = match (old.text.is_empty(), old.text == new) {
-        (_, true) => Init::Same,
-        (false, false) if !force => Init::Kept(diff()),
-        (is_new, false) => {
-            write_private(&old.file, new.as_bytes())
-                .map_err(|error| Failure::refused(format!("cannot write {}: {error}", old.file.display())))?;
-            if is_new { Init::Written } else { Init::Replaced(diff()) }
-        }
+    let chosen = if force { unedited(&known, &base.values(module).unwrap_or_default()) } else { known };
+    let proposed = filled(cx, site, module, &chosen, said.config)?;
+    let new =
+        config::written(schema, &proposed).map_err(|why| Failure::refused(format!("init of module {name}: {why}")))?;
+    let masked = |diff: String| secrets.mask(&Secrets::of(schema, &proposed).mask_config(&diff));
+    // What is lacking has no line, and can be added.
+    let is_readable = schema::check(schema, &old.text).iter().all(|problem| problem.line == 0);
+    let Merged { text, kept } = match (old.text.is_empty() || force, is_readable) {
+        (true, _) => Merged { text: new.clone(), kept: Vec::new() },
+        (false, true) => merged(schema, &base.text, &old.text, &new)
+            .map_err(|why| Failure::refused(format!("cannot read {}: {why}", old.file.display())))?,
+        (false, false) => Merged { text: old.text.clone(), kept: Vec::new() },
     };
-    Ok((old, done))
+    let write = |config: &Config, text: &str| {
+        write_private(&config.file, text.as_bytes())
+            .map_err(|error| Failure::refused(format!("cannot write {}: {error}", config.file.display())))
+    };
+    let done = match (old.text.is_empty(), old.text == text) {
+        (false, true) => Done::Same,
+        (true, _) => Done::Written,
+        (false, false) => Done::Changed(masked(old.diff(&text))),
+    };
+    // First what people have: where this ends between the two, what was brought up to date counts as edited.
+    if done != Done::Same {
+        write(&old, &text)?;
+    }
+    if base.text != new {
+        write(&base, &new)?;
+    }
+    let is_kept = !kept.is_empty() || (!is_readable && !force);
+    let now = Config { text, ..old };
+    let kept = is_kept.then(|| Edited { keys: kept, diff: masked(now.diff(&new)) });
+    Ok(Init { file: now.file, done, kept })
+}
+
+/// What is still as it was proposed.
+fn unedited(known: &Map<String, Value>, base: &Map<String, Value>) -> Map<String, Value> {
+    let same = known.iter().filter(|(key, value)| base.get(*key) == Some(*value));
+    same.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// All nodes there are.
@@ -72,6 +114,9 @@ pub(super) fn filled(
     mut proposed: Map<String, Value>,
 ) -> Result<Map<String, Value>, Failure> {
     let schema = &module.manifest.config;
+    // No nodes at all are no proposal: the config then says that some are needed.
+    let is_range = |key: &str| schema.get(key).is_some_and(|wanted| wanted.kind == Type::Noderange);
+    proposed.retain(|key, value| !(is_range(key) && value.as_str().is_some_and(str::is_empty)));
     let mut taken = None;
     for (key, wanted) in schema.iter().filter(|(_, wanted)| wanted.choose > 0) {
         if proposed.contains_key(key) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -31,6 +32,9 @@ pub(crate) struct Manifest {
     /// The key of the config that says on which nodes it works.
     #[serde(default)]
     pub(crate) targets: Option<String>,
+    /// How many of these it changes at the same time; default is as many as are asked.
+    #[serde(default)]
+    pub(crate) at_once: Option<NonZeroUsize>,
     /// For methods that run in a container.
     #[serde(default)]
     pub(crate) container: Container,
@@ -81,6 +85,14 @@ pub(crate) enum Method {
 impl Method {
     /// Those without which it is no module.
     pub(crate) const REQUIRED: [Self; 5] = [Self::Metadata, Self::Init, Self::Plan, Self::Apply, Self::Audit];
+
+    /// Whether nodes are otherwise after it.
+    pub(crate) fn changes(self) -> bool {
+        match self {
+            Self::Apply | Self::Restore | Self::Update | Self::Scale => true,
+            Self::Metadata | Self::Init | Self::Plan | Self::Audit | Self::Backup | Self::Test => false,
+        }
+    }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -196,6 +208,9 @@ impl Manifest {
             (Some(_), Some(method @ (Method::Metadata | Method::Init))) => {
                 Some(format!("[methods.{method}] is asked once and of no node; 'local' is a way for it"))
             }
+            (None, None) if self.at_once.is_some() => {
+                Some("at_once is a number of nodes, and targets does not say of which".into())
+            }
             _ => None,
         }
     }
@@ -247,7 +262,7 @@ impl fmt::Display for Method {
 }
 
 /// Whether a word can name a module: it becomes a file's name, a row's key, and a word of a command line.
-fn is_name(word: &str) -> bool {
+pub(super) fn is_name(word: &str) -> bool {
     let is_fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     word.len() <= 64 && word.starts_with(|c: char| c.is_ascii_alphanumeric()) && word.chars().all(is_fit)
 }
@@ -313,6 +328,7 @@ audit = { way = "container" }
         check("kind eq monitoring", "kind is monitoring", "there is no operator 'is'");
         check("[\"kind eq network\"]", "[]", "at least one expression");
         check("targets = \"members\"", "", "[methods.plan] runs on nodes, and targets does not say which");
+        check("targets = \"members\"", "targets = \"members\"\nat_once = 0", "invalid value: integer `0`");
         check("targets = \"members\"", "targets = \"port\"", "there is no [config.port] of type noderange");
         check("required = true", "requird = true", "unknown field `requird`");
         check("required = true", "default = 3", "[config.members]: its own default: takes a noderange");

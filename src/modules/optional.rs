@@ -14,7 +14,7 @@ use super::config::Config;
 use super::contract::{Applied, Kept, Tested, Trial};
 use super::manifest::Method;
 use super::plan::write_private;
-use super::run::{Asked, answers};
+use super::run::{Asked, answers, gathered};
 use super::site::{Ready, Site};
 use super::state::{self, Document};
 use super::turn::Turn;
@@ -197,7 +197,7 @@ async fn tried(cx: &Context, ready: &Ready<'_>, asked: Vec<Asked<'_>>) -> Result
     Ok(done)
 }
 
-/// Each answer is written down the moment it is there.
+/// What several have answered is written down before any of it is told.
 async fn change(cx: &Context, ready: &Ready<'_>, method: Method, asked: Vec<Asked<'_>>) -> Result<Done, Failure> {
     let (mut done, mut document, mut serial) = (Done::default(), ready.document.clone(), ready.serial);
     if method == Method::Update {
@@ -205,17 +205,20 @@ async fn change(cx: &Context, ready: &Ready<'_>, method: Method, asked: Vec<Aske
         document = Document { labels, strong, ..document };
     }
     let stays = |target: &str| target == WHOLE || ready.targets.iter().any(|node| node.name() == target);
-    let mut answers = answers::<Applied>(cx, ready, method, asked);
-    while let Some((target, answer)) = answers.next().await {
-        if let Ok(said) = &answer {
-            match (&said.state, stays(&target)) {
+    let mut groups = gathered(answers::<Applied>(cx, ready, method, asked), ready.together(method));
+    while let Some(group) = groups.next().await {
+        let has_changed = group.iter().any(|(_, answer)| answer.is_ok());
+        for (target, answer) in group {
+            let answer = answer.map(|said| match (said.state, stays(&target)) {
                 (_, false) => drop(document.targets.remove(&target)),
-                (Some(state), true) => document.remember(&target, state.clone()),
+                (Some(state), true) => document.remember(&target, state),
                 (None, true) => document.know(&target),
-            }
+            });
+            done.answers.push(Answered { answer: answer.map(|()| Vec::new()), target });
+        }
+        if has_changed {
             serial = state::save(cx, &document, serial)?;
         }
-        done.answers.push(Answered { answer: answer.map(|_| Vec::new()), target });
     }
     if method != Method::Restore && done.answers.iter().all(|one| one.answer.is_ok()) {
         document.config = Some(secrets::without(&ready.module.manifest.config, &ready.config));

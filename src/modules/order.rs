@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::lacking::{Unsatisfied, blame, cycles, missing};
 use super::selector::{Labels, Selector};
 
 /// A module as the order needs to know it.
@@ -18,18 +19,9 @@ pub(crate) struct Part<'a> {
 
 impl Part<'_> {
     /// Whether this is another module than `name`, and meets what that one requires: nobody stands on himself.
-    fn serves(&self, name: &str, selector: &Selector) -> bool {
+    pub(crate) fn serves(&self, name: &str, selector: &Selector) -> bool {
         self.name != name && selector.matches(self.labels)
     }
-}
-
-/// Why there is no order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Unsatisfied {
-    /// A module requires what neither is installed nor was chosen.
-    Missing { module: String, requirement: String, candidates: Vec<String> },
-    /// Modules that require each other; the first is also the last.
-    Cycle(Vec<String>),
 }
 
 /// The chosen modules in an order in which each comes after what it requires. What is installed and not chosen needs
@@ -83,6 +75,29 @@ pub(crate) fn completed<'a>(
     }
 }
 
+/// How modules stand to each other, also where something is lacking.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Picture<'a> {
+    /// Those that can be applied, in their order.
+    pub(crate) order: Vec<&'a str>,
+    /// Those that cannot.
+    pub(crate) stuck: Vec<&'a str>,
+    /// Why.
+    pub(crate) why: Vec<Unsatisfied>,
+}
+
+/// The chosen modules and all that they lack or wait for.
+pub(crate) fn picture<'a>(known: &[Part<'a>], installed: &[Part<'a>], chosen: &BTreeSet<&'a str>) -> Picture<'a> {
+    let bases = of(installed, |name| !chosen.contains(name));
+    let hopeless = Rounds::of(known, &bases).below(chosen);
+    let stuck: Vec<&str> = hopeless.iter().map(|waiting| waiting.part.name).collect();
+    let possible = chosen.iter().copied().filter(|name| !stuck.contains(name)).collect();
+    let whole = completed(known, installed, &possible).and_then(|whole| order(known, installed, &whole));
+    let mut why = missing(&hopeless, known, known);
+    why.extend(cycles(&hopeless).into_iter().map(Unsatisfied::Cycle));
+    Picture { order: whole.expect("what is not hopeless can be applied"), stuck, why }
+}
+
 fn of<'a>(known: &[Part<'a>], is_meant: impl Fn(&str) -> bool) -> Vec<Part<'a>> {
     known.iter().filter(|part| is_meant(part.name)).copied().collect()
 }
@@ -100,9 +115,9 @@ struct Rounds<'a> {
 
 /// A module that is not satisfied, and which of its requirements nobody meets who is.
 #[derive(Debug, Clone)]
-struct Waiting<'a> {
-    part: Part<'a>,
-    open: Vec<&'a Selector>,
+pub(super) struct Waiting<'a> {
+    pub(super) part: Part<'a>,
+    pub(super) open: Vec<&'a Selector>,
 }
 
 impl<'a> Rounds<'a> {
@@ -160,41 +175,9 @@ impl Waiting<'_> {
         parts.iter().any(|other| other.serves(self.part.name, selector))
     }
 
-    fn waits_for(&self, other: &Self) -> bool {
+    pub(super) fn waits_for(&self, other: &Self) -> bool {
         self.open.iter().any(|selector| other.part.serves(self.part.name, selector))
     }
-}
-
-/// What those lack that wait: requirements that nobody meets of those who are `there`, else the circle they stand in.
-fn blame(waiting: &[Waiting<'_>], there: &[Part<'_>], known: &[Part<'_>]) -> Vec<Unsatisfied> {
-    let mut missing = Vec::new();
-    for Waiting { part, open } in waiting {
-        let absent = open.iter().filter(|selector| !there.iter().any(|other| other.serves(part.name, selector)));
-        missing.extend(absent.map(|selector| Unsatisfied::Missing {
-            module: part.name.to_owned(),
-            requirement: selector.to_string(),
-            candidates:
-                known.iter().filter(|other| other.serves(part.name, selector)).map(|it| it.name.to_owned()).collect(),
-        }));
-    }
-    match missing.is_empty() {
-        true => vec![Unsatisfied::Cycle(cycle(waiting))],
-        false => missing,
-    }
-}
-
-/// Follows those that wait for each other until one comes up again.
-fn cycle(waiting: &[Waiting<'_>]) -> Vec<String> {
-    let mut path: Vec<&Waiting<'_>> = waiting.iter().take(1).collect();
-    while let Some(next) = path.last().and_then(|last| waiting.iter().find(|other| last.waits_for(other))) {
-        let met = path.iter().position(|one| one.part.name == next.part.name);
-        path.push(next);
-        if let Some(first) = met {
-            path.drain(..first);
-            break;
-        }
-    }
-    path.iter().map(|one| one.part.name.to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -274,6 +257,31 @@ mod tests {
             &order(&alone.parts(), &named(&alone.parts(), &set(&[])), &set(&["a"])).unwrap_err()[..],
             [Unsatisfied::Missing { .. }]
         ));
+    }
+
+    #[test]
+    fn what_lacks_something_does_not_hide_the_others() {
+        let site = Site::new(&[
+            ("a", &[&["b"]]),
+            ("b", &[&["a"]]),
+            ("c", &[&["d"]]),
+            ("d", &[]),
+            ("e", &[&["z"]]),
+            ("f", &[&["e"], &["g"]]),
+            ("g", &[&["f"]]),
+        ]);
+        let parts = site.parts();
+        let drawn = picture(&parts, &[], &set(&["a", "b", "c", "d", "e", "f", "g"]));
+        assert_eq!((drawn.order, drawn.stuck), (vec!["d", "c"], vec!["a", "b", "e", "f", "g"]));
+        let circle = |names: &[&str]| Unsatisfied::Cycle(names.iter().map(|&name| name.to_owned()).collect());
+        let lacking =
+            Unsatisfied::Missing { module: "e".into(), requirement: "name in z".into(), candidates: Vec::new() };
+        assert_eq!(drawn.why, [lacking, circle(&["a", "b", "a"]), circle(&["f", "g", "f"])]);
+        // What is asked for comes with what it requires, and with nothing else.
+        assert_eq!(picture(&parts, &[], &set(&["c"])).order, ["d", "c"]);
+        assert_eq!(picture(&parts, &[], &set(&["g"])).stuck, ["g", "f", "e"]);
+        // What was applied lacks nothing any more for those that stand on it.
+        assert_eq!(picture(&parts, &named(&parts, &set(&["b"])), &set(&["a"])).order, ["a"]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::config::Config;
 use super::contract::{Change, Changes, said};
 use super::kept::Made;
 use super::manifest::Method;
-use super::run::answers;
+use super::run::{about, answers};
 use super::site::{Ready, Site};
 use super::{Module, WHOLE, leavers, program, state};
 use crate::context::Context;
@@ -161,7 +161,10 @@ pub(crate) async fn part(cx: &Context, site: &Site, module: &Module) -> Result<P
         match answer {
             Ok(Changes::Now(changes)) => units.push(Unit { changes: masked(changes, &ready), target }),
             Ok(Changes::Deferred(why)) => drop(later.insert(ready.secrets.mask(&why))),
-            Err(failure) => drop(failed.insert(target, failure)),
+            Err(failure) => {
+                let failure = about(&target, failure);
+                failed.insert(target, failure);
+            }
         }
     }
     drop(answers);

@@ -145,6 +145,9 @@ impl Key {
             }
             _ => return Some(format!("takes {}", self.kind)),
         };
+        if self.required && self.kind == Type::Noderange && text.trim().is_empty() {
+            return Some(format!("is required and names no nodes: {}", self.help));
+        }
         let is_known = self.values.is_empty() || self.values.contains(&text);
         let shown = if self.secret { "this value" } else { text.as_str() };
         (!is_known).then(|| format!("'{shown}' is not one of {}", self.values.join(" ")))
@@ -209,6 +212,11 @@ peers = { type = "list", help = "others" }
         line 4: token: 'this value' is not one of a
         members: is required: nodes that hold the data
         ");
+    }
+
+    #[test]
+    fn nodes_that_are_required_are_named() {
+        assert_snapshot!(problems("\nmembers = ' '\n"), @"line 2: members: is required and names no nodes: nodes that hold the data");
     }
 
     #[test]

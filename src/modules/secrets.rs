@@ -8,11 +8,11 @@ use super::schema::Schema;
 const STARS: &str = "******";
 
 /// The values that are never shown.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Secrets {
     texts: Vec<String>,
-    /// Hidden only where they stand alone: `5` is part of many a word.
-    numbers: Vec<String>,
+    /// Numbers and booleans, hidden only where they stand alone: `5` is part of many a word.
+    words: Vec<String>,
     keys: Vec<String>,
 }
 
@@ -37,15 +37,15 @@ impl Secrets {
                 self.texts.extend((written != text).then(|| written.to_owned()));
                 self.texts.push(text.clone());
             }
-            Value::Number(number) => self.numbers.push(number.to_string()),
+            Value::Number(_) | Value::Bool(_) => self.words.push(value.to_string()),
             Value::Array(items) => items.iter().for_each(|item| self.take(item)),
-            Value::String(_) | Value::Null | Value::Bool(_) | Value::Object(_) => {}
+            Value::String(_) | Value::Null | Value::Object(_) => {}
         }
     }
 
     pub(crate) fn mask(&self, text: &str) -> String {
         let text = self.texts.iter().fold(text.to_owned(), |text, secret| text.replace(secret, STARS));
-        self.numbers.iter().fold(text, |text, number| bare(&text, number))
+        self.words.iter().fold(text, |text, word| bare(&text, word))
     }
 
     /// A diff of texts of the config, without what their secret keys are: also those of a text that cannot be used.
@@ -76,16 +76,16 @@ pub(crate) fn with(schema: &Schema, config: &Map<String, Value>, secrets: &Map<S
     config.clone().into_iter().chain(secret).collect()
 }
 
-/// The text with stars for the number.
-fn bare(text: &str, number: &str) -> String {
+/// The text with stars for the word.
+fn bare(text: &str, word: &str) -> String {
     let (mut all, mut rest) = (String::new(), text);
-    while let Some(place) = rest.find(number) {
-        let (before, after) = (&rest[..place], &rest[place + number.len()..]);
+    while let Some(place) = rest.find(word) {
+        let (before, after) = (&rest[..place], &rest[place + word.len()..]);
         let is_part = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
         let is_alone =
             !is_part(before.chars().next_back().or_else(|| all.chars().next_back())) && !is_part(after.chars().next());
         all.push_str(before);
-        all.push_str(if is_alone { STARS } else { number });
+        all.push_str(if is_alone { STARS } else { word });
         rest = after;
     }
     all + rest
@@ -123,14 +123,16 @@ mod tests {
     #[test]
     fn secrets_of_every_type_are_stars() {
         let schema: Schema = toml::from_str(
-            "pin = { type = 'integer', help = 'x', secret = true }\nkeys = { type = 'list', help = 'x', secret = true }",
+            "pin = { type = 'integer', help = 'x', secret = true }\n\
+             on = { type = 'boolean', help = 'x', secret = true }\n\
+             keys = { type = 'list', help = 'x', secret = true }",
         )
         .unwrap();
-        let config = serde_json::json!({ "pin": 42, "keys": ["one", "t\"wo"] });
+        let config = serde_json::json!({ "pin": 42, "on": true, "keys": ["one", "t\"wo"] });
         let secrets = Secrets::of(&schema, config.as_object().unwrap());
         assert_eq!(
-            secrets.mask("42 of 142, h42, (42): one t\"wo t\\\"wo"),
-            "****** of 142, h42, (******): ****** ****** ******"
+            secrets.mask("42 of 142, h42, (42), on=true untrue: one t\"wo t\\\"wo"),
+            "****** of 142, h42, (******), on=****** untrue: ****** ****** ******"
         );
         assert_eq!(
             secrets.mask_config("-pin = 7\n+pin = 42\n # keys = ['x']\n port = 1"),

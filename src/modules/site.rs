@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tables::Node;
@@ -11,8 +12,9 @@ use tables::Node;
 use super::builtin::{self, Known};
 use super::config::Config;
 use super::contract::{Change, Request, VERSION};
+use super::lacking::Unsatisfied;
 use super::manifest::{Method, Way};
-use super::order::{self, Part, Unsatisfied};
+use super::order::{self, Part, Picture};
 use super::run::Asked;
 use super::schema::Type;
 use super::secrets::Secrets;
@@ -29,7 +31,15 @@ pub(crate) struct Site {
     pub(crate) installed: BTreeMap<String, Installed>,
     /// Ranges that were looked up: modules mostly mean the same nodes.
     ranges: RefCell<BTreeMap<String, Rc<Vec<Node>>>>,
+    /// How many nodes a module works on at once.
+    at_once: usize,
 }
+
+/// The same where nobody has said it.
+const AT_ONCE: usize = 32;
+
+/// Each entry of the journal has all that a module knows of all of its nodes.
+const TOGETHER: Duration = Duration::from_millis(200);
 
 /// A module with its config, ready to be asked.
 pub(crate) struct Ready<'a> {
@@ -44,6 +54,7 @@ pub(crate) struct Ready<'a> {
     required: Option<Map<String, Value>>,
     pub(crate) targets: Vec<Node>,
     told: Vec<Value>,
+    at_once: usize,
 }
 
 impl Site {
@@ -56,7 +67,7 @@ impl Site {
         }
         let modules = Modules::find(&directories).with_builtin();
         modules.problems.iter().for_each(|problem| cx.ui.warning(problem));
-        Ok(Self { home, modules, installed: state::load(cx)?, ranges: RefCell::default() })
+        Ok(Self { home, modules, installed: state::load(cx)?, ranges: RefCell::default(), at_once: at_once(cx)? })
     }
 
     /// Learns what was applied meanwhile.
@@ -135,6 +146,33 @@ impl Site {
         ordered.into_iter().map(|name| self.find(name)).collect()
     }
 
+    /// How the named modules, or all, stand to each other, also where something is lacking; and why that is.
+    pub(crate) fn picture<'a>(&'a self, names: &'a [String]) -> Result<(Picture<'a>, Option<Failure>), Failure> {
+        let parts = self.parts();
+        let mut chosen: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        if let Some(unknown) = chosen.iter().find(|name| !parts.iter().any(|part| part.name == **name)) {
+            self.find(unknown)?;
+        }
+        if chosen.is_empty() {
+            chosen.extend(parts.iter().map(|part| part.name));
+        }
+        let picture = order::picture(&parts, &self.applied(), &chosen);
+        let why = (!picture.why.is_empty()).then(|| refused(&picture.why));
+        Ok((picture, why))
+    }
+
+    /// What was applied of a module, in words.
+    pub(crate) fn status(&self, name: &str) -> &'static str {
+        let unfinished = self.installed.get(name).map(|it| it.document.unfinished.is_some());
+        match (unfinished, self.modules.all.contains_key(name)) {
+            (None, _) => "-",
+            (Some(false), true) => "applied",
+            (Some(true), true) => "partial",
+            (Some(false), false) => "applied; its directory is gone",
+            (Some(true), false) => "partial; its directory is gone",
+        }
+    }
+
     /// A module that can be asked: its config checked, its nodes found.
     pub(crate) fn ready<'a>(
         &self,
@@ -178,6 +216,7 @@ impl Site {
             required,
             told: targets.iter().map(told).collect(),
             targets,
+            at_once: self.at_once,
         })
     }
 
@@ -241,6 +280,26 @@ impl Ready<'_> {
         }
     }
 
+    /// On how many nodes it is run at the same time.
+    pub(crate) fn at_once(&self, method: Method) -> usize {
+        let most = self.module.manifest.at_once.filter(|_| method.changes());
+        most.map_or(self.at_once, |most| most.get().min(self.at_once))
+    }
+
+    /// Answers that come within this time of each other are written down together. A function of ours reads what is written of its
+    /// other machines, and so each is written at once.
+    pub(crate) fn together(&self, method: Method) -> Duration {
+        match self.module.manifest.methods.get(&method).map(|run| run.way) {
+            Some(Way::Builtin) => Duration::ZERO,
+            _ => TOGETHER,
+        }
+    }
+
+    /// Whether the module says so itself.
+    pub(crate) fn is_bounded(&self, method: Method) -> bool {
+        self.module.manifest.at_once.is_some() && method.changes()
+    }
+
     pub(crate) fn request<'b>(&'b self, method: Method, target: &str, changes: &'b [Change]) -> Request<'b> {
         Request {
             contract: VERSION,
@@ -257,6 +316,19 @@ impl Ready<'_> {
             backup: None,
         }
     }
+}
+
+/// As the command line says, else the site.
+fn at_once(cx: &Context) -> Result<usize, Failure> {
+    if let Some(fanout) = cx.fanout() {
+        return Ok(fanout.get());
+    }
+    let Some(text) = cx.tables()?.site("modulefanout")? else { return Ok(AT_ONCE) };
+    let number = text.parse().ok().filter(|&number| number > 0);
+    number.ok_or_else(|| {
+        Failure::refused(format!("site attribute 'modulefanout' is '{text}', which is not a number of nodes"))
+            .hint("set it with: chdef -t site modulefanout=32")
+    })
 }
 
 /// What a module hears of a node: its attributes, without those that are secret.
@@ -281,7 +353,8 @@ fn refused(why: &[Unsatisfied]) -> Failure {
                         requirement.replace(" and ", "' '")
                     )],
                     false => {
-                        candidates.iter().map(|name| format!("{name} is one: xcrane module plan {name}")).collect()
+                        let apply = |name| format!("{name} is one: xcrane module apply {name} --with-requirements");
+                        candidates.iter().map(apply).collect()
                     }
                 };
                 crate::failure::add_hints(&mut failure.hints, hints);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tables::noderange::fold;
 use tables::schema::{self, Table};
-use tables::{Row, Select};
+use tables::{Edit, Row, Select};
 
 use super::manifest::Manifest;
 use super::selector::{Labels, Selector};
@@ -137,20 +137,30 @@ pub(crate) fn load(cx: &Context) -> Result<BTreeMap<String, Installed>, Failure>
 
 /// Writes a document in place of the one with this serial, 0 if there was none; the new serial.
 pub(crate) fn save(cx: &Context, document: &Document, serial: u64) -> Result<u64, Failure> {
+    save_all(cx, &[(document, serial)])?;
+    Ok(serial + 1)
+}
+
+/// The same of several: all of them, or none.
+pub(crate) fn save_all(cx: &Context, documents: &[(&Document, u64)]) -> Result<(), Failure> {
+    cx.tables()?.try_edit(&cx.origin(None), |edit| {
+        documents.iter().try_for_each(|(document, serial)| put(edit, document, *serial))
+    })
+}
+
+fn put(edit: &mut Edit<'_>, document: &Document, serial: u64) -> Result<(), Failure> {
     let name = document.name.as_str();
     let text = serde_json::to_string(document).map_err(|error| unreadable(name, &error.to_string()))?;
     let status = if document.unfinished.is_some() { "partial" } else { "applied" };
-    let next = serial + 1;
-    cx.tables()?.try_edit(&cx.origin(None), |edit| {
-        let now = edit.row(table(), &[name])?;
-        if now.as_ref().map(read).transpose()?.map_or(0, |installed| installed.serial) != serial {
-            return Err(moved(name));
-        }
-        let version = document.labels.get("version").map_or("", String::as_str);
-        let cells = [("version", version), ("status", status), ("serial", &next.to_string()), ("state", &text)];
-        edit.set(table(), &[name], &cells)?;
-        Ok(next)
-    })
+    let now = edit.row(table(), &[name])?;
+    if now.as_ref().map(read).transpose()?.map_or(0, |installed| installed.serial) != serial {
+        return Err(moved(name));
+    }
+    let version = document.labels.get("version").map_or("", String::as_str);
+    let next = (serial + 1).to_string();
+    let cells = [("version", version), ("status", status), ("serial", &next), ("state", &text)];
+    edit.set(table(), &[name], &cells)?;
+    Ok(())
 }
 
 /// Forgets a module.

@@ -69,7 +69,7 @@ fn infrastructure_then_a_store_then_monitoring_of_both() {
     assert_snapshot!(lab.run("xcrane module plan etcd"), @"
     ------- stderr -------
     Error: module etcd requires one with kind eq node-base, and none is installed or chosen
-    Hint: node-base is one: xcrane module plan node-base
+    Hint: node-base is one: xcrane module apply node-base --with-requirements
     [exit status: 1]
     ");
     config(
@@ -269,7 +269,7 @@ fn the_store_is_scaled_and_keeps_its_majority(lab: &Lab) {
     h1: scale: done
     h2: scale: done
     ------- stderr -------
-    h3: Error: h3: scale of module etcd: h1: cannot take h3 out: 1 of the 2 others are healthy, which is no majority: it has to stay
+    h3: Error: scale of module etcd: h1: cannot take h3 out: 1 of the 2 others are healthy, which is no majority: it has to stay
     [exit status: 1]
     $ xcrane module test etcd | cut -d : -f 1-3 | sort
     h1: FAIL: what it writes is read at all members

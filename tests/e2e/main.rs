@@ -58,6 +58,7 @@ mod mknet;
 mod mkregistry;
 mod mkvm;
 mod module;
+mod module_answers;
 mod names;
 mod nodeadd;
 mod nodech;

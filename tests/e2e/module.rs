@@ -11,35 +11,35 @@ use insta::assert_snapshot;
 use crate::{defined_hosts, lab, rack, session};
 
 /// The modules that are shipped as examples, where a site would have put them.
-fn with_examples(lab: &Lab) {
+pub(crate) fn with_examples(lab: &Lab) {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/examples");
     lab.run(&format!("chdef -t site modulepath={}", examples.display())).success();
 }
 
-fn config(lab: &Lab, name: &str, text: &str) {
+pub(crate) fn config(lab: &Lab, name: &str, text: &str) {
     put(&lab.state().join("configs").join(format!("{name}.toml")), text, 0o600);
 }
 
-fn put(file: &Path, text: &str, mode: u32) {
+pub(crate) fn put(file: &Path, text: &str, mode: u32) {
     let written = file.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(file, text));
     written
         .and_then(|()| fs::set_permissions(file, Permissions::from_mode(mode)))
         .expect("the home of a lab can be written");
 }
 
-fn module(lab: &Lab, name: &str, manifest: &str, program: &str) {
+pub(crate) fn module(lab: &Lab, name: &str, manifest: &str, program: &str) {
     let directory = lab.state().join("modules").join(name);
     put(&directory.join("module.toml"), manifest, 0o644);
     put(&directory.join("run"), program, 0o755);
 }
 
 /// A module that runs here, and needs what `rest` says.
-fn local(lab: &Lab, name: &str, rest: &str, plan: &str) {
+pub(crate) fn local(lab: &Lab, name: &str, rest: &str, plan: &str) {
     scripted(lab, name, rest, &format!("plan) {plan} ;;\napply) echo '{{\"result\":{{\"state\":1}}}}' ;;"));
 }
 
 /// The same that does what `cases` of its script say.
-fn scripted(lab: &Lab, name: &str, rest: &str, cases: &str) {
+pub(crate) fn scripted(lab: &Lab, name: &str, rest: &str, cases: &str) {
     let methods = ["metadata", "init", "plan", "apply", "audit", "backup", "restore", "update", "scale", "test"];
     let methods = methods.map(|method| format!("{method} = {{ way = 'local', program = 'run', limit = 2 }}\n"));
     let labels = format!("[labels]\nname = '{name}'\nversion = '1.0'\n");
@@ -59,7 +59,7 @@ help = 'where they are'
 addresses = 'nodes'
 ";
 
-const CHANGE: &str = r#"echo '{"result":{"changes":[{"what":"it","to":"done"}]}}'"#;
+pub(crate) const CHANGE: &str = r#"echo '{"result":{"changes":[{"what":"it","to":"done"}]}}'"#;
 
 #[test]
 fn in_shell_and_in_python_on_hosts() {
@@ -141,6 +141,7 @@ fn in_shell_and_in_python_on_hosts() {
     motd: pass: metadata says the labels of module.toml
     motd: pass: init proposes a config that the module takes
     motd: pass: plan changes nothing: the second says what the first did
+    motd: pass: audit says what the contract has for it
     ");
     config(&lab, "limits", "nodes = 'h1'\nfiles = 4096\n");
     assert_snapshot!(lab.run("xcrane module plan limits"), @"
@@ -626,7 +627,7 @@ fn what_is_required_comes_first_and_what_is_lacking_is_named() {
     $ xcrane module plan queue
     ------- stderr -------
     Error: module queue requires one with name eq base and version ge 1, and none is installed or chosen
-    Hint: base is one: xcrane module plan base
+    Hint: base is one: xcrane module apply base --with-requirements
     [exit status: 1]
     $ xcrane module plan one --with-requirements
     ------- stderr -------
@@ -691,14 +692,14 @@ fn what_is_required_comes_first_and_what_is_lacking_is_named() {
     $ xcrane module plan under
     ------- stderr -------
     Error: module under requires one with name eq sink, and none is installed or chosen
-    Hint: sink is one: xcrane module plan sink
+    Hint: sink is one: xcrane module apply sink --with-requirements
     [exit status: 1]
     $ sed -i s/1.0/3.0/ $XCRANE_HOME/modules/right/module.toml
     $ sed -i 's/name eq right/version ge 3/' $XCRANE_HOME/modules/hears/module.toml
     $ xcrane module plan hears
     ------- stderr -------
     Error: module hears requires one with version ge 3, and none is installed or chosen
-    Hint: right is one: xcrane module plan right
+    Hint: right is one: xcrane module apply right --with-requirements
     [exit status: 1]
     $ xcrane module plan moon
     ------- stderr -------
@@ -822,7 +823,7 @@ fn programs_that_do_not_keep_to_the_contract() {
     +# x (a string)
     +token = ******
     ------- stderr -------
-    $XCRANE_HOME/configs/proposes.toml was kept; xcrane module init --force proposes writes over it
+    what was edited in $XCRANE_HOME/configs/proposes.toml was kept; xcrane module init --force proposes writes over it
     [exit status: 2]
     $ xcrane module init proposes --force
     @@ -1,2 +1,5 @@
@@ -965,7 +966,8 @@ fn what_a_module_does_wrong_stays_its_own() {
     [exit status: 1]
     $ xcrane module state base --import greedy.yml
     ------- stderr -------
-    Error: greedy.yml is the state of module greedy
+    Error: greedy.yml: it is the state of module greedy, not of base
+    Hint: nothing was taken from it
     [exit status: 1]
     $ chtab module=greedy module.state=broken
     $ xcrane module plan base
@@ -1192,6 +1194,7 @@ fn a_module_in_a_container() {
     probe: pass: apply twice is as once
     probe: pass: audit finds what apply has left
     probe: pass: the state has what its labels provide
+    probe: pass: test finds that it works
     ");
     // Nothing of it stays.
     assert_eq!(host.shell("docker ps -aq; docker volume ls -q"), "");

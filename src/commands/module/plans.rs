@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::CHANGES;
 use super::work::tell_leavers;
+use super::{CHANGES, tell};
 use crate::commands::Shape;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -42,6 +42,8 @@ fn without(plan: &Plan) -> String {
 
 /// Shows what they would do, and keeps it.
 async fn planned(cx: &Context, site: &Site, names: &[String], all: bool, format: Format) -> Result<Plan, Failure> {
+    // Its lines name their nodes themselves.
+    let format = if format == Format::Json { Format::Json } else { Format::Lines };
     let modules = site.order(names, all)?;
     modules.iter().for_each(|module| note_weak(cx, site, module));
     let (made, kept) = (Made::now(cx), Kept(&site.home));
@@ -87,7 +89,7 @@ fn note_weak(cx: &Context, site: &Site, module: &Module) {
 /// The whole chain of a module: what it would do is shown, and done.
 pub(super) async fn carry_out_all(cx: &Context, name: &str) -> Result<Outcome, Failure> {
     let site = Site::read(cx)?;
-    let plan = planned(cx, &site, &[name.to_owned()], true, Format::Lines).await?;
+    let plan = planned(cx, &site, &[name.to_owned()], true, cx.progress_format()).await?;
     if plan.is_empty() && is_applied(&site, &plan) {
         return Ok(if plan.is_whole() { Outcome::Done } else { Outcome::SomeFailed });
     }
@@ -141,7 +143,7 @@ async fn carry_out(cx: &Context, name: &str, plan: &Plan) -> Result<Outcome, Fai
     let Done { applied, left, unplanned } = apply(cx, plan).await?;
     let site = Site::read(cx)?;
     for done in &applied {
-        cx.ui.line(&format!("{done}: applied"));
+        tell::say(cx, cx.progress_format(), done, vec!["applied".to_owned()], json!({ "applied": true }));
         for other in site
             .influenced(site.find(done)?)
             .into_iter()
@@ -157,25 +159,34 @@ async fn carry_out(cx: &Context, name: &str, plan: &Plan) -> Result<Outcome, Fai
     if !left.is_empty() {
         cx.ui.hints(&[format!("what is left is done by the same command: xcrane module apply {name}")]);
     }
+    cx.ui.finish_folding();
     Ok(if left.is_empty() && unplanned.is_empty() { Outcome::Done } else { Outcome::SomeFailed })
 }
 
 /// Shows what an influenced module would do now. That it cannot be asked does not undo what was applied.
 async fn influenced(cx: &Context, site: &Site, by: &str, module: &Module) {
     let name = module.manifest.name();
+    let format = cx.progress_format();
+    let warn = |text: String| match format {
+        Format::Json => cx.ui.reply(format, Reply { node: None, body: Body::Warning(text) }),
+        Format::Lines | Format::Folded => cx.ui.warning(&text),
+    };
     match plan::part(cx, site, module).await.and_then(Part::settled) {
-        Ok(part) if part.is_empty() && part.missing.is_empty() => {
-            cx.ui.line(&format!("{name}: influenced by {by}, nothing to do"));
-        }
         Ok(part) => {
-            cx.ui.line(&format!(
-                "{name}: influenced by {by}; xcrane module plan {name} && xcrane module apply {name} would do:"
-            ));
-            part.units.iter().flat_map(|unit| unit.shown(name)).for_each(|line| cx.ui.line(&format!("    {line}")));
-            part.missing.values().for_each(|why| cx.ui.warning(&said(why)));
+            let lines = match part.is_empty() && part.missing.is_empty() {
+                true => vec![format!("influenced by {by}, nothing to do")],
+                false => {
+                    let units = part.units.iter().flat_map(|unit| unit.shown(name));
+                    let units: String = units.map(|line| format!("\n    {line}")).collect();
+                    let would = format!("xcrane module plan {name} && xcrane module apply {name} would do:");
+                    vec![format!("influenced by {by}; {would}{units}")]
+                }
+            };
+            tell::say(cx, format, name, lines, json!({ "influenced_by": by, "units": part.units }));
+            part.missing.values().for_each(|why| warn(said(why)));
         }
         Err(failure) => {
-            cx.ui.warning(&format!("{name} is influenced by {by}, and cannot be planned: {}", failure.message));
+            warn(format!("{name} is influenced by {by}, and cannot be planned: {}", failure.message));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::CHANGES;
+use super::{CHANGES, tell};
 use crate::commands::Shape;
 use crate::context::Context;
 use crate::diskless::import::Whence;
@@ -12,36 +12,59 @@ use crate::failure::Failure;
 use crate::modules::audit::{Audited, Found, audit};
 use crate::modules::check::{Verdict, check};
 use crate::modules::contract::{Finding, Trial};
-use crate::modules::init::{Init, init};
+use crate::modules::import;
+use crate::modules::init::{Done, Edited, Init, init};
 use crate::modules::kept::Kept;
-use crate::modules::manifest::{Manifest, Method};
+use crate::modules::manifest::{self, Manifest, Method};
 use crate::modules::optional::{self, Answered, Backup};
 use crate::modules::site::Site;
-use crate::modules::state::{self, Document};
+use crate::modules::state;
 use crate::modules::turn::Turn;
-use crate::modules::{Module, add, leavers, yaml};
+use crate::modules::{Module, add, leavers};
 use crate::outcome::Outcome;
 use crate::reply::{Answer, Body, Reply};
-use crate::ui::harmless;
+use crate::ui::{Format, harmless};
 
-pub(super) async fn begin(cx: &Context, site: &Site, name: &str, force: bool) -> Result<Outcome, Failure> {
+pub(super) async fn begin(
+    cx: &Context,
+    site: &Site,
+    name: &str,
+    force: bool,
+    shape: Shape,
+) -> Result<Outcome, Failure> {
     let module = site.find(name)?;
-    let (config, done) = init(cx, site, module, force).await?;
-    let file = config.file.display();
+    let Init { file, done, kept } = init(cx, site, module, force).await?;
+    let file = file.display().to_string();
+    let outcome = if kept.is_some() { CHANGES } else { Outcome::Done };
+    if shape.format() == Format::Json {
+        let (what, diff) = match done {
+            Done::Written => ("written", None),
+            Done::Same => ("same", None),
+            Done::Changed(diff) => ("changed", Some(diff)),
+        };
+        let kept = kept.map(|kept| json!({ "keys": kept.keys, "diff": kept.diff }));
+        let data = json!({ "file": file, "config": what, "diff": diff, "kept": kept });
+        tell::say(cx, Format::Json, name, Vec::new(), data);
+        return Ok(outcome);
+    }
+    let show = |diff: &str| diff.lines().for_each(|line| cx.ui.line(&harmless(line)));
     match done {
-        Init::Written => cx.ui.line(&format!("{name}: wrote {file}")),
-        Init::Same => cx.ui.line(&format!("{name}: {file} is as it would be written")),
-        Init::Replaced(diff) => {
-            diff.lines().for_each(|line| cx.ui.line(&harmless(line)));
+        Done::Written => cx.ui.line(&format!("{name}: wrote {file}")),
+        Done::Same if kept.is_none() => cx.ui.line(&format!("{name}: {file} is as it would be written")),
+        Done::Same => {}
+        Done::Changed(diff) => {
+            show(&diff);
             cx.ui.line(&format!("{name}: wrote {file}"));
         }
-        Init::Kept(diff) => {
-            diff.lines().for_each(|line| cx.ui.line(&harmless(line)));
-            cx.ui.note(&format!("{file} was kept; xcrane module init --force {name} writes over it"));
-            return Ok(CHANGES);
-        }
     }
-    Ok(Outcome::Done)
+    if let Some(Edited { keys, diff }) = kept {
+        show(&diff);
+        let what = if keys.is_empty() { String::new() } else { format!(" of {}", keys.join(" ")) };
+        cx.ui.note(&format!(
+            "what was edited{what} in {file} was kept; xcrane module init --force {name} writes over it"
+        ));
+    }
+    Ok(outcome)
 }
 
 pub(super) async fn compare(
@@ -103,7 +126,7 @@ pub(super) async fn judge(
     apply: Option<&str>,
     shape: Shape,
 ) -> Result<Outcome, Failure> {
-    let module = if name.contains('/') { Module::in_directory(name.as_ref())? } else { site.find(name)?.clone() };
+    let module = meant(cx, site, name)?;
     let mut outcome = Outcome::Done;
     for Verdict { what, fault } in check(cx, site, &module, apply).await? {
         let line = match &fault {
@@ -111,14 +134,37 @@ pub(super) async fn judge(
             Some(fault) => format!("FAIL: {what}: {fault}"),
         };
         outcome = outcome.and(if fault.is_none() { Outcome::Done } else { Outcome::SomeFailed });
-        let body = Body::Answer(Answer { data: Some(json!({ "what": what, "fault": fault })), ..Answer::line(line) });
-        cx.ui.reply(shape.format(), Reply { node: Some(module.manifest.name().to_owned()), body });
+        let data = json!({ "what": what, "fault": fault });
+        tell::say(cx, shape.format(), module.manifest.name(), vec![line], data);
     }
     cx.ui.finish_folding();
     Ok(outcome)
 }
 
-pub(super) fn remove(cx: &Context, site: &mut Site, name: &str, force: bool) -> Result<Outcome, Failure> {
+/// A module by its name, else the directory of that name.
+fn meant(cx: &Context, site: &Site, name: &str) -> Result<Module, Failure> {
+    let directory = Path::new(name);
+    match site.modules.all.get(name) {
+        Some(module) => {
+            if directory.join(manifest::FILE).exists() {
+                cx.ui.note(&format!(
+                    "{name} is a directory as well; the module of that name is meant, the directory is ./{name}"
+                ));
+            }
+            Ok(module.clone())
+        }
+        None if name.contains('/') || directory.is_dir() => Module::in_directory(directory),
+        None => site.find(name).cloned(),
+    }
+}
+
+pub(super) fn remove(
+    cx: &Context,
+    site: &mut Site,
+    name: &str,
+    force: bool,
+    shape: Shape,
+) -> Result<Outcome, Failure> {
     let _turn = Turn::take(&site.home, &[name.to_owned()], &[])?;
     site.renew(cx)?;
     let Some(installed) = site.installed.get(name) else {
@@ -138,25 +184,25 @@ pub(super) fn remove(cx: &Context, site: &mut Site, name: &str, force: bool) -> 
     }
     Kept(&site.home).withdraw(name)?;
     state::forget(cx, name)?;
-    cx.ui.line(&format!("{name}: forgotten"));
+    tell::say(cx, shape.format(), name, vec!["forgotten".to_owned()], json!({ "forgotten": true }));
+    cx.ui.finish_folding();
     Ok(Outcome::Done)
 }
 
-/// Takes a document as the state of its module, as if the module had said it.
-pub(super) fn import(cx: &Context, site: &Site, name: Option<&str>, file: &Path) -> Result<Outcome, Failure> {
-    let failed = |error: std::io::Error| Failure::refused(format!("cannot read {}: {error}", file.display()));
-    let text = match file.as_os_str() == "-" {
-        true => std::io::read_to_string(std::io::stdin()),
-        false => std::fs::read_to_string(file),
+/// Takes documents as the states of their modules, as if these had said them: all of them, or none.
+pub(super) fn import(cx: &Context, site: &mut Site, name: Option<&str>, file: &Path) -> Result<Outcome, Failure> {
+    let (text, file) = match file.as_os_str() == "-" {
+        true => (std::io::read_to_string(std::io::stdin()), "standard input".to_owned()),
+        false => (std::fs::read_to_string(file), file.display().to_string()),
     };
-    let document: Document = yaml::read(&text.map_err(failed)?)
-        .map_err(|why| Failure::refused(format!("{} is no state of a module: {why}", file.display())))?;
-    if name.is_some_and(|name| name != document.name) {
-        return Err(Failure::refused(format!("{} is the state of module {}", file.display(), document.name)));
-    }
-    let _turn = Turn::take(&site.home, std::slice::from_ref(&document.name), &[])?;
-    let serial = site.installed.get(&document.name).map_or(0, |installed| installed.serial);
-    state::save(cx, &document, serial)?;
+    let text = text.map_err(|error| Failure::refused(format!("cannot read {file}: {error}")))?;
+    let documents = import::read(&text, name)
+        .and_then(|documents| import::refuse(site, &documents).map_or(Ok(documents), Err))
+        .map_err(|why| Failure::refused(format!("{file}: {why}")).hint("nothing was taken from it"))?;
+    let names: Vec<String> = documents.iter().map(|document| document.name.clone()).collect();
+    let _turn = Turn::take(&site.home, &names, &[])?;
+    site.renew(cx)?;
+    import::save(cx, site, &documents)?;
     Ok(Outcome::Done)
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use plugins::setup::{self, Install, Step, Thing};
+use plugins::{Event, Progress};
 
 use super::Job;
 use crate::context::Context;
@@ -79,7 +80,7 @@ impl Work {
     /// What else a person should know.
     pub(super) fn warnings(&self) -> Vec<String> {
         match self {
-            Self::Machine(plan) => plan.notes.iter().map(|note| format!("{}: {note}", plan.node.name())).collect(),
+            Self::Machine(plan) => plan.notes.clone(),
             Self::Networks(_) => Vec::new(),
         }
     }
@@ -101,7 +102,9 @@ impl Work {
         match self {
             Self::Machine(plan) => {
                 let host = cx.backends()?.host(&plan.node).await?;
-                Ok(setup::carry_out(&host, &plan.steps, &plugins::Progress::silent()).await?)
+                let (progress, name) = (cx.progress(), plan.node.name().to_owned());
+                let progress = Progress::new(move |event: Event| progress.tell(event.of(&name)));
+                Ok(setup::carry_out(&host, &plan.steps, &progress).await?)
             }
             Self::Networks(deeds) => match cx.do_networks(deeds, MANNER).await? {
                 Outcome::Done => Ok(()),

@@ -12,12 +12,13 @@ use serde_json::{Map, Value, json};
 use tables::Node;
 use tokio::process::Command;
 
-use super::{AT_ONCE, Asked, Call, local};
+use super::watch::Watch;
+use super::{Asked, Call, local};
 use crate::context::Context;
 use crate::diskless::root::need;
 use crate::failure::Failure;
 use crate::modules::WHOLE;
-use crate::modules::contract::{Change, MOST, Request, said};
+use crate::modules::contract::{Change, MOST, Request};
 use crate::modules::manifest::Method;
 use crate::modules::plan::write_private;
 use crate::modules::site::Ready;
@@ -34,6 +35,8 @@ const TARGETS: &str = "targets";
 struct Event {
     #[serde(default)]
     target: String,
+    /// The task that it comes to.
+    progress: Option<String>,
     change: Option<Change>,
     state: Option<Value>,
     error: Option<String>,
@@ -70,7 +73,7 @@ pub(super) async fn run<T: DeserializeOwned>(
         Ok(report) => report,
         Err(failure) => return vec![(WHOLE.to_owned(), Err(failure))],
     };
-    report.warnings.iter().for_each(|warning| cx.ui.warning(&said(&call.secrets.mask(warning))));
+    report.warnings.iter().for_each(|warning| call.warn(cx, warning));
     asked.into_iter().map(|asked| (asked.target.clone(), report.answer(call, &asked.target))).collect()
 }
 
@@ -88,17 +91,22 @@ async fn play(cx: &Context, call: Call<'_>, ready: &Ready<'_>, asked: &[Asked<'_
     let written = write_private(&place.file("callbacks/xcrane.py"), CALLBACK.as_bytes())
         .and_then(|()| write_private(&place.file("inventory.json"), inventory.to_string().as_bytes()));
     written.map_err(|error| call.failed(&format!("cannot write {}: {error}", place.0.display()), ""))?;
-    let command = command(call, &place, &playbook, &settings);
-    let mut report = Report::default();
-    let code = local::converse(call, run, command, b"", &mut |line| report.hear(line)).await?;
+    let command = command(call, &place, &playbook, &settings, ready.at_once(call.method));
+    let (mut report, mut watch) = (Report::default(), Watch::of(cx, call));
+    let mut hear = |line| {
+        if let Some(task) = report.hear(line) {
+            watch.show(&task);
+        }
+    };
+    let code = local::converse(call, run, command, b"", &mut hear).await?;
     match (report.ended, report.size > MOST) {
-        (_, true) => Err(call.failed(&format!("it said more than {} MiB", MOST >> 20), "")),
+        (_, true) => Err(call.too_much()),
         (true, false) => Ok(report),
         (false, false) => Err(call.failed(&format!("ansible-playbook ended with exit code {code}"), &report.stderr)),
     }
 }
 
-fn command(call: Call<'_>, place: &Place, playbook: &Path, settings: &Settings) -> Command {
+fn command(call: Call<'_>, place: &Place, playbook: &Path, settings: &Settings, at_once: usize) -> Command {
     let mut command = Command::new("ansible-playbook");
     command.arg("--inventory").arg(place.file("inventory.json")).arg("--diff");
     if matches!(call.method, Method::Plan | Method::Audit) {
@@ -114,7 +122,7 @@ fn command(call: Call<'_>, place: &Place, playbook: &Path, settings: &Settings) 
         .env("ANSIBLE_SSH_CONTROL_PATH_DIR", place.file("cp"))
         .env("ANSIBLE_SSH_ARGS", ssh_arguments(settings))
         .env("ANSIBLE_PIPELINING", "1")
-        .env("ANSIBLE_FORKS", AT_ONCE.to_string())
+        .env("ANSIBLE_FORKS", at_once.to_string())
         .env("ANSIBLE_RETRY_FILES_ENABLED", "0")
         .env("ANSIBLE_NOCOLOR", "1")
         .env("LC_ALL", "C.UTF-8");
@@ -176,17 +184,18 @@ fn reached(node: &Node, settings: &Settings) -> Map<String, Value> {
 }
 
 impl Report {
-    fn hear(&mut self, line: Line) {
+    /// Takes a line; the task that begins with it.
+    fn hear(&mut self, line: Line) -> Option<String> {
         let line = match line {
             Line::Stdout(line) => line,
             Line::Stderr(words) => {
                 self.stderr.push_str(&words);
-                return;
+                return None;
             }
         };
-        self.size += line.len();
+        self.size += line.len() + 1;
         // What is no line of ours is somebody's who writes to the same place; the end is what counts.
-        let Ok(event) = serde_json::from_str::<Event>(&line) else { return };
+        let event = serde_json::from_str::<Event>(&line).ok()?;
         let target = event.target;
         if let Some(change) = event.change {
             self.changes.entry(target.clone()).or_default().push(change);
@@ -195,6 +204,7 @@ impl Report {
         self.errors.extend(event.error.map(|error| (target, error)));
         self.warnings.extend(event.warning);
         self.ended |= event.ended;
+        event.progress
     }
 
     /// What was heard of a node, in the words of the method.
@@ -260,7 +270,8 @@ mod tests {
             r#"{"target": "n1", "state": {"text": "b"}}"#,
             r#"{"ended": true}"#,
         ];
-        lines.iter().for_each(|line| report.hear(Line::Stdout((*line).into())));
+        let tasks: Vec<String> = lines.iter().filter_map(|line| report.hear(Line::Stdout((*line).into()))).collect();
+        assert_eq!(tasks, ["motd"]);
         assert!(report.ended && report.changes["n1"][0].shown() == "motd: /etc/motd: a -> b");
         assert_eq!(
             (report.states["n1"]["text"].as_str(), report.errors["n2"].as_str()),

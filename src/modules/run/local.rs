@@ -58,9 +58,9 @@ async fn until_end(
     };
     let read = async {
         let Some(stdout) = stdout else { return };
-        let mut lines = BufReader::new(stdout.take(MOST as u64 + 1)).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            hear(Line::Stdout(line));
+        let mut lines = BufReader::new(stdout.take(MOST as u64 + 1)).split(b'\n');
+        while let Ok(Some(line)) = lines.next_segment().await {
+            hear(Line::Stdout(String::from_utf8_lossy(&line).into_owned()));
         }
     };
     tokio::join!(write, listen, read);

@@ -2,20 +2,27 @@
 //! [`Call::hear`].
 
 mod ansible;
+mod batches;
 mod builtin;
 mod container;
+mod heard;
 mod local;
 mod node;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use futures_util::stream::{LocalBoxStream, StreamExt, iter, once};
+use futures_util::stream::{LocalBoxStream, StreamExt, iter};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tables::Node;
 
-use super::contract::{Change, Conversation, MOST, Message, Request, said};
+pub(crate) use batches::gathered;
+use heard::Heard;
+use watch::Watch;
+
+use super::contract::{Change, MOST, Request, said};
 use super::manifest::{Method, Run, Way};
 use super::secrets::Secrets;
 use super::site::Ready;
@@ -23,9 +30,8 @@ use super::{Module, WHOLE};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::remote::Line;
-
-/// How many nodes a module works on at once.
-const AT_ONCE: usize = 32;
+use crate::reply::{Body, Reply};
+use crate::ui::Format;
 
 /// Of what a program that failed has said to people, this much is shown.
 const LAST_WORDS: usize = 2000;
@@ -61,13 +67,13 @@ pub(crate) fn answers<'a, T: DeserializeOwned + 'a>(
     method: Method,
     asked: Vec<Asked<'a>>,
 ) -> LocalBoxStream<'a, (String, Result<T, Failure>)> {
-    let answers = match ready.module.manifest.methods[&method].way {
-        Way::Ansible => once(ansible::run(cx, ready, method, asked)).flat_map(iter).boxed_local(),
+    let at_once = ready.at_once(method);
+    match ready.module.manifest.methods[&method].way {
+        Way::Ansible => batches::plays(cx, ready, method, asked).flat_map(iter).boxed_local(),
         Way::Builtin | Way::Local | Way::Node | Way::Container => {
-            iter(asked).map(move |asked| one(cx, ready, method, asked)).buffer_unordered(AT_ONCE).boxed_local()
+            iter(asked).map(move |asked| one(cx, ready, method, asked)).buffer_unordered(at_once).boxed_local()
         }
-    };
-    answers.map(|(target, answer)| (target.clone(), answer.map_err(|failure| about(&target, failure)))).boxed_local()
+    }
 }
 
 async fn one<T: DeserializeOwned>(
@@ -79,55 +85,49 @@ async fn one<T: DeserializeOwned>(
     let Asked { target, node, changes, backup } = asked;
     let request = Request { backup: backup.as_ref(), ..ready.request(method, &target, changes) };
     let call = Call { module: ready.module, method, request: &request, secrets: &ready.secrets };
-    let answer = call.carry_out::<T>(cx, node.as_ref()).await.map(|said| {
-        said.warnings.iter().for_each(|warning| cx.ui.warning(warning));
-        said.result
-    });
+    let answer = call.carry_out::<T>(cx, node.as_ref()).await;
     (target, answer)
 }
 
-/// A failure that says on which node it was.
-fn about(target: &str, failure: Failure) -> Failure {
+/// A failure that says on which node it was, for who shows it in no line of the node's own.
+pub(crate) fn about(target: &str, failure: Failure) -> Failure {
     match target {
         WHOLE => failure,
         target => Failure { message: format!("{target}: {}", failure.message), ..failure },
     }
 }
 
-/// What a run has said beside its result.
-#[derive(Debug, Default)]
-struct Heard {
-    conversation: Conversation,
-    warnings: Vec<String>,
-    stderr: String,
-    size: usize,
-}
-
-/// What came of a run.
-#[derive(Debug)]
-pub(crate) struct Said<T> {
-    pub(crate) result: T,
-    pub(crate) warnings: Vec<String>,
-}
-
 impl Call<'_> {
     /// Runs it where its module says; `node` is there for a method that runs on each.
-    pub(crate) async fn carry_out<T: DeserializeOwned>(
-        self,
-        cx: &Context,
-        node: Option<&Node>,
-    ) -> Result<Said<T>, Failure> {
+    pub(crate) async fn carry_out<T: DeserializeOwned>(self, cx: &Context, node: Option<&Node>) -> Result<T, Failure> {
         let run = &self.module.manifest.methods[&self.method];
-        let mut heard = Heard::default();
-        let code = self.hear(cx, node, run, &mut heard).await?;
-        if heard.size > MOST {
-            return Err(self.failed(&format!("it said more than {} MiB", MOST >> 20), ""));
-        }
-        let warnings = heard.warnings.iter().map(|warning| said(&self.secrets.mask(warning))).collect();
-        match heard.conversation.result(self.method, code) {
-            Ok(result) => Ok(Said { result, warnings }),
-            Err(why) => Err(self.failed(&why, &heard.stderr)),
-        }
+        let mut heard = Heard::new(Watch::of(cx, self));
+        let over = heard.over();
+        let code = tokio::select! {
+            biased;
+            () = over.notified() => Err(self.too_much()),
+            code = self.hear(cx, node, run, &mut heard) => code,
+        };
+        heard.warnings().iter().for_each(|warning| self.warn(cx, warning));
+        // What was cut off for its length is not what a program has said.
+        let code = if heard.is_over() { Err(self.too_much()) } else { code };
+        let (result, words) = heard.end(self.method, code?);
+        result.map_err(|why| self.failed(&why, &words))
+    }
+
+    /// Tells a warning of a program, and whose it is.
+    fn warn(self, cx: &Context, warning: &str) {
+        let (module, method) = (self.request.module, self.method);
+        let text = self.secrets.mask(&format!("{method} of module {module}: {warning}"));
+        // It is told at once: what is folded is told with the answers, which may be long in coming.
+        let format = if cx.progress_format() == Format::Json { Format::Json } else { Format::Lines };
+        cx.ui.reply(format, Reply { node: Some(self.whom().to_owned()), body: Body::Warning(text) });
+    }
+
+    /// The node that it is about, or the module where it is the whole.
+    fn whom(&self) -> &str {
+        let target = self.request.target.and_then(|target| target.get("name")).and_then(Value::as_str);
+        target.unwrap_or(self.request.module)
     }
 
     /// What it ended with.
@@ -162,14 +162,19 @@ impl Call<'_> {
     fn program(self, run: &Run) -> Result<PathBuf, Failure> {
         let name = run.program.as_deref().unwrap_or(Path::new(""));
         let path = self.module.directory.join(name);
-        match path.is_file() {
-            true => Ok(path),
-            false => Err(self.failed(&format!("there is no {}", path.display()), "")),
+        if !path.is_file() {
+            return Err(self.failed(&format!("there is no {}", path.display()), ""));
         }
+        plugins::trusted(&path).map_err(|error| self.failed(&plugins::chain(&error), ""))?;
+        Ok(path)
     }
 
     fn too_long(self, run: &Run) -> Failure {
         self.failed(&format!("it did not end within {} s, and was ended", run.limit), "")
+    }
+
+    fn too_much(self) -> Failure {
+        self.failed(&format!("it said more than {} MiB, and was ended", MOST >> 20), "")
     }
 
     /// Why it failed, with the last of what it has said to people.
@@ -188,25 +193,5 @@ impl Call<'_> {
 impl Run {
     fn time(&self) -> Duration {
         Duration::from_secs(self.limit)
-    }
-}
-
-impl Heard {
-    fn hear(&mut self, line: Line) {
-        match line {
-            Line::Stdout(line) => {
-                self.size += line.len();
-                if self.size <= MOST
-                    && let Some(Message::Warning(warning)) = self.conversation.hear(&line)
-                {
-                    self.warnings.push(warning);
-                }
-            }
-            Line::Stderr(line) if self.stderr.len() < WORDS => {
-                self.stderr.push_str(&line);
-                self.stderr.push('\n');
-            }
-            Line::Stderr(_) => {}
-        }
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn run(
     };
     match ended {
         Ok(HELD) if !begun.get() => {
-            let why = format!("the module is at work there: {}", heard.stderr.trim());
+            let why = format!("the module is at work there: {}", heard.words().trim());
             Err(call.failed(&why, "").hint("run it again when that is over"))
         }
         Ok(code) => Ok(code),
