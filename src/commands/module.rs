@@ -26,9 +26,18 @@ const CHANGES: Outcome = Outcome::Code(2);
 /// Set up services in parts that depend on each other: plan, apply, audit
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A module is a directory with module.toml in $XCRANE_HOME/modules, or in one of site.modulepath. Its config is
-$XCRANE_HOME/configs/NAME.toml. plan ends with 0 when there is nothing to do, with 2 when there is, and with 1 when it is not for all nodes, as some could not be asked. apply carries out the plan that was made last of a module, and shows it before; with --plan only the one that is meant. It refuses one of which the config, the module's directory, its state or that of a module which it requires have changed since. audit asks with the config that was applied, and ends with 2 where machines differ. A module may also have backup, restore, update, scale and test, once it was applied; info tells which.
-What programs say of how far they have come is shown on a terminal, with --json as replies, and elsewhere with xcrane module -V VERB. site.modulefanout says on how many nodes a module works at once (32); a module may say fewer for what it changes.
+    after_help = "A module is a directory with module.toml in $XCRANE_HOME/modules, or in one of site.modulepath.
+Its config is $XCRANE_HOME/configs/NAME.toml. plan ends with 0 when there is nothing to do, with 2 when
+there is, and with 1 when it is not for all nodes, as some could not be asked. apply carries out the
+plan that was made last of a module, and shows it before; with --plan only the one that is meant. It
+refuses one of which the config, the module's directory, its state or that of a module which it
+requires have changed since. audit asks with the config that was applied, and ends with 2 where
+machines differ. A module may also have backup, restore, update, scale and test, once it was applied;
+info tells which.
+
+What programs say of how far they have come is shown on a terminal, with --json as replies, and
+elsewhere with xcrane module -V VERB. On how many nodes a module works at once is what -f says, else
+site.modulefanout, else 32; a module may say fewer for what it changes.
 
 Examples:
   xcrane module search 'kind eq database' 'version ge 3'

@@ -140,8 +140,8 @@ async fn ask<T: DeserializeOwned>(cx: &Context, site: &Site, module: &Module, me
     call.carry_out(cx, None).await
 }
 
-/// The config that somebody has written, else the one that is proposed; for the nodes that were named. None where it lacks nothing
-/// but nodes.
+/// The config that somebody has written, else the one that is proposed; for the nodes that were named. None where it lacks only
+/// nodes.
 fn values(
     site: &Site,
     module: &Module,

@@ -1,4 +1,5 @@
-//! A config to begin with: what the module proposes, in words, and what the node table fills in; what somebody has edited is never lost.
+//! A config to begin with, or brought up to date: what the module proposes, in words, and what the node table fills in; what
+//! somebody has edited is never lost.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -25,8 +25,8 @@ enum Edit {
     Added(String),
 }
 
-/// Merges three texts of a config: as `init` wrote it last, as it is, as `init` would write it. Keys that are not in the schema are
-/// nobody's; what is no TOML cannot be merged.
+/// Merges three texts of a config: as `init` wrote it last, as it is, as `init` would write it. Keys that are not in the schema
+/// stay as they are; what is no TOML cannot be merged.
 pub(super) fn merged(schema: &Schema, base: &str, old: &str, new: &str) -> Result<Merged, String> {
     let read = |text: &str| toml::from_str::<toml::Table>(text).map_err(|error| error.message().to_owned());
     let (base, values, proposed) = (read(base)?, read(old)?, read(new)?);

@@ -286,8 +286,8 @@ impl Ready<'_> {
         most.map_or(self.at_once, |most| most.get().min(self.at_once))
     }
 
-    /// Answers that come within this time of each other are written down together. A function of ours reads what is written of its
-    /// other machines, and so each is written at once.
+    /// Answers that come within this time of each other are written down together. A function of ours reads what is written of
+    /// its other machines, and so each is written at once.
     pub(crate) fn together(&self, method: Method) -> Duration {
         match self.module.manifest.methods.get(&method).map(|run| run.way) {
             Some(Way::Builtin) => Duration::ZERO,
