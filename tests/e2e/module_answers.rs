@@ -1,8 +1,9 @@
 //! `xcrane module`: what modules and the engine say, how many nodes are worked on at once, and what is done with what people have edited.
 
 use std::fs;
+use std::time::Duration;
 
-use ::lab::Lab;
+use ::lab::{Lab, Wait, wait_for};
 use insta::assert_snapshot;
 
 use crate::module::{CHANGE, config, local, put, scripted};
@@ -450,6 +451,30 @@ fn who_says_too_much_is_told_so() {
     Error: plan of module binary: it said '��', which is no message of the contract: expected value at line 1 column 1
     [exit status: 1]
     ");
+}
+
+/// On a node, too, where a line may have no end at all.
+#[test]
+fn who_says_too_much_on_a_node_is_ended() {
+    let lab = defined_hosts(lab().hosts(1), 1);
+    let (here, on) = ("{ way = 'local', program = 'run' }", "{ way = 'node', program = 'run', limit = 100 }");
+    let manifest = format!(
+        "targets = 'nodes'\n[labels]\nname = 'endless'\nversion = '1.0'\n[config.nodes]\ntype = 'noderange'\nhelp = 'where'\n\
+         [methods]\nmetadata = {here}\ninit = {here}\nplan = {on}\napply = {on}\naudit = {on}\n"
+    );
+    crate::module::module(&lab, "endless", &manifest, "#!/bin/sh\nyes | tr -d '\\n'\n");
+    config(&lab, "endless", "nodes = 'h1'\n");
+    assert_snapshot!(lab.run("xcrane module plan endless"), @"
+    ------- stderr -------
+    Error: h1: plan of module endless: it said more than 16 MiB, and was ended
+    [exit status: 1]
+    ");
+    wait_for("nothing of it runs on h1", Duration::from_secs(30), || {
+        match lab.host("h1").shell("pgrep -x yes || true") {
+            left if left.is_empty() => Wait::Ready(()),
+            left => Wait::NotYet(left),
+        }
+    });
 }
 
 #[test]
