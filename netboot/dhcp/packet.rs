@@ -150,6 +150,8 @@ pub enum To {
     Everybody,
     /// The client at the address that it has.
     Client(Ipv4Addr),
+    /// Both: a client that renews its lease hears only what comes to its address, which may be another's by now.
+    ClientAndEverybody(Ipv4Addr),
     Relay(Ipv4Addr),
 }
 

@@ -89,7 +89,7 @@ fn refusal(request: &Request, facts: &Facts<'_>) -> Reply {
     ];
     add_identity(&mut told, request);
     let to = match destination(request, facts.subnet) {
-        To::Client(_) => To::Everybody,
+        To::Client(own) => To::ClientAndEverybody(own),
         to => to,
     };
     let nothing = Ipv4Addr::UNSPECIFIED;

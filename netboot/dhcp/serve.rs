@@ -57,10 +57,12 @@ pub async fn serve(socket: UdpSocket, mut link: Link, service: &Mutex<Service>, 
             answers.retain(|(answer, _)| written || !answer.is_lease);
         }
         for (answer, from) in answers {
-            let to = if port == PROXY_PORT { from } else { address(answer.to) };
-            // A send buffer that is full loses the answer as a wire may; the client asks again.
-            if let Err(error) = socket.try_send_to(&answer.packet, to) {
-                tracing::warn!(interface = %link.interface, %to, %error, "dhcp cannot send");
+            let places = if port == PROXY_PORT { vec![from] } else { addresses(answer.to) };
+            for to in places {
+                // A send buffer that is full loses the answer as a wire may; the client asks again.
+                if let Err(error) = socket.try_send_to(&answer.packet, to) {
+                    tracing::warn!(interface = %link.interface, %to, %error, "dhcp cannot send");
+                }
             }
         }
     }
@@ -71,10 +73,12 @@ pub(crate) fn now() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
-fn address(to: To) -> SocketAddr {
+fn addresses(to: To) -> Vec<SocketAddr> {
+    let everybody = (Ipv4Addr::BROADCAST, CLIENT_PORT).into();
     match to {
-        To::Everybody => (Ipv4Addr::BROADCAST, CLIENT_PORT).into(),
-        To::Client(address) => (address, CLIENT_PORT).into(),
-        To::Relay(address) => (address, SERVER_PORT).into(),
+        To::Everybody => vec![everybody],
+        To::Client(address) => vec![(address, CLIENT_PORT).into()],
+        To::ClientAndEverybody(address) => vec![(address, CLIENT_PORT).into(), everybody],
+        To::Relay(address) => vec![(address, SERVER_PORT).into()],
     }
 }

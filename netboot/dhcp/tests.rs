@@ -321,7 +321,10 @@ fn a_change_of_the_tables_is_live_with_the_next_packet() {
     let mut world = World::new(SITE);
     assert_eq!(world.obtain(7), "10.1.0.200");
     world.change("hosts n1 ip=10.1.0.10");
-    assert_eq!(world.told(&packet(3, KNOWN, ip("10.1.0.9"), NOBODY, &[])), "nak 0.0.0.0");
+    let renewal = packet(3, KNOWN, ip("10.1.0.9"), NOBODY, &[]);
+    assert_eq!(world.told(&renewal), "nak 0.0.0.0");
+    let to = world.ask(&renewal).unwrap().1;
+    assert_eq!(to, To::ClientAndEverybody(ip("10.1.0.9")), "who renews hears what comes to its address");
     assert_eq!(world.told(&discover(1)), "offer 10.1.0.10");
     world.change("nodelist n7 groups=all; mac n7 mac=52-54-00-00-00-07; hosts n7 ip=10.1.0.77");
     assert_eq!(world.obtain(7), "10.1.0.77");

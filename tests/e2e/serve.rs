@@ -317,6 +317,14 @@ fn systemd_networkd_has_its_address_and_a_status_is_settled() {
     SERVER_ADDRESS=10.77.0.254
     ");
 
+    // What is another's by now it gives up when it renews, and not only when it has lost sight of us.
+    lab.run("chdef h1 ip=10.77.0.19").success();
+    h1.shell("networkctl renew eth0");
+    wait_for("its new address", LIMIT, || match h1.shell("ip -4 -o addr show dev eth0") {
+        shown if shown.contains("inet 10.77.0.19/24") && !shown.contains("10.77.0.9/") => Wait::Ready(()),
+        shown => Wait::NotYet(shown),
+    });
+
     // A callback that was lost, and a machine that never came.
     lab.run("mkdef n1 groups=all mac=52:54:00:77:00:01 ip=10.77.0.11").success();
     lab.run("chdef -t site boottimeout=2").success();
