@@ -145,6 +145,12 @@ const RULES: &[Rule] = &[
         remedy: "look for another DHCP server, at the switch port (spanning tree, VLAN), and at which of its ports is cabled",
     },
     Rule {
+        fits: |case| case.is(Stage::Firmware, State::Done) && case.at.detail.contains("http://"),
+        detail: last,
+        cause: "its firmware has an address and asks for no loader: HTTP does not get through, or it may not do without TLS ({})",
+        remedy: "look at firewalls, and in the setup of its firmware whether it boots by plain HTTP",
+    },
+    Rule {
         fits: |case| case.is(Stage::Firmware, State::Done),
         detail: nothing,
         cause: "its firmware has an address and asks for no loader: TFTP (UDP port 69) does not get through",

@@ -88,6 +88,7 @@ fn what_failed_says_why() {
         super::tests::check(&after(1, &told), &around(10_000), Stage::Firmware, cause);
     }
     check(&after(2, "6 nak firmware 0.0.0.0"), Stage::Firmware, "another machine uses it");
+    check(&after(1, "5 ack firmware 10.0.0.1 http://10.0.0.9/loader/snponly.efi"), Stage::Firmware, "HTTP does not");
     check(&after(6, "11 decline ipxe 10.0.0.1"), Stage::Ipxe, "address 10.0.0.1: another machine uses it");
     check(&after(4, "9 broken loader undionly.kpxe: the client is silent"), Stage::Loader, "large packets");
     check(

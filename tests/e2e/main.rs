@@ -27,6 +27,7 @@ mod freeipmi;
 mod genimage;
 mod gettab;
 mod handles;
+mod http_boot;
 mod imgbuild;
 mod imgcapture;
 mod imgexport;

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import bcrypt
+import flask
 from sushy_tools.emulator import main
 from sushy_tools.emulator.resources.systems import fakedriver
 
@@ -59,11 +60,13 @@ class Virtual(fakedriver.FakeDriver):
 
     def get_boot_device(self, identity):
         self._get(identity)
-        return "Pxe" if self.chassis("get", "boot") == "pxe" else "Hdd"
+        return {"pxe": "Pxe", "http": "UefiHttp"}.get(self.chassis("get", "boot"), "Hdd")
 
     def set_boot_device(self, identity, boot_source):
+        """The emulator takes UefiHttp without an address for Pxe; the machine can do it."""
         self._get(identity)
-        self.chassis("set", "boot", "pxe" if boot_source == "Pxe" else "default")
+        asked = flask.request.json["Boot"]["BootSourceOverrideTarget"]
+        self.chassis("set", "boot", {"Pxe": "pxe", "UefiHttp": "http"}.get(asked, "default"))
 
 
 address, directory, machine = (sys.argv[1:] + [""])[:3]
