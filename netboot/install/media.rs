@@ -7,11 +7,10 @@ use tables::Row;
 
 use super::{Installer, package_directories};
 
-/// Below a medium (Debian, Ubuntu, the Red Hat family) or a directory that is for booting only.
+/// Below a medium (Ubuntu, the Red Hat family) or a directory that is for booting only. What Debian's media have in `install.amd` looks
+/// for its CD, and stops where there is none.
 const PLACES: &[&str] = &[
     "",
-    "install.amd",
-    "install.a64",
     "install/netboot/debian-installer/amd64",
     "debian-installer/amd64",
     "debian-installer/arm64",
@@ -47,7 +46,13 @@ impl Media {
             Some((first(KERNELS)?, first(RAMDISKS)?))
         };
         let found = directories(linuximage).iter().find_map(both);
-        let (kernel, initrd) = found.ok_or("the kernel and the RAM disk of an installer")?;
+        let (kernel, initrd) = found.ok_or(match installer {
+            Installer::Preseed => {
+                "the kernel and the RAM disk of an installer that boots from the network (as package \
+                 debian-installer-12-netboot-amd64 has them; those of a medium look for its CD)"
+            }
+            Installer::Autoinstall | Installer::Kickstart => "the kernel and the RAM disk of an installer",
+        })?;
         let iso = match installer {
             Installer::Autoinstall => {
                 Some(iso(linuximage).ok_or("the medium (*.iso), which Ubuntu's installer loads")?)
@@ -69,4 +74,29 @@ fn iso(linuximage: Option<&Row>) -> Option<String> {
         .collect();
     names.sort();
     names.into_iter().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use tables::schema;
+
+    use super::*;
+
+    #[test]
+    fn what_debian_s_media_boot_is_no_installer_for_the_network() {
+        let medium = tempfile::tempdir().unwrap();
+        let put = |place: &str, names: [&str; 2]| {
+            fs::create_dir_all(medium.path().join(place)).unwrap();
+            names.iter().for_each(|name| fs::write(medium.path().join(place).join(name), "x").unwrap());
+        };
+        let table = schema::find("linuximage").unwrap();
+        let place = medium.path().to_string_lossy();
+        let cell = |column: &schema::Column| if column.name == "pkgdir" { &*place } else { "" };
+        let row = Row::new(table, table.columns.iter().map(cell));
+        let found = || Media::find(Installer::Preseed, Some(&row)).map(|media| media.kernel);
+        put("install.amd", ["vmlinuz", "initrd.gz"]);
+        assert!(found().unwrap_err().contains("look for its CD"), "{:?}", found());
+        put("install/netboot/debian-installer/amd64", ["linux", "initrd.gz"]);
+        assert_eq!(found(), Ok("linux".to_owned()));
+    }
 }

@@ -203,7 +203,7 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
     1 object definitions have been created or modified.
     $ nodeset n1 osimage=deb12
     ------- stderr -------
-    Error: image deb12 lacks the kernel and the RAM disk of an installer in $XCRANE_HOME/images/deb12
+    Error: image deb12 lacks the kernel and the RAM disk of an installer that boots from the network (as package debian-installer-12-netboot-amd64 has them; those of a medium look for its CD) in $XCRANE_HOME/images/deb12
     [exit status: 1]
     $ nodeset n3 offline
     n3: offline
@@ -285,7 +285,7 @@ fn a_system_is_installed_to_the_disk() {
     "), @r#"
     $ nodeset n1 osimage=inst
     ------- stderr -------
-    Error: image inst lacks the kernel and the RAM disk of an installer in $XCRANE_HOME/images/inst and $HOME/installer and $HOME/installer/
+    Error: image inst lacks the kernel and the RAM disk of an installer that boots from the network (as package debian-installer-12-netboot-amd64 has them; those of a medium look for its CD) in $XCRANE_HOME/images/inst and $HOME/installer and $HOME/installer/
     [exit status: 1]
     $ touch installer/linux installer/initrd.gz
     $ chtab key=system passwd.username=root passwd.password=cluster
