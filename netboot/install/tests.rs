@@ -143,6 +143,26 @@ fn debian_gets_a_preseed_that_debconf_reads() {
     assert!(!preseed.contains("partman-auto/disk"), "{preseed}");
 }
 
+/// apt on the new system has to be told so before a kernel is looked for there.
+#[test]
+fn a_medium_that_nobody_has_signed_is_installed_from() {
+    let world = world();
+    assert!(!world.written("d", "preseed.cfg").contains("early_command string mkdir"));
+    world.set("linuximage", &["d"], &[("pkgdir", "/media/debian")]);
+    let preseed = world.written("d", "preseed.cfg");
+    let early = preseed.lines().find_map(|line| line.strip_prefix("d-i preseed/early_command string ")).unwrap();
+    let script = early.replace("/usr/lib/post-base-installer.d", &world.home.path().join("parts").to_string_lossy());
+    must(Command::new("sh").arg("-s"), &script);
+    let hook = fs::read_to_string(world.home.path().join("parts/01xcrane")).unwrap();
+    let root = world.home.path().join("root");
+    fs::create_dir_all(root.join("etc/apt/apt.conf.d")).unwrap();
+    let hook = hook.replace("/target", &root.to_string_lossy()).replace("chroot", "echo");
+    must(Command::new("sh").arg("-s"), &hook);
+    let options = root.join("etc/apt/apt.conf.d/00AllowUnauthenticated");
+    let known = must(Command::new("apt-config").env("APT_CONFIG", options).arg("dump"), "");
+    assert!(known.contains("Acquire::AllowInsecureRepositories \"true\";"), "{known}");
+}
+
 #[test]
 fn ubuntu_gets_an_autoinstall_that_yaml_reads() {
     let world = world();
