@@ -158,13 +158,7 @@ fn meant(cx: &Context, site: &Site, name: &str) -> Result<Module, Failure> {
     }
 }
 
-pub(super) fn remove(
-    cx: &Context,
-    site: &mut Site,
-    name: &str,
-    force: bool,
-    shape: Shape,
-) -> Result<Outcome, Failure> {
+pub(super) fn remove(cx: &Context, site: &mut Site, name: &str, force: bool, shape: Shape) -> Result<Outcome, Failure> {
     let _turn = Turn::take(&site.home, &[name.to_owned()], &[])?;
     site.renew(cx)?;
     let Some(installed) = site.installed.get(name) else {
