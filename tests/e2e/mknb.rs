@@ -71,7 +71,7 @@ fn a_machine_that_nobody_knows_becomes_its_node_and_goes_through_its_chain() {
     m1: vpd.uuid: 4c414200-0000-4000-8000-000000000001
     m1: vpd.mtm: Lab Anvil
     m1: hwinv.cpucount: 1
-    m1: hwinv.disksize: vda:2GB
+    m1: hwinv.disksize: vda:4GB
     m1: chain.currstate: boot
     m1: nodetype.arch: x86_64
     "

@@ -1253,7 +1253,7 @@ fn a_killed_apply_goes_on_and_nobody_works_on_its_nodes_meanwhile() {
 /// The first one runs on at h2, where it waits to be let go on.
 fn a_program_that_nobody_hears_any_more_is_not_run_over(lab: &Lab) {
     let tried = lab.run("xcrane module test slow");
-    let why = "h2: Error: h2: test of module slow: the module is at work there: apply of root on ";
+    let why = "h2: Error: test of module slow: the module is at work there: apply of root on ";
     assert!(tried.code == 1 && tried.stderr.contains(why) && tried.stderr.contains(" there\n"), "{tried}");
     assert!(tried.stdout.contains("h1: pass: it works"), "what a program leaves running holds no lock: {tried}");
     let again = lab.spawn("xcrane module apply slow");

@@ -24,15 +24,19 @@ fn programs_say_how_far_they_have_come_and_warnings_say_whose_they_are() {
     talks: nothing to do
     ------- stderr -------
     talks: Warning: plan of module talks: it is old
+    kept: xcrane module apply talks --plan $PLAN
     $ xcrane module -V plan talks
     talks: nothing to do
     ------- stderr -------
     plan of talks: looking with ****** \u{1b}[2J
     talks: Warning: plan of module talks: it is old
+    kept: xcrane module apply talks --plan $PLAN
     $ xcrane module plan talks --json
     {"node":"talks","progress":{"module":"talks","method":"plan","what":"looking with ****** \u001b[2J"}}
     {"node":"talks","warning":"plan of module talks: it is old"}
-    {"answer":{"module":"talks","units":[{"target":"","changes":[]}]}}
+    {"answer":{"module":"talks","units":[{"target":"","changes":[]}],"plan":"$PLAN"}}
+    ------- stderr -------
+    kept: xcrane module apply talks --plan $PLAN
     "#);
     let terminal = lab.shell("script -qec 'stty cols 100; xcrane module plan talks' /dev/null");
     assert!(terminal.stdout.contains(r"plan of talks: looking with ****** \u{1b}[2J"), "{terminal}");
@@ -42,6 +46,8 @@ fn programs_say_how_far_they_have_come_and_warnings_say_whose_they_are() {
 fn as_many_nodes_at_once_as_may_be() {
     let lab = defined_hosts(lab().hosts(1), 1);
     lab.run("mkdef t[01-20] groups=many ip=10.77.0.1").success();
+    // All of them are one machine, which would let one program in after the other.
+    lab.host("h1").shell("mv /usr/bin/flock /usr/bin/flock.away");
     let on = |at_once: &str| {
         let on = "{ way = 'node', program = 'run' }";
         let here = "{ way = 'local', program = 'run' }";
@@ -235,12 +241,18 @@ fn states_are_taken_back_all_or_none() {
     $ xcrane module plan one two
     one: it: done
     two: it: done
+    ------- stderr -------
+    kept: xcrane module apply one --plan $PLAN
     [exit status: 2]
     $ xcrane module apply one
     one: it: done
     two: it: done
     one: applied
     two: applied
+    ------- stderr -------
+    plan $PLAN, made by root at $TIME:
+        one: it: done
+        two: it: done
     $ xcrane module state > all.json
     $ xcrane module state --yaml > all.yml
     $ xcrane module remove one --json
@@ -325,10 +337,15 @@ test) echo '{"result":{"tests":[{"what":"it answers","fault":"not yet"}]}}' ;;"#
     [exit status: 1]
     $ xcrane module plan there
     there: it
+    ------- stderr -------
+    kept: xcrane module apply there --plan $PLAN
     [exit status: 2]
     $ xcrane module apply there
     there: it
     there: applied
+    ------- stderr -------
+    plan $PLAN, made by root at $TIME:
+        there: it
     $ xcrane module check there --json
     {"module":"there","answer":{"what":"metadata says the labels of module.toml","fault":null}}
     {"module":"there","answer":{"what":"init proposes a config that the module takes","fault":null}}
@@ -509,18 +526,23 @@ fn what_is_applied_is_told_as_json() {
         xcrane module apply fails --with-requirements --json
     "), @r#"
     $ xcrane module apply watch --with-requirements --json
-    {"answer":{"module":"watch","units":[{"target":"","changes":[{"what":"it","to":"done"}]}]}}
+    {"answer":{"module":"watch","units":[{"target":"","changes":[{"what":"it","to":"done"}]}],"plan":"$PLAN"}}
     {"answer":{"module":"watch","changes":[{"what":"it","to":"done"}]}}
     {"module":"watch","answer":{"applied":true}}
     $ xcrane module plan base
     base: it: done
+    ------- stderr -------
+    kept: xcrane module apply base --plan $PLAN
     [exit status: 2]
     $ xcrane module apply base --json
     {"answer":{"module":"base","changes":[{"what":"it","to":"done"}]}}
     {"module":"base","answer":{"applied":true}}
     {"module":"watch","answer":{"influenced_by":"base","units":[{"target":"","changes":[{"what":"it","to":"done"}]}]}}
+    ------- stderr -------
+    plan $PLAN, made by root at $TIME:
+        base: it: done
     $ xcrane module apply fails --with-requirements --json
-    {"answer":{"module":"fails","units":[{"target":"","changes":[{"what":"it","to":"done"}]}]}}
+    {"answer":{"module":"fails","units":[{"target":"","changes":[{"what":"it","to":"done"}]}],"plan":"$PLAN"}}
     {"error":"apply of module fails: no disk"}
     ------- stderr -------
     Hint: what is left is done by the same command: xcrane module apply fails

@@ -13,11 +13,7 @@ if command -v flock >/dev/null 2>&1; then
     locks=/run/xcrane/modules
     mkdir -p "$locks" || exit 125
     exec 9<>"$locks/$lock"
-    until flock -n "$kind" 9; do
-        [ "$wait" -gt 0 ] || { cat "$locks/$lock" >&2; exit 75; }
-        wait=$((wait - 1))
-        sleep 1
-    done
+    flock -n "$kind" 9 || timeout "$wait" flock "$kind" 9 || { cat "$locks/$lock" >&2; exit 75; }
     printf '%s, as process %s there\n' "$holder" $$ >"$locks/$lock"
 fi
 echo "xcrane: begun"
