@@ -1,9 +1,7 @@
 //! Whether a module keeps to the contract: what it says of itself, what it proposes, that looking changes nothing, and, on nodes
 //! that are to spare, that doing twice is as doing once.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::collections::BTreeMap;
 
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
@@ -19,7 +17,7 @@ use super::run::{Asked, Call, about, answers};
 use super::schema::{self, Problem, Type};
 use super::site::{Ready, Site};
 use super::turn::Turn;
-use super::{Module, WHOLE};
+use super::{Module, WHOLE, program};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -72,8 +70,10 @@ pub(crate) async fn check(
             return Ok(verdicts);
         }
     };
-    verdicts
-        .push(Verdict::of("plan changes nothing: the second says what the first did", planned_twice(cx, &trial).await));
+    verdicts.push(Verdict::of(
+        "plan says the same twice, and leaves the directory as it is",
+        planned_twice(cx, &trial).await,
+    ));
     match apply {
         Some(_) => verdicts.extend(applied_twice(cx, trial).await),
         None => verdicts.extend(looked_at(cx, site, &trial).await),
@@ -199,30 +199,13 @@ async fn planned(cx: &Context, ready: &Ready<'_>) -> Result<Planned, Failure> {
 }
 
 async fn planned_twice(cx: &Context, ready: &Ready<'_>) -> Result<Option<String>, Failure> {
-    let before = files(&ready.module.directory);
+    let Module { directory, manifest } = ready.module;
+    let before = program::files(directory)?;
     let (first, second) = (planned(cx, ready).await?, planned(cx, ready).await?);
     if first != second {
         return Ok(Some("the two plans differ".to_owned()));
     }
-    let after = files(&ready.module.directory);
-    let changed = before.symmetric_difference(&after).next();
-    Ok(changed.map(|(path, ..)| format!("{} was changed meanwhile", path.display())))
-}
-
-/// All files of a module, with what tells that one was changed.
-fn files(directory: &Path) -> BTreeSet<(PathBuf, u64, Option<SystemTime>)> {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let found = entries.flat_map(|entry| {
-        let path = entry.path();
-        match entry.metadata() {
-            // What Python keeps of a program that was imported is nobody's change.
-            Ok(_) if entry.file_name() == "__pycache__" => BTreeSet::new(),
-            Ok(found) if found.is_dir() => files(&path),
-            Ok(found) => BTreeSet::from([(path, found.len(), found.modified().ok())]),
-            Err(_) => BTreeSet::new(),
-        }
-    });
-    found.collect()
+    Ok(program::changed(manifest, &before, &program::files(directory)?, false))
 }
 
 const ONCE: &str = "apply does what was planned: nothing is left to do";
@@ -242,7 +225,12 @@ async fn applied_twice(cx: &Context, mut ready: Ready<'_>) -> Vec<Verdict> {
     if !matches!(once, Ok(None)) {
         return vec![Verdict::of(ONCE, once)];
     }
-    let mut verdicts = vec![Verdict::of(ONCE, once), Verdict::of(TWICE, applied(cx, &mut ready).await)];
+    let after_once = (ready.document.state.clone(), ready.document.targets.clone());
+    let twice = applied(cx, &mut ready).await;
+    let is_same = after_once == (ready.document.state.clone(), ready.document.targets.clone());
+    let twice =
+        twice.map(|left| left.or_else(|| (!is_same).then(|| "it says another state the second time".to_owned())));
+    let mut verdicts = vec![Verdict::of(ONCE, once), Verdict::of(TWICE, twice)];
     let audited: Result<Vec<(String, Audit)>, _> = all(cx, &ready, Method::Audit, ready.asked(Method::Audit)).await;
     let found = audited.map(|audited| {
         let mut findings = audited
@@ -327,7 +315,9 @@ fn unprovided(ready: &Ready<'_>) -> Option<String> {
     let mut keys = ready.module.manifest.labels.keys().filter_map(|label| label.strip_prefix(PROVIDES));
     let document = &ready.document;
     let lacks = |key: &&str| {
-        !std::iter::once(&document.state).chain(document.targets.values()).any(|state| state.get(*key).is_some())
+        let has = |state: &Value| state.get(*key).is_some_and(|value| !value.is_null());
+        !has(&document.state)
+            && (ready.targets.is_empty() || !ready.targets.iter().all(|it| has(document.of(it.name()))))
     };
     keys.find(lacks).map(|key| format!("label {PROVIDES}{key} says that it has '{key}'"))
 }

@@ -12,23 +12,46 @@ pub(crate) fn of(ready: &Ready<'_>) -> Vec<String> {
     known.map(|(name, _)| name.clone()).collect()
 }
 
+/// Why a module has nothing to do with a node any more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Why {
+    /// Its config does not mean it.
+    Unmeant,
+    /// No table has it.
+    Gone,
+}
+
 /// What is said of them, and what to do.
-pub(crate) fn told(manifest: &Manifest, names: &[String]) -> Option<(String, String)> {
+pub(crate) fn told(manifest: &Manifest, names: &[String], why: Why) -> Option<(String, String)> {
     let name = manifest.name();
     let range = tables::noderange::fold(names);
-    let (verb, it) = match names {
+    let (verb, is, it) = match names {
         [] => return None,
-        [_] => ("was", "it"),
-        _ => ("were", "them"),
+        [_] => ("was", "is", "it"),
+        _ => ("were", "are", "them"),
     };
-    let what =
-        format!("{range}: {verb} set up by {name}, whose config does not mean {it} any more; nothing is done to {it}");
-    let hint = match manifest.methods.contains_key(&Method::Scale) {
-        true => format!("take {it} out of {name} with: xcrane module scale {name}"),
-        false => format!(
-            "put {range} into the config of {name} again; or undo there what it did, and take {it} out of its state: \
-             xcrane module state {name} > FILE, then xcrane module state --import FILE"
+    let scale = || format!("take {it} out of {name} with: xcrane module scale {name}");
+    let by_hand = || {
+        format!("take {it} out of its state: xcrane module state {name} > FILE, then xcrane module state --import FILE")
+    };
+    let scales = manifest.methods.contains_key(&Method::Scale);
+    let (what, hint) = match why {
+        Why::Unmeant => (
+            format!(", whose config does not mean {it} any more; nothing is done to {it}"),
+            match scales {
+                true => scale(),
+                false => {
+                    format!("put {range} into the config of {name} again; or undo there what it did, and {}", by_hand())
+                }
+            },
+        ),
+        Why::Gone => (
+            format!(" and {is} in no table any more"),
+            format!(
+                "define {range} again; or see that the config of {name} does not name {it} either, and {}",
+                if scales { scale() } else { by_hand() }
+            ),
         ),
     };
-    Some((what, hint))
+    Some((format!("{range}: {verb} set up by {name}{what}"), hint))
 }

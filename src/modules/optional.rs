@@ -197,6 +197,16 @@ async fn tried(cx: &Context, ready: &Ready<'_>, asked: Vec<Asked<'_>>) -> Result
     Ok(done)
 }
 
+/// A node that is in no table any more is asked nothing, and is nobody's to scale.
+fn forget(cx: &Context, ready: &Ready<'_>, document: &mut Document) {
+    let is_gone = |name: &String| ready.targets.iter().all(|node| node.name() != name) && cx.nodes(name).is_err();
+    let gone: Vec<String> = document.targets.keys().filter(|name| is_gone(name)).cloned().collect();
+    for name in gone {
+        document.targets.remove(&name);
+        cx.ui.note(&format!("{name}: is in no table any more, and was forgotten"));
+    }
+}
+
 /// What several have answered is written down before any of it is told.
 async fn change(cx: &Context, ready: &Ready<'_>, method: Method, asked: Vec<Asked<'_>>) -> Result<Done, Failure> {
     let (mut done, mut document, mut serial) = (Done::default(), ready.document.clone(), ready.serial);
@@ -219,6 +229,9 @@ async fn change(cx: &Context, ready: &Ready<'_>, method: Method, asked: Vec<Aske
         if has_changed {
             serial = state::save(cx, &document, serial)?;
         }
+    }
+    if method == Method::Scale {
+        forget(cx, ready, &mut document);
     }
     if method != Method::Restore && done.answers.iter().all(|one| one.answer.is_ok()) {
         document.config = Some(secrets::without(&ready.module.manifest.config, &ready.config));

@@ -7,6 +7,9 @@ use super::schema::Schema;
 /// What stands where a secret was.
 const STARS: &str = "******";
 
+/// A line of a secret that is shorter may be part of any word.
+const LINE: usize = 4;
+
 /// The values that are never shown.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Secrets {
@@ -36,6 +39,9 @@ impl Secrets {
                 let written = &written[1..written.len() - 1];
                 self.texts.extend((written != text).then(|| written.to_owned()));
                 self.texts.push(text.clone());
+                // Programs say their words line by line.
+                let lines = text.lines().map(str::trim).filter(|line| line.len() >= LINE && *line != text);
+                self.texts.extend(lines.map(str::to_owned));
             }
             Value::Number(_) | Value::Bool(_) => self.words.push(value.to_string()),
             Value::Array(items) => items.iter().for_each(|item| self.take(item)),
@@ -138,5 +144,13 @@ mod tests {
             secrets.mask_config("-pin = 7\n+pin = 42\n # keys = ['x']\n port = 1"),
             "-pin = ******\n+pin = ******\n # keys = ******\n port = 1"
         );
+    }
+
+    #[test]
+    fn lines_of_a_long_secret_are_stars() {
+        let schema: Schema = toml::from_str("key = { type = 'string', help = 'x', secret = true }").unwrap();
+        let config = serde_json::json!({ "key": "-----BEGIN KEY-----\n  bWFueSBsZXR0ZXJz\nab\n" });
+        let secrets = Secrets::of(&schema, config.as_object().unwrap());
+        assert_eq!(secrets.mask("line 2 is bWFueSBsZXR0ZXJz, line 3 is ab"), "line 2 is ******, line 3 is ab");
     }
 }

@@ -173,6 +173,13 @@ impl Site {
         }
     }
 
+    /// The version that was applied of a module, where its directory has another one.
+    pub(crate) fn applied_otherwise(&self, name: &str) -> Option<&str> {
+        let applied = self.installed.get(name)?.document.labels.get("version")?;
+        let now = self.modules.all.get(name)?.manifest.label("version");
+        (applied != now).then_some(applied)
+    }
+
     /// A module that can be asked: its config checked, its nodes found.
     pub(crate) fn ready<'a>(
         &self,
@@ -235,11 +242,13 @@ impl Site {
         for (name, module) in self.modules.all.iter().filter(|(name, _)| *name != except) {
             let Some(key) = module.manifest.targets.as_ref() else { continue };
             // What is set up everywhere takes no node from others.
-            if module.manifest.config.get(key).is_none_or(|wanted| wanted.choose == 0) {
+            let chooses = module.manifest.config.get(key).is_some_and(|wanted| wanted.choose > 0);
+            if !chooses && !builtin::wants_own(&module.manifest) {
                 continue;
             }
             let installed = self.installed.get(name).into_iter();
-            chosen.extend(installed.flat_map(|installed| installed.document.targets.keys().cloned()));
+            let known = installed.flat_map(|installed| &installed.document.targets);
+            chosen.extend(known.filter(|(_, said)| !builtin::has_left(said)).map(|(name, _)| name.clone()));
             // A config that is wrong is told when its module is planned.
             let config = Config::read(&self.home, module).and_then(|config| config.values(module)).unwrap_or_default();
             let range = config.get(key).and_then(Value::as_str).filter(|range| !range.is_empty());

@@ -140,7 +140,7 @@ fn in_shell_and_in_python_on_hosts() {
     assert_snapshot!(lab.run("xcrane module check motd"), @"
     motd: pass: metadata says the labels of module.toml
     motd: pass: init proposes a config that the module takes
-    motd: pass: plan changes nothing: the second says what the first did
+    motd: pass: plan says the same twice, and leaves the directory as it is
     motd: pass: audit says what the contract has for it
     ");
     config(&lab, "limits", "nodes = 'h1'\nfiles = 4096\n");
@@ -1189,7 +1189,7 @@ fn a_module_in_a_container() {
     $ xcrane module check probe --apply h1
     probe: pass: metadata says the labels of module.toml
     probe: pass: init proposes a config that the module takes
-    probe: pass: plan changes nothing: the second says what the first did
+    probe: pass: plan says the same twice, and leaves the directory as it is
     probe: pass: apply does what was planned: nothing is left to do
     probe: pass: apply twice is as once
     probe: pass: audit finds what apply has left

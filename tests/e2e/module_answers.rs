@@ -312,7 +312,7 @@ test) echo '{"result":{"tests":[{"what":"it answers","fault":"not yet"}]}}' ;;"#
     $ xcrane module check here --apply n1
     here: pass: metadata says the labels of module.toml
     here: pass: init proposes a config that the module takes
-    here: pass: plan changes nothing: the second says what the first did
+    here: pass: plan says the same twice, and leaves the directory as it is
     here: pass: apply does what was planned: nothing is left to do
     here: pass: apply twice is as once
     here: pass: audit finds what apply has left
@@ -326,7 +326,7 @@ test) echo '{"result":{"tests":[{"what":"it answers","fault":"not yet"}]}}' ;;"#
     $ xcrane module check there
     there: pass: metadata says the labels of module.toml
     there: pass: init proposes a config that the module takes
-    there: pass: plan changes nothing: the second says what the first did
+    there: pass: plan says the same twice, and leaves the directory as it is
     there: pass: audit says what the contract has for it
     ------- stderr -------
     there is a directory as well; the module of that name is meant, the directory is ./there
@@ -349,7 +349,7 @@ test) echo '{"result":{"tests":[{"what":"it answers","fault":"not yet"}]}}' ;;"#
     $ xcrane module check there --json
     {"module":"there","answer":{"what":"metadata says the labels of module.toml","fault":null}}
     {"module":"there","answer":{"what":"init proposes a config that the module takes","fault":null}}
-    {"module":"there","answer":{"what":"plan changes nothing: the second says what the first did","fault":null}}
+    {"module":"there","answer":{"what":"plan says the same twice, and leaves the directory as it is","fault":null}}
     {"module":"there","answer":{"what":"audit says what the contract has for it","fault":null}}
     {"module":"there","answer":{"what":"test says what the contract has for it","fault":null}}
     {"module":"there","answer":{"what":"backup says what the contract has for it","fault":null}}

@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::modules::apply::{Done, apply};
 use crate::modules::contract::said;
 use crate::modules::kept::{Kept, Made};
+use crate::modules::leavers::Why;
 use crate::modules::plan::{self, Part, Plan};
 use crate::modules::site::Site;
 use crate::modules::{Module, chain};
@@ -60,7 +61,7 @@ async fn planned(cx: &Context, site: &Site, names: &[String], all: bool, format:
         for why in part.missing.values() {
             cx.ui.reply(format, Reply { node: None, body: Body::Error(said(why)) });
         }
-        tell_leavers(cx, &site.find(&part.module)?.manifest, &part.left);
+        tell_leavers(cx, &site.find(&part.module)?.manifest, &part.left, Why::Unmeant);
     }
     kept.keep(&plan)?;
     kept.clean(&site.half_applied());
@@ -144,13 +145,7 @@ async fn carry_out(cx: &Context, name: &str, plan: &Plan) -> Result<Outcome, Fai
     let site = Site::read(cx)?;
     for done in &applied {
         tell::say(cx, cx.progress_format(), done, vec!["applied".to_owned()], json!({ "applied": true }));
-        for other in site
-            .influenced(site.find(done)?)
-            .into_iter()
-            .filter(|other| !applied.iter().any(|it| it == other.manifest.name()))
-        {
-            influenced(cx, &site, done, other).await;
-        }
+        tell_influenced(cx, &site, done, &applied).await?;
     }
     if !unplanned.is_empty() {
         let names = unplanned.join(" ");
@@ -161,6 +156,15 @@ async fn carry_out(cx: &Context, name: &str, plan: &Plan) -> Result<Outcome, Fai
     }
     cx.ui.finish_folding();
     Ok(if left.is_empty() && unplanned.is_empty() { Outcome::Done } else { Outcome::SomeFailed })
+}
+
+/// Shows what the modules that one influences would do now, but for those that were applied with it.
+pub(super) async fn tell_influenced(cx: &Context, site: &Site, by: &str, applied: &[String]) -> Result<(), Failure> {
+    let others = site.influenced(site.find(by)?).into_iter();
+    for other in others.filter(|other| !applied.iter().any(|it| it == other.manifest.name())) {
+        influenced(cx, site, by, other).await;
+    }
+    Ok(())
 }
 
 /// Shows what an influenced module would do now. That it cannot be asked does not undo what was applied.

@@ -64,9 +64,13 @@ pub(super) fn list(
         let (status, label) = (site.status(name), |key: &str| labels.get(key).map_or("", String::as_str));
         let half = site.installed.get(name).and_then(|it| it.document.unfinished.as_ref());
         let half = half.map(|half| format!("({})", half.told())).unwrap_or_default();
-        let words = [label("version"), label("kind"), status, &half, label("short")];
+        let other = site.applied_otherwise(name);
+        let words = [label("version"), label("kind"), status, other.unwrap_or_default(), &half, label("short")];
         let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-        let data = json!({ "labels": labels, "status": status, "directory": directory });
+        let mut data = json!({ "labels": labels, "status": status, "directory": directory });
+        if let Some(version) = other {
+            data["applied"] = json!(version);
+        }
         say(cx, shape.format(), name, vec![said(&line)], data);
     }
     cx.ui.finish_folding();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{CHANGES, tell};
+use super::{CHANGES, plans, tell};
 use crate::commands::Shape;
 use crate::context::Context;
 use crate::diskless::import::Whence;
@@ -15,12 +15,13 @@ use crate::modules::contract::{Finding, Trial};
 use crate::modules::import;
 use crate::modules::init::{Done, Edited, Init, init};
 use crate::modules::kept::Kept;
+use crate::modules::leavers::{self, Why};
 use crate::modules::manifest::{self, Manifest, Method};
 use crate::modules::optional::{self, Answered, Backup};
 use crate::modules::site::Site;
 use crate::modules::state;
 use crate::modules::turn::Turn;
-use crate::modules::{Module, add, leavers};
+use crate::modules::{Module, add};
 use crate::outcome::Outcome;
 use crate::reply::{Answer, Body, Reply};
 use crate::ui::{Format, harmless};
@@ -75,7 +76,7 @@ pub(super) async fn compare(
     shape: Shape,
 ) -> Result<Outcome, Failure> {
     let module = site.find(name)?.clone();
-    let Audited { found, left, half_applied } = audit(cx, site, &module, adopt).await?;
+    let Audited { found, left, gone, half_applied } = audit(cx, site, &module, adopt).await?;
     let mut outcome = if half_applied.is_none() { Outcome::Done } else { CHANGES };
     for Found { target, answer, adopted } in found {
         let whom = if target.is_empty() { name.to_owned() } else { target };
@@ -103,7 +104,8 @@ pub(super) async fn compare(
         cx.ui.warning(&format!("{name} is half applied: {told}"));
         cx.ui.hints(&[go_on(name)]);
     }
-    tell_leavers(cx, &module.manifest, &left);
+    tell_leavers(cx, &module.manifest, &left, Why::Unmeant);
+    tell_leavers(cx, &module.manifest, &gone, Why::Gone);
     Ok(outcome)
 }
 
@@ -112,8 +114,8 @@ fn go_on(name: &str) -> String {
 }
 
 /// Nodes that a module was applied to, and that its config does not mean any more.
-pub(super) fn tell_leavers(cx: &Context, manifest: &Manifest, left: &[String]) {
-    if let Some((what, hint)) = leavers::told(manifest, left) {
+pub(super) fn tell_leavers(cx: &Context, manifest: &Manifest, left: &[String], why: Why) {
+    if let Some((what, hint)) = leavers::told(manifest, left, why) {
         cx.ui.warning(&what);
         cx.ui.hints(&[hint]);
     }
@@ -244,6 +246,10 @@ pub(super) async fn further(
         cx.ui.reply(shape.format(), Reply { node: Some(whom), body });
     }
     cx.ui.finish_folding();
+    if matches!(method, Method::Scale | Method::Update) {
+        plans::tell_influenced(cx, &Site::read(cx)?, name, &[]).await?;
+        cx.ui.finish_folding();
+    }
     if let Some(file) = done.file {
         cx.ui.note(&format!("{name}: kept in {}", file.display()));
     }

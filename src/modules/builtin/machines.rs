@@ -8,9 +8,15 @@ use tables::Node;
 
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::modules::manifest::Manifest;
 
 /// The label of a module that wants its machines for itself, and what it says then.
 const OWN: (&str, &str) = ("machines", "own");
+
+/// Whether a module does.
+pub(crate) fn wants_own(manifest: &Manifest) -> bool {
+    manifest.label(OWN.0) == OWN.1
+}
 
 /// All nodes that are machines with an address of their own, in the order of their names.
 pub(super) fn machines(cx: &Context) -> Result<Vec<Node>, Failure> {

@@ -24,7 +24,7 @@ use super::{Module, state};
 use crate::context::Context;
 use crate::docker_host::Certificates;
 use crate::failure::Failure;
-pub(crate) use machines::has_left;
+pub(crate) use machines::{has_left, wants_own};
 use work::Work;
 
 static ALL: [&(dyn Builtin + Sync); 6] = [
