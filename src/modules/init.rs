@@ -119,8 +119,13 @@ pub(super) fn filled(
     let is_range = |key: &str| schema.get(key).is_some_and(|wanted| wanted.kind == Type::Noderange);
     proposed.retain(|key, value| !(is_range(key) && value.as_str().is_some_and(str::is_empty)));
     let mut taken = None;
-    for (key, wanted) in schema.iter().filter(|(_, wanted)| wanted.choose > 0) {
+    for (key, wanted) in schema.iter().filter(|(_, wanted)| wanted.choose > 0 || wanted.everywhere) {
         if proposed.contains_key(key) {
+            continue;
+        }
+        if wanted.everywhere {
+            let range = all(cx, wanted).map(Value::from).or_else(|| known.get(key).cloned());
+            proposed.extend(range.map(|range| (key.clone(), range)));
             continue;
         }
         if let Some(chosen) = known.get(key) {
@@ -148,6 +153,17 @@ pub(super) fn filled(
     Ok(proposed)
 }
 
+/// All nodes that can be worked on; none are no proposal.
+fn all(cx: &Context, wanted: &Key) -> Option<String> {
+    let nodes = cx.nodes(wanted.from.as_deref().unwrap_or(EVERY)).unwrap_or_default();
+    let names: Vec<&str> = nodes.iter().filter(|node| is_machine(node)).map(Node::name).collect();
+    (!names.is_empty()).then(|| fold(names))
+}
+
+fn is_machine(node: &Node) -> bool {
+    !is_container(node) && node.get("ip").is_some()
+}
+
 /// So many nodes that no module works on; a word where there are fewer.
 fn chosen(
     cx: &Context,
@@ -159,7 +175,7 @@ fn chosen(
     let from = wanted.from.as_deref().unwrap_or(EVERY);
     // No nodes at all is no error here: the config then says so.
     let nodes = cx.nodes(from).unwrap_or_default();
-    let is_free = |node: &&Node| !is_container(node) && node.get("ip").is_some() && !taken.contains(node.name());
+    let is_free = |node: &&Node| is_machine(node) && !taken.contains(node.name());
     let free: Vec<String> =
         nodes.iter().filter(is_free).take(wanted.choose).map(|node| node.name().to_owned()).collect();
     if free.len() < wanted.choose {

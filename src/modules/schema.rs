@@ -45,6 +45,9 @@ pub(crate) struct Key {
     /// Of a noderange: `init` chooses so many nodes that no module works on.
     #[serde(default)]
     pub(crate) choose: usize,
+    /// The same of one that is set up everywhere: `init` proposes all nodes.
+    #[serde(default)]
+    pub(crate) everywhere: bool,
     /// Among these; default is all.
     #[serde(default)]
     pub(crate) from: Option<String>,
@@ -115,8 +118,11 @@ fn unknown(schema: &Schema) -> String {
 impl Key {
     /// Why this is no key: its own default must be a value that it takes.
     pub(super) fn refuse(&self, schema: &Schema) -> Option<String> {
-        if (self.choose > 0 || self.from.is_some()) && self.kind != Type::Noderange {
+        if (self.choose > 0 || self.everywhere || self.from.is_some()) && self.kind != Type::Noderange {
             return Some("nodes can be chosen for a noderange".into());
+        }
+        if self.choose > 0 && self.everywhere {
+            return Some("it is either everywhere, or so many nodes are chosen".into());
         }
         if let Some(key) = &self.addresses
             && (self.kind != Type::List || schema.get(key).is_none_or(|of| of.kind != Type::Noderange))
@@ -212,6 +218,17 @@ peers = { type = "list", help = "others" }
         line 4: token: 'this value' is not one of a
         members: is required: nodes that hold the data
         ");
+    }
+
+    #[test]
+    fn nodes_are_all_or_so_many() {
+        let refused = |text: &str| {
+            let schema: Schema = toml::from_str(&format!("key = {{ help = 'x', {text} }}\n")).unwrap();
+            schema["key"].refuse(&schema)
+        };
+        assert_eq!(refused("type = 'noderange', everywhere = true, from = 'rack1'"), None);
+        assert!(refused("type = 'list', everywhere = true").is_some());
+        assert!(refused("type = 'noderange', everywhere = true, choose = 1").is_some());
     }
 
     #[test]

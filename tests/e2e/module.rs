@@ -78,9 +78,11 @@ fn in_shell_and_in_python_on_hosts() {
     ");
     assert_snapshot!(lab.run("xcrane module init motd"), @"motd: wrote $XCRANE_HOME/configs/motd.toml");
     assert_snapshot!(lab.run("xcrane module plan motd"), @"
+    motd on h1: /etc/motd: '' -> Welcome
+    motd on h2: /etc/motd: '' -> Welcome
     ------- stderr -------
-    Error: nodes of module motd: Invalid nodes and/or groups in noderange: all
-    [exit status: 1]
+    kept: xcrane module apply motd --plan $PLAN
+    [exit status: 2]
     ");
     local(&lab, "ring", RING, CHANGE);
     local(&lab, "own", RING, CHANGE);

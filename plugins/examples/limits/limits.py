@@ -26,7 +26,7 @@ def metadata(request):
 
 
 def init(request):
-    return {"config": {"nodes": "all", "files": 65536}}
+    return {"config": {"files": 65536}}
 
 
 def plan(request):
