@@ -1,6 +1,7 @@
 //! `xcrane module`: what is set up on a cluster in parts, and how these stand to each other.
 
 mod draw;
+mod info;
 mod plans;
 mod tell;
 mod work;
@@ -292,12 +293,12 @@ async fn carry_out(verb: Verb, cx: &Context) -> Result<Outcome, Failure> {
     };
     let mut site = Site::read(cx)?;
     match verb {
-        Verb::List { .. } => tell::list(cx, &site, shape, |_| true),
+        Verb::List { .. } => tell::list(cx, &site, shape, None),
         Verb::Search { expressions, .. } => {
             let selector = Selector::new(expressions).map_err(Failure::usage)?;
-            tell::list(cx, &site, shape, |labels| selector.matches(labels))
+            tell::list(cx, &site, shape, Some(&selector))
         }
-        Verb::Info { name, .. } => tell::info(cx, &site, &name, shape),
+        Verb::Info { name, .. } => info::info(cx, &site, &name, shape),
         Verb::Graph { names, .. } => draw::graph(cx, &site, names, shape),
         Verb::Init { name, force, .. } => work::begin(cx, &site, &name, force, shape).await,
         Verb::Plan { names, with_requirements, .. } => plans::plan(cx, &site, &names, with_requirements, shape).await,

@@ -71,7 +71,7 @@ pub(crate) async fn audit(cx: &Context, site: &mut Site, module: &Module, adopt:
 }
 
 fn applied<'s>(site: &'s Site, name: &str) -> Result<&'s Installed, Failure> {
-    site.installed.get(name).ok_or_else(|| {
+    site.known(name)?.ok_or_else(|| {
         let why = format!("module {name} was not applied, so that there is nothing to compare with");
         Failure::refused(why).hint(format!("what it would do: xcrane module plan {name}"))
     })

@@ -103,7 +103,7 @@ fn begun(known: &Document, module: &Module, plan: &Plan, part: &Part) -> Documen
         config: known.config.clone(),
         state: known.state.clone(),
         targets: known.targets.clone(),
-        ..Document::new(&module.manifest)
+        ..Document::new(module)
     };
     // What is right already belongs to the module from now on.
     part.units.iter().filter(|unit| unit.changes.is_empty()).for_each(|unit| document.know(&unit.target));
@@ -144,7 +144,7 @@ mod tests {
         }))
         .unwrap();
         let plan = Plan::of(vec![part.clone()], Made { by: "ada".into(), at: "then".into() }).unwrap();
-        let mut known = Document::new(&module.manifest);
+        let mut known = Document::new(&module);
         let unfinished = |known: &Document| begun(known, &module, &plan, &part).unfinished.unwrap();
         let first = unfinished(&known);
         assert!(begun(&known, &module, &plan, &part).targets.contains_key("n3"), "it is right already");

@@ -1,14 +1,12 @@
 //! A module's config: where it is, the text that `init` writes, and its values with the defaults filled in.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 use similar::TextDiff;
 
-use super::Module;
 use super::schema::{self, Schema};
+use super::{Module, page};
 use crate::failure::Failure;
 
 /// The config of one module, as somebody may have edited it.
@@ -35,10 +33,9 @@ impl Config {
     }
 
     fn at(file: PathBuf) -> Result<Self, Failure> {
-        match fs::read_to_string(&file) {
-            Ok(text) => Ok(Self { file, text }),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self { file, text: String::new() }),
-            Err(error) => Err(Failure::refused(format!("cannot read {}: {error}", file.display()))),
+        match page::read(&file) {
+            Ok(text) => Ok(Self { file, text: text.unwrap_or_default() }),
+            Err(why) => Err(Failure::refused(format!("cannot read {}: {why}", file.display()))),
         }
     }
 

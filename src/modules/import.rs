@@ -86,8 +86,7 @@ fn unfit(document: &Document, known: Option<&BTreeMap<String, String>>) -> Optio
 
 /// Puts them in place of what is known.
 pub(crate) fn save(cx: &Context, site: &Site, documents: &[Document]) -> Result<(), Failure> {
-    let serial = |document: &Document| site.installed.get(&document.name).map_or(0, |installed| installed.serial);
-    let all: Vec<(&Document, u64)> = documents.iter().map(|document| (document, serial(document))).collect();
+    let all: Vec<(&Document, u64)> = documents.iter().map(|document| (document, site.serial(&document.name))).collect();
     state::save_all(cx, &all)
 }
 

@@ -73,7 +73,7 @@ impl Kept<'_> {
                 let Made { by, at } = made;
                 return Err(none(name, &format!(": nothing came of the one that {by} began at {at}")));
             }
-            Some(Newest { plan: Some(id), .. }) => self.read(&id)?,
+            Some(Newest { plan: Some(id), .. }) => self.read(name, &id)?,
         };
         plan.ok_or_else(|| none(name, " any more"))
     }
@@ -82,8 +82,11 @@ impl Kept<'_> {
     pub(crate) fn named(&self, name: &str, id: &str) -> Result<Plan, Failure> {
         match self.pointer(name)? {
             None => Err(none(name, "")),
-            Some(newest) if newest.plan.as_deref() != Some(id) => Err(replaced(name, id, &newest.made)),
-            Some(_) => self.read(id)?.ok_or_else(|| none(name, " any more")),
+            Some(newest) if newest.plan.as_deref() == Some(id) => {
+                self.read(name, id)?.ok_or_else(|| none(name, " any more"))
+            }
+            Some(newest) if self.has_replaced(name, id) => Err(replaced(name, id, &newest.made)),
+            Some(newest) => Err(unknown(name, id, &newest)),
         }
     }
 
@@ -160,14 +163,26 @@ impl Kept<'_> {
         read_pointer(&file).map_err(|error| cannot("read", &file, &error).hint(again(name)))
     }
 
-    fn read(&self, id: &str) -> Result<Option<Plan>, Failure> {
+    /// Whether there was such a plan for this module, and it is not yet thrown away.
+    fn has_replaced(&self, name: &str, id: &str) -> bool {
+        let plan = if is_id(id) { self.read(name, id).ok().flatten() } else { None };
+        plan.is_some_and(|plan| plan.parts.iter().any(|part| part.module == name))
+    }
+
+    /// A plan is what it was when it was kept, or is none: who has read it has read all that is done.
+    fn read(&self, name: &str, id: &str) -> Result<Option<Plan>, Failure> {
         let file = self.file(id);
-        match fs::read(&file) {
-            Ok(text) => serde_json::from_slice(&text)
-                .map(Some)
-                .map_err(|error| Failure::refused(format!("{} is no plan: {error}", file.display()))),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(cannot("read", &file, &error)),
+        let damaged = |why: &str| Failure::refused(format!("{} is no plan: {why}", file.display())).hint(again(name));
+        let text = match fs::read(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(cannot("read", &file, &error).hint(again(name))),
+        };
+        let plan: Plan = serde_json::from_slice(&text).map_err(|error| damaged(&error.to_string()))?;
+        let said = Plan::of(plan.parts.clone(), plan.made.clone())?;
+        match said.id == id && plan.id == id {
+            true => Ok(Some(plan)),
+            false => Err(damaged(&format!("it was changed since plan {id} was made"))),
         }
     }
 }
@@ -211,6 +226,22 @@ fn replaced(name: &str, id: &str, made: &Made) -> Failure {
     let Made { by, at } = made;
     Failure::refused(format!("plan {id} counts no more: module {name} was planned again at {at} by {by}"))
         .hint(again(name))
+}
+
+fn unknown(name: &str, id: &str, newest: &Newest) -> Failure {
+    let Newest { made: Made { by, at }, plan } = newest;
+    let failure = Failure::refused(format!("there is no plan {id} for module {name}"));
+    match plan {
+        Some(kept) => {
+            failure.hint(format!("the one there is was made by {by} at {at}: xcrane module apply {name} --plan {kept}"))
+        }
+        None => failure.hint(format!("nothing came of the one that {by} began at {at}: xcrane module plan {name}")),
+    }
+}
+
+/// An id is written as a file's name, and typed by people.
+fn is_id(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn again(name: &str) -> String {
@@ -272,6 +303,44 @@ mod tests {
             "there is no plan for module base: nothing came of the one that bob began at 2026-11-22 06:00:00"
         );
         assert!(kept.named("base", &plan.id).is_err());
+    }
+
+    #[test]
+    fn a_plan_that_somebody_has_written_over_is_none() {
+        let home = tempfile::tempdir().unwrap();
+        let (kept, plan) = (Kept(home.path()), plan("ada", &["base"]));
+        kept.keep(&plan).unwrap();
+        let file = kept.file(&plan.id);
+        let refused = |text: &str, expected: &str| {
+            fs::write(&file, text).unwrap();
+            let failure = kept.newest("base").unwrap_err();
+            assert_eq!(failure.message, format!("{} is no plan: {expected}", file.display()));
+            assert_eq!(failure.hints, ["see what is to be done now: xcrane module plan base"]);
+        };
+        let text = fs::read_to_string(&file).unwrap();
+        let changed = format!("it was changed since plan {} was made", plan.id);
+        refused(&text.replace("\"version\":\"1\"", "\"version\":\"2\""), &changed);
+        refused(&text.replace(&plan.id, "691df23ea871413f"), &changed);
+        refused(&text[..20], "EOF while parsing a string at line 1 column 20");
+        fs::write(&file, &text).unwrap();
+        assert_eq!(kept.newest("base").unwrap(), plan);
+    }
+
+    #[test]
+    fn an_id_that_nobody_has_made_is_told_with_the_one_there_is() {
+        let home = tempfile::tempdir().unwrap();
+        let (kept, plan, other) = (Kept(home.path()), plan("ada", &["base"]), plan("bob", &["queue"]));
+        kept.keep(&plan).unwrap();
+        kept.keep(&other).unwrap();
+        for id in ["691df23ea871413f", "", "../queue", "newest/base", &other.id] {
+            let failure = kept.named("base", id).unwrap_err();
+            assert_eq!(failure.message, format!("there is no plan {id} for module base"));
+            let there = format!(
+                "the one there is was made by ada at 2026-11-22 05:00:00: xcrane module apply base --plan {}",
+                plan.id
+            );
+            assert_eq!(failure.hints, [there]);
+        }
     }
 
     #[test]

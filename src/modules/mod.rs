@@ -19,8 +19,10 @@ mod merge;
 pub(crate) mod optional;
 pub(crate) mod order;
 mod outdated;
+mod page;
 pub(crate) mod plan;
 mod program;
+pub(crate) mod refusal;
 pub(crate) mod requirements;
 pub(crate) mod run;
 pub(crate) mod schema;
@@ -31,6 +33,7 @@ pub(crate) mod site;
 pub(crate) mod state;
 mod telling;
 pub(crate) mod turn;
+pub(crate) mod unreadable;
 mod version;
 pub(crate) mod yaml;
 
@@ -48,9 +51,6 @@ pub(crate) const WHOLE: &str = "";
 
 /// The file of a module's directory that says from which container image it was added.
 pub(crate) const WHENCE: &str = ".image";
-
-/// A `module.toml` is pages, not megabytes.
-const LARGEST: u64 = 1 << 20;
 
 /// A module that can be used.
 #[derive(Debug, Clone)]
@@ -153,13 +153,5 @@ fn subdirectories(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// What the file says; `None` if there is no such file.
 pub(crate) fn read(file: &Path) -> Result<Option<Manifest>, String> {
-    let size = match fs::metadata(file) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
-        metadata => metadata.map_err(|error| error.to_string())?.len(),
-    };
-    if size > LARGEST {
-        return Err(format!("has {size} bytes, which is more than {LARGEST}"));
-    }
-    let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
-    Manifest::read(&text).map(Some)
+    page::read(file)?.map(|text| Manifest::read(&text)).transpose()
 }

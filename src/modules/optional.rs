@@ -114,7 +114,7 @@ fn refuse(site: &Site, module: &Module, method: Method) -> Result<(), Failure> {
         let all: Vec<&str> = module.manifest.methods.keys().map(|method| method.name()).collect();
         return Err(Failure::refused(format!("module {name} has no method {method}; it has {}", all.join(" "))));
     }
-    match site.installed.get(name) {
+    match site.known(name)? {
         None => Err(Failure::refused(format!("module {name} was not applied"))
             .hint(format!("what applying would do: xcrane module plan {name}"))),
         Some(installed) => match installed.document.unfinished.as_ref().filter(|_| method != Method::Test) {
@@ -212,7 +212,8 @@ async fn change(cx: &Context, ready: &Ready<'_>, method: Method, asked: Vec<Aske
     let (mut done, mut document, mut serial) = (Done::default(), ready.document.clone(), ready.serial);
     if method == Method::Update {
         let (labels, strong) = (ready.module.manifest.labels.clone(), ready.module.manifest.requires.strong.clone());
-        document = Document { labels, strong, ..document };
+        let Document { directory, .. } = Document::new(ready.module);
+        document = Document { labels, strong, directory, ..document };
     }
     let stays = |target: &str| target == WHOLE || ready.targets.iter().any(|node| node.name() == target);
     let mut groups = gathered(answers::<Applied>(cx, ready, method, asked), ready.together(method));

@@ -1,9 +1,8 @@
 //! What makes a plan one of yesterday: it is carried out only in the world that it was made for.
 
 use std::collections::BTreeMap;
-use std::fs;
 
-use super::config;
+use super::config::Config;
 use super::plan::{Part, Plan, digest};
 use super::program;
 use super::site::Site;
@@ -13,11 +12,11 @@ use crate::failure::Failure;
 /// Refuses a part for which the world has moved on since its plan was made. What this very plan has done is no news to it.
 pub(crate) fn refuse(site: &Site, plan: &Plan, part: &Part) -> Result<(), Failure> {
     let module = site.find(&part.module)?;
-    let installed = site.installed.get(&part.module);
+    let installed = site.known(&part.module)?;
     let begun = installed.and_then(|it| it.document.unfinished.as_ref()).is_some_and(|it| it.plan == plan.id);
     let done = installed.is_some_and(|it| it.document.finished.as_deref() == Some(&plan.id));
-    let text = fs::read_to_string(config::file(&site.home, &part.module)).unwrap_or_default();
-    let mut moved = made_otherwise(part, module.manifest.label("version"), &digest(&text));
+    let config = Config::read(&site.home, module)?;
+    let mut moved = made_otherwise(part, module.manifest.label("version"), &digest(&config.text));
     if moved.is_none() && !done {
         moved = program::changed(&module.manifest, &part.files, &program::files(&module.directory)?, begun);
     }

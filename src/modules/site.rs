@@ -12,15 +12,15 @@ use tables::Node;
 use super::builtin::{self, Known};
 use super::config::Config;
 use super::contract::{Change, Request, VERSION};
-use super::lacking::Unsatisfied;
-use super::manifest::{Method, Way};
+use super::manifest::{Manifest, Method, Way};
 use super::order::{self, Part, Picture};
 use super::run::Asked;
 use super::schema::Type;
 use super::secrets::Secrets;
 use super::selector::Selector;
 use super::state::{Document, Installed};
-use super::{Module, Modules, WHOLE, state};
+use super::unreadable::Unreadable;
+use super::{Module, Modules, WHOLE, refusal, state};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -29,6 +29,7 @@ pub(crate) struct Site {
     pub(crate) home: PathBuf,
     pub(crate) modules: Modules,
     pub(crate) installed: BTreeMap<String, Installed>,
+    pub(crate) unreadable: BTreeMap<String, Unreadable>,
     /// Ranges that were looked up: modules mostly mean the same nodes.
     ranges: RefCell<BTreeMap<String, Rc<Vec<Node>>>>,
     /// How many nodes a module works on at once.
@@ -67,26 +68,33 @@ impl Site {
         }
         let modules = Modules::find(&directories).with_builtin();
         modules.problems.iter().for_each(|problem| cx.ui.warning(problem));
-        Ok(Self { home, modules, installed: state::load(cx)?, ranges: RefCell::default(), at_once: at_once(cx)? })
+        let state::Known { installed, unreadable } = state::load(cx)?;
+        Ok(Self { home, modules, installed, unreadable, ranges: RefCell::default(), at_once: at_once(cx)? })
     }
 
     /// Learns what was applied meanwhile.
     pub(crate) fn renew(&mut self, cx: &Context) -> Result<(), Failure> {
-        self.installed = state::load(cx)?;
+        let state::Known { installed, unreadable } = state::load(cx)?;
+        (self.installed, self.unreadable) = (installed, unreadable);
         Ok(())
     }
 
     pub(crate) fn find(&self, name: &str) -> Result<&Module, Failure> {
-        let known = || self.modules.all.keys().cloned().collect::<Vec<_>>().join(" ");
-        self.modules.all.get(name).ok_or_else(|| {
-            let failure = Failure::refused(format!("there is no module '{name}'"));
-            match self.modules.all.is_empty() {
-                true => {
-                    failure.hint(format!("a module is a directory with module.toml in {}/modules", self.home.display()))
-                }
-                false => failure.hint(format!("there are: {}", known())),
-            }
-        })
+        self.modules.all.get(name).ok_or_else(|| refusal::unknown(self, name))
+    }
+
+    /// What was applied of a module, if it was; refused where that cannot be read.
+    pub(crate) fn known(&self, name: &str) -> Result<Option<&Installed>, Failure> {
+        match self.unreadable.get(name) {
+            Some(unreadable) => Err(unreadable.failure()),
+            None => Ok(self.installed.get(name)),
+        }
+    }
+
+    /// What counts the changes of a module's state, whether or not it can be read.
+    pub(crate) fn serial(&self, name: &str) -> u64 {
+        let unreadable = self.unreadable.get(name).map(|unreadable| unreadable.serial);
+        unreadable.or_else(|| self.installed.get(name).map(|it| it.serial)).unwrap_or_default()
     }
 
     /// All modules as the order knows them, also those that were applied and whose directories are gone.
@@ -140,9 +148,9 @@ impl Site {
             names.insert(self.find(name)?.manifest.name());
         }
         if all {
-            names = order::completed(known, installed, &names).map_err(|why| refused(&why))?;
+            names = order::completed(known, installed, &names).map_err(|why| refusal::unordered(self, &why))?;
         }
-        let ordered = order::order(known, installed, &names).map_err(|why| refused(&why))?;
+        let ordered = order::order(known, installed, &names).map_err(|why| refusal::unordered(self, &why))?;
         ordered.into_iter().map(|name| self.find(name)).collect()
     }
 
@@ -157,12 +165,15 @@ impl Site {
             chosen.extend(parts.iter().map(|part| part.name));
         }
         let picture = order::picture(&parts, &self.applied(), &chosen);
-        let why = (!picture.why.is_empty()).then(|| refused(&picture.why));
+        let why = (!picture.why.is_empty()).then(|| refusal::unordered(self, &picture.why));
         Ok((picture, why))
     }
 
     /// What was applied of a module, in words.
     pub(crate) fn status(&self, name: &str) -> &'static str {
+        if self.unreadable.contains_key(name) {
+            return "unreadable";
+        }
         let unfinished = self.installed.get(name).map(|it| it.document.unfinished.is_some());
         match (unfinished, self.modules.all.contains_key(name)) {
             (None, _) => "-",
@@ -202,9 +213,10 @@ impl Site {
                 targets.extend(nodes.iter().map(|node| (node.name().to_owned(), node.clone())));
             }
         }
-        let (document, serial) = match self.installed.get(manifest.name()) {
+        self.refuse_deaf(module)?;
+        let (document, serial) = match self.known(manifest.name())? {
             Some(installed) => (installed.document.clone(), installed.serial),
-            None => (Document::new(manifest), 0),
+            None => (Document::new(module), 0),
         };
         let states = state::shared(&self.installed, manifest.name());
         if let Some(builtin) = builtin::of(module) {
@@ -225,6 +237,27 @@ impl Site {
             targets,
             at_once: self.at_once,
         })
+    }
+
+    /// Refuses a module that hears of one whose state cannot be read: it would take that for one that was never applied.
+    fn refuse_deaf(&self, module: &Module) -> Result<(), Failure> {
+        let Manifest { requires, labels, .. } = &module.manifest;
+        // One that is built in hears of all, and those that influence it are those by which it changes.
+        let is_builtin = builtin::of(module).is_some();
+        let hears = |other: &Manifest| {
+            let mut wanted = requires.strong.iter().chain(&requires.weak);
+            let changes = || is_builtin && other.influences.iter().any(|it| it.matches(labels));
+            wanted.any(|it| it.matches(&other.labels)) || changes()
+        };
+        for (name, unreadable) in &self.unreadable {
+            let is_other = name != module.manifest.name();
+            if is_other && self.modules.all.get(name).is_some_and(|other| hears(&other.manifest)) {
+                let failure = unreadable.failure();
+                let why = format!("module {} hears of module {name}: {}", module.manifest.name(), failure.message);
+                return Err(Failure { message: why, ..failure });
+            }
+        }
+        Ok(())
     }
 
     fn nodes(&self, cx: &Context, range: &str) -> Result<Rc<Vec<Node>>, Failure> {
@@ -261,10 +294,14 @@ impl Site {
     /// Which installed modules would lack something without this one.
     pub(crate) fn needed_by(&self, name: &str) -> Vec<&str> {
         let stay: Vec<_> = self.installed.values().map(|it| &it.document).filter(|it| it.name != name).collect();
-        let is_met =
-            |one: &Document, wanted: &Selector| stay.iter().any(|it| it.name != one.name && wanted.matches(&it.labels));
-        let lacking = |one: &&&Document| one.strong.iter().any(|wanted| !is_met(one, wanted));
-        stay.iter().filter(lacking).map(|one| one.name.as_str()).collect()
+        let is_met = |one: &str, wanted: &Selector| stay.iter().any(|it| it.name != one && wanted.matches(&it.labels));
+        let lacks = |one: &str, strong: &[Selector]| strong.iter().any(|wanted| !is_met(one, wanted));
+        let lacking = stay.iter().filter(|one| lacks(&one.name, &one.strong)).map(|one| one.name.as_str());
+        // Of one that cannot be read it is known what it requires while its directory is there.
+        let unreadable = self.unreadable.keys().filter(|it| *it != name).filter_map(|it| self.modules.all.get(it));
+        let manifests = unreadable.map(|module| &module.manifest);
+        let further = manifests.filter(|it| lacks(it.name(), &it.requires.strong)).map(Manifest::name);
+        lacking.chain(further).collect()
     }
 
     /// Those whose plan may change when this one was applied.
@@ -343,32 +380,4 @@ fn at_once(cx: &Context) -> Result<usize, Failure> {
 /// What a module hears of a node: its attributes, without those that are secret.
 fn told(node: &Node) -> Value {
     json!({ "name": node.name(), "ip": node.get("ip"), "groups": node.get("groups"), "arch": node.get("arch") })
-}
-
-/// Why the modules cannot be put in an order.
-fn refused(why: &[Unsatisfied]) -> Failure {
-    let mut failure = Failure::refused("");
-    let mut lines = Vec::new();
-    for unsatisfied in why {
-        match unsatisfied {
-            Unsatisfied::Cycle(names) => {
-                lines.push(format!("these modules require each other: {}", names.join(" -> ")));
-            }
-            Unsatisfied::Missing { module, requirement, candidates } => {
-                lines.push(format!("module {module} requires one with {requirement}, and none is installed or chosen"));
-                let hints = match candidates.is_empty() {
-                    true => vec![format!(
-                        "no module here is such a one: xcrane module search '{}'",
-                        requirement.replace(" and ", "' '")
-                    )],
-                    false => {
-                        let apply = |name| format!("{name} is one: xcrane module apply {name} --with-requirements");
-                        candidates.iter().map(apply).collect()
-                    }
-                };
-                crate::failure::add_hints(&mut failure.hints, hints);
-            }
-        }
-    }
-    Failure { message: lines.join("\n"), ..failure }
 }

@@ -1,15 +1,18 @@
 //! What is known of modules that were applied: one document each, in table module, journalled as all that people decide.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tables::noderange::fold;
 use tables::schema::{self, Table};
-use tables::{Edit, Row, Select};
+use tables::{Edit, Select};
 
+use super::Module;
 use super::manifest::Manifest;
 use super::selector::{Labels, Selector};
+use super::unreadable::{self, Unreadable};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -45,6 +48,9 @@ pub(crate) struct Document {
     /// The plan that was carried out last, to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) finished: Option<String>,
+    /// Where its programs were when it was applied; nothing for one that is built in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) directory: Option<PathBuf>,
 }
 
 /// How far a plan has come.
@@ -77,7 +83,9 @@ impl Unfinished {
             told("failed", self.failed.keys().map(String::as_str).collect()),
             told("open", self.open.iter().map(String::as_str).collect()),
         ];
-        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        // It was cut off behind the last of its targets, or had none.
+        if parts.is_empty() { "nothing was left to do but to note its end".to_owned() } else { parts.join(", ") }
     }
 
     /// Whether a target may not be as the plan wants it.
@@ -88,7 +96,8 @@ impl Unfinished {
 
 impl Document {
     /// Of a module that was never applied.
-    pub(crate) fn new(manifest: &Manifest) -> Self {
+    pub(crate) fn new(module: &Module) -> Self {
+        let manifest = &module.manifest;
         Self {
             name: manifest.name().to_owned(),
             labels: manifest.labels.clone(),
@@ -98,6 +107,7 @@ impl Document {
             config: None,
             unfinished: None,
             finished: None,
+            directory: (!module.is_builtin()).then(|| module.directory.clone()),
         }
     }
 
@@ -129,10 +139,35 @@ impl Document {
     }
 }
 
+/// What is known of the modules of a site.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) installed: BTreeMap<String, Installed>,
+    /// Those that were applied as well, and of which nothing can be read.
+    pub(crate) unreadable: BTreeMap<String, Unreadable>,
+}
+
 /// All modules that were applied, by name.
-pub(crate) fn load(cx: &Context) -> Result<BTreeMap<String, Installed>, Failure> {
-    let rows = cx.tables()?.rows(table(), Select::All)?;
-    rows.iter().map(|row| read(row).map(|installed| (installed.document.name.clone(), installed))).collect()
+pub(crate) fn load(cx: &Context) -> Result<Known, Failure> {
+    let mut known = Known::default();
+    for row in cx.tables()?.rows(table(), Select::All)? {
+        let name = row.get("module").unwrap_or_default().to_owned();
+        match read(|column| row.get(column)) {
+            Ok(installed) => drop(known.installed.insert(name, installed)),
+            Err(why) => drop(known.unreadable.insert(name, Unreadable::of(cx, &row, &why)?)),
+        }
+    }
+    Ok(known)
+}
+
+/// What is known of one of them now.
+pub(crate) fn document(cx: &Context, name: &str) -> Result<Option<Document>, Failure> {
+    let rows = cx.tables()?.rows(table(), Select::Keys(&[name]))?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    match read(|column| row.get(column)) {
+        Ok(installed) => Ok(Some(installed.document)),
+        Err(why) => Err(Unreadable::of(cx, row, &why)?.failure()),
+    }
 }
 
 /// Writes a document in place of the one with this serial, 0 if there was none; the new serial.
@@ -150,10 +185,11 @@ pub(crate) fn save_all(cx: &Context, documents: &[(&Document, u64)]) -> Result<(
 
 fn put(edit: &mut Edit<'_>, document: &Document, serial: u64) -> Result<(), Failure> {
     let name = document.name.as_str();
-    let text = serde_json::to_string(document).map_err(|error| unreadable(name, &error.to_string()))?;
+    let text = serde_json::to_string(document)
+        .map_err(|error| Failure::refused(format!("cannot write the state of module {name}: {error}")))?;
     let status = if document.unfinished.is_some() { "partial" } else { "applied" };
     let now = edit.row(table(), &[name])?;
-    if now.as_ref().map(read).transpose()?.map_or(0, |installed| installed.serial) != serial {
+    if now.as_ref().map_or(0, |row| unreadable::serial(|column| row.get(column)).unwrap_or_default()) != serial {
         return Err(moved(name));
     }
     let version = document.labels.get("version").map_or("", String::as_str);
@@ -195,20 +231,16 @@ fn wanted<'a>(
     installed.values().filter(move |it| is_wanted(&it.document))
 }
 
-fn read(row: &Row) -> Result<Installed, Failure> {
-    let name = row.get("module").unwrap_or_default();
-    let serial = row.get("serial").and_then(|serial| serial.parse().ok()).unwrap_or(0);
-    let text = row.get("state").unwrap_or_default();
-    let document: Document = serde_json::from_str(text).map_err(|error| unreadable(name, &error.to_string()))?;
+/// The cells of a row, or why they are no state of its module.
+pub(super) fn read<'c>(cell: impl Fn(&str) -> Option<&'c str>) -> Result<Installed, String> {
+    let name = cell("module").unwrap_or_default();
+    let serial = unreadable::serial(&cell)?;
+    let document: Document =
+        serde_json::from_str(cell("state").unwrap_or_default()).map_err(|error| error.to_string())?;
     match document.name == name {
         true => Ok(Installed { serial, document }),
-        false => Err(unreadable(name, &format!("it is of module {}", document.name))),
+        false => Err(format!("it is of module {}", document.name)),
     }
-}
-
-fn unreadable(name: &str, why: &str) -> Failure {
-    Failure::refused(format!("the state of module {name} in table module cannot be read: {why}"))
-        .hint("what it was before: deflog; and back to it: defundo")
 }
 
 /// Somebody else was quicker.
@@ -238,6 +270,7 @@ mod tests {
         assert!(some.is_behind("n7") && some.is_behind("n3") && !some.is_behind("n1") && !some.is_behind("n9"));
         assert_eq!(told(&[], &[""], &[]).told(), "failed");
         assert_eq!(told(&[""], &[], &[]).told(), "done");
+        assert_eq!(told(&[], &[], &[]).told(), "nothing was left to do but to note its end");
     }
 
     #[test]

@@ -32,6 +32,20 @@ mod tests {
         assert!(read::<Value>("a: [1").is_err());
     }
 
+    #[test]
+    fn a_document_that_would_grow_without_end_is_refused() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..9 {
+            let alias = format!("*a{}", level - 1);
+            text.push_str(&format!("a{level}: &a{level} [{}]\n", [alias.as_str(); 9].join(", ")));
+        }
+        assert!(read::<Value>(&text).is_err());
+        for (open, close) in [("[", "]"), ("- ", ""), ("{a: ", "}"), ("{\"a\":", "}")] {
+            let deep = format!("{}1{}", open.repeat(50_000), close.repeat(50_000));
+            assert!(read::<Value>(&deep).is_err(), "{open}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read(words in prop::collection::vec(".{0,12}", 0..6), key in "[a-z0-9.]{1,6}") {

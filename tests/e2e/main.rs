@@ -60,6 +60,7 @@ mod mkregistry;
 mod mkvm;
 mod module;
 mod module_answers;
+mod module_faults;
 mod module_leavers;
 mod names;
 mod nodeadd;

@@ -420,7 +420,9 @@ fn what_lacks_something_does_not_hide_the_others() {
     [exit status: 1]
     "#);
     config(&lab, "base", "");
-    assert_snapshot!(lab.run("xcrane module info base --json"), @r#"{"module":"base","answer":{"directory":"$XCRANE_HOME/modules/base","labels":{"name":"base","version":"1.0"},"requires":{"strong":[],"weak":[]},"influences":[],"at_once":null,"config":{},"methods":{"metadata":{"way":"local","limit":2},"init":{"way":"local","limit":2},"plan":{"way":"local","limit":2},"apply":{"way":"local","limit":2},"audit":{"way":"local","limit":2},"backup":{"way":"local","limit":2},"restore":{"way":"local","limit":2},"update":{"way":"local","limit":2},"scale":{"way":"local","limit":2},"test":{"way":"local","limit":2}}}}"#);
+    assert_snapshot!(lab.run("xcrane module info base --json"), @r#"
+    {"module":"base","answer":{"directory":"$XCRANE_HOME/modules/base","labels":{"name":"base","version":"1.0"},"requires":{"strong":[],"weak":[]},"influences":[],"requirements":{"images":[],"packages":{},"files":[]},"targets":null,"at_once":null,"container":{"image":null,"host":null,"network":null},"config":{},"methods":{"metadata":{"way":"local","limit":2},"init":{"way":"local","limit":2},"plan":{"way":"local","limit":2},"apply":{"way":"local","limit":2},"audit":{"way":"local","limit":2},"backup":{"way":"local","limit":2},"restore":{"way":"local","limit":2},"update":{"way":"local","limit":2},"scale":{"way":"local","limit":2},"test":{"way":"local","limit":2}}}}
+    "#);
 }
 
 #[test]

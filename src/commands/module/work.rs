@@ -163,8 +163,11 @@ fn meant(cx: &Context, site: &Site, name: &str) -> Result<Module, Failure> {
 pub(super) fn remove(cx: &Context, site: &mut Site, name: &str, force: bool, shape: Shape) -> Result<Outcome, Failure> {
     let _turn = Turn::take(&site.home, &[name.to_owned()], &[])?;
     site.renew(cx)?;
-    let Some(installed) = site.installed.get(name) else {
-        return Err(Failure::refused(format!("module {name} was not applied")));
+    let installed = match site.known(name) {
+        Ok(None) => return Err(Failure::refused(format!("module {name} was not applied"))),
+        // What cannot be read can be forgotten all the same.
+        Err(_) if force => None,
+        known => known?,
     };
     let needed: Vec<&str> = site.needed_by(name);
     if !needed.is_empty() {
@@ -173,7 +176,7 @@ pub(super) fn remove(cx: &Context, site: &mut Site, name: &str, force: bool, sha
             needed.iter().map(|it| format!("xcrane module remove {it}")).collect::<Vec<_>>().join("; ")
         )));
     }
-    if let Some(unfinished) = installed.document.unfinished.as_ref().filter(|_| !force) {
+    if let Some(unfinished) = installed.and_then(|it| it.document.unfinished.as_ref()).filter(|_| !force) {
         return Err(Failure::refused(format!("module {name} is half applied: {}", unfinished.told()))
             .hint(go_on(name))
             .hint(format!("forget all the same what was done: xcrane module remove --force {name}")));

@@ -193,7 +193,7 @@ impl<'a> Job<'a> {
 
     /// What the module knows of its machines by now.
     fn document(&self) -> Result<Option<Document>, Failure> {
-        Ok(state::load(self.cx)?.remove(self.request.module).map(|installed| installed.document))
+        state::document(self.cx, self.request.module)
     }
 }
 
