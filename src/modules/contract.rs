@@ -4,6 +4,7 @@
 //! number of progress lines and warnings, then one `result` or one `error`. Standard error is for people and is shown
 //! when it fails. It ends with 0 if it has said a result.
 
+use nix::sys::signal::Signal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -294,12 +295,21 @@ impl Conversation {
         }
         match (self.ended, code) {
             (Some(Err(why)), _) => Err(why),
-            (_, code) if code != 0 => Err(format!("it ended with exit code {code}")),
+            (_, code) if code != 0 => Err(format!("it {}", ended(code))),
             (None, _) => Err("it ended without a result".into()),
             (Some(Ok(value)), _) => {
                 serde_json::from_value(value).map_err(|error| format!("its result is none of {method}: {error}"))
             }
         }
+    }
+}
+
+/// How a program ended, in words; 128 and the number of a signal is what shells say of one that was ended by that.
+pub(crate) fn ended(code: i64) -> String {
+    let signal = i32::try_from(code - 128).ok().and_then(|number| Signal::try_from(number).ok());
+    match signal {
+        Some(signal) => format!("ended with exit code {code}, by signal {signal}"),
+        None => format!("ended with exit code {code}"),
     }
 }
 
@@ -371,6 +381,8 @@ mod tests {
         check("hello\n{\"result\":{\"changes\":[]}}", 0, "it said 'hello', which is no message");
         check("{\"result\":{\"changes\":[]}}\n{\"result\":{\"changes\":[]}}", 0, "more than one result");
         check("{\"result\":{\"changes\":[]}}", 3, "exit code 3");
+        check("{\"result\":{\"changes\":[]}}", 137, "it ended with exit code 137, by signal SIGKILL");
+        check("", 255, "it ended with exit code 255");
         check("{\"error\":\"no disk\"}", 1, "no disk");
         check("{\"result\":{\"changes\":[{}]}}", 0, "its result is none of plan: missing field `what`");
         check("{\"result\":{}}", 0, "its result is none of plan: missing field `changes`");

@@ -919,7 +919,7 @@ fn what_a_module_does_wrong_stays_its_own() {
         base: it: done
         dies: it: done
         greedy: it: done
-    Error: apply of module dies: it ended with exit code -1
+    Error: apply of module dies: it ended with exit code 137, by signal SIGKILL
     Hint: what is left is done by the same command: xcrane module apply base
     [exit status: 1]
     $ xcrane module list | grep -v ' - '
@@ -1140,7 +1140,7 @@ fn a_module_in_a_container() {
     let files = format!(
         "mkdir -p /b/module; cd /b; cat > module/module.toml <<'E'\n{}E\ncat > module/probe <<'E'\n{}E\nchmod 755 module/probe",
         read("module.toml"),
-        read("probe")
+        read("probe").replace("\ntest)", "\nbackup) sleep 100 ;;\ntest)")
     );
     let host = lab.host("h1");
     host.shell(&files);
@@ -1200,6 +1200,20 @@ fn a_module_in_a_container() {
     probe: pass: the state has what its labels provide
     probe: pass: test finds that it works
     ");
+    lab.shell("echo 'backup = { way = \"container\", limit = 3 }' >> $XCRANE_HOME/modules/probe/module.toml").success();
+    assert_snapshot!(session(&lab, "
+        xcrane module backup probe
+        sed -i 's|^host = .*|&\\nimage = \"site/none:1\"|' $XCRANE_HOME/modules/probe/module.toml
+        xcrane module audit probe 2>&1 | sed 's/: the host.*//'
+    "), @r#"
+    $ xcrane module backup probe
+    ------- stderr -------
+    probe: Error: backup of module probe: it did not end within 3 s, and was ended
+    [exit status: 1]
+    $ sed -i 's|^host = .*|&\nimage = "site/none:1"|' $XCRANE_HOME/modules/probe/module.toml
+    $ xcrane module audit probe 2>&1 | sed 's/: the host.*//'
+    probe: Error: audit of module probe: h1: cannot pull image site/none:1
+    "#);
     // Nothing of it stays.
     assert_eq!(host.shell("docker ps -aq; docker volume ls -q"), "");
 }

@@ -1,11 +1,13 @@
 //! `xcrane module` where things are wrong: rows and files that cannot be read, plans that somebody has written over, directories
-//! that are gone.
+//! that are gone, programs that do not end.
 
-use ::lab::Lab;
+use std::time::Duration;
+
+use ::lab::{Lab, Wait, wait_for};
 use insta::assert_snapshot;
 
-use crate::module::{CHANGE, local};
-use crate::{rack, session};
+use crate::module::{CHANGE, config, local, module, scripted};
+use crate::{defined_hosts, rack, session};
 
 /// Applies modules that have nothing to do with each other.
 fn apply(lab: &Lab, names: &str) {
@@ -328,6 +330,46 @@ fn a_plan_is_what_it_was_when_it_was_kept() {
     ------- stderr -------
     plan $PLAN, made by root at $TIME:
         one: it: done
+    ");
+}
+
+/// Neither here nor there does anything of it stay, and it is said what has become of it.
+#[test]
+fn a_program_that_does_not_end_is_ended_with_all_that_it_has() {
+    let lab = defined_hosts(crate::lab().hosts(1), 1);
+    scripted(&lab, "dies", "", "plan) kill -9 $$ ;;");
+    let (here, on) = ("{ way = 'local', program = 'run' }", "{ way = 'node', program = 'run', limit = 2 }");
+    let manifest = format!(
+        "targets = 'nodes'\n[labels]\nname = 'deaf'\nversion = '1.0'\n[config.nodes]\ntype = 'noderange'\nhelp = 'where'\n\
+         [methods]\nmetadata = {here}\ninit = {here}\nplan = {on}\napply = {on}\naudit = {on}\n"
+    );
+    module(&lab, "deaf", &manifest, "#!/bin/sh\ntrap '' TERM HUP\nwhile :; do sleep 0.1; done\n");
+    config(&lab, "deaf", "nodes = 'h1'\n");
+    assert_snapshot!(session(&lab, "
+        xcrane module plan dies
+        xcrane module plan deaf
+    "), @"
+    $ xcrane module plan dies
+    ------- stderr -------
+    Error: plan of module dies: it ended with exit code 137, by signal SIGKILL
+    [exit status: 1]
+    $ xcrane module plan deaf
+    ------- stderr -------
+    Error: h1: plan of module deaf: it did not end within 2 s, and was ended
+    [exit status: 1]
+    ");
+    let h1 = lab.host("h1");
+    wait_for("nothing of it stays on h1", Duration::from_secs(30), || {
+        match h1.shell("ls -d /tmp/tmp.* 2>/dev/null; pgrep -f '[p]rogram plan' || true") {
+            left if left.is_empty() => Wait::Ready(()),
+            left => Wait::NotYet(left),
+        }
+    });
+    module(&lab, "deaf", &manifest, "#!/bin/sh\nread request\n[ ${#request} -gt 100 ] || exit 9\nexit 7\n");
+    assert_snapshot!(lab.run("xcrane module plan deaf"), @"
+    ------- stderr -------
+    Error: h1: plan of module deaf: it ended with exit code 7
+    [exit status: 1]
     ");
 }
 

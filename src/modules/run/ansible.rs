@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::diskless::root::need;
 use crate::failure::Failure;
 use crate::modules::WHOLE;
-use crate::modules::contract::{Change, MOST, Request};
+use crate::modules::contract::{Change, MOST, Request, ended};
 use crate::modules::manifest::Method;
 use crate::modules::plan::write_private;
 use crate::modules::site::Ready;
@@ -102,7 +102,7 @@ async fn play(cx: &Context, call: Call<'_>, ready: &Ready<'_>, asked: &[Asked<'_
     match (report.ended, report.size > MOST) {
         (_, true) => Err(call.too_much()),
         (true, false) => Ok(report),
-        (false, false) => Err(call.failed(&format!("ansible-playbook ended with exit code {code}"), &report.stderr)),
+        (false, false) => Err(call.failed(&format!("ansible-playbook {}", ended(code)), &report.stderr)),
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) async fn run(
     let answered = tokio::time::timeout(run.time(), builtin::answer(call.method, &job)).await;
     let (result, warnings) = match answered {
         Err(_) => return Err(call.too_long(run)),
-        Ok(Err(failure)) => return Err(Failure { message: call.failed(&failure.message, "").message, ..failure }),
+        Ok(Err(failure)) => return Err(call.named(failure)),
         Ok(Ok(answered)) => answered,
     };
     let warnings = warnings.into_iter().map(|warning| json!({ "warning": warning }));

@@ -3,13 +3,14 @@
 use plugins::{Reference, Task};
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::{Call, Heard};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::images::hosts::image;
 use crate::modules::manifest::Run;
-use crate::modules::{WHENCE, shared};
+use crate::modules::{WHENCE, page, shared};
 use crate::remote::{self, Line, PIECES};
 
 /// Runs the image's entrypoint with the method as its argument; its exit code.
@@ -27,7 +28,12 @@ pub(super) async fn run(call: Call<'_>, cx: &Context, run: &Run, heard: &mut Hea
     };
     let (sender, receiver) = mpsc::channel(PIECES);
     let tasks = cx.backends()?.tasks_on(&host)?;
-    remote::follow(tasks.run(&host, &task, sender), receiver, Some(run.time()), |line: Line| heard.hear(line)).await
+    let running = remote::follow(tasks.run(&host, &task, sender), receiver, None, |line: Line| heard.hear(line));
+    match timeout(run.time(), running).await {
+        Err(_) => Err(call.too_long(run)),
+        Ok(Err(failure)) => Err(call.named(failure)),
+        Ok(code) => code,
+    }
 }
 
 /// The host, as the config or the site has it.
@@ -50,9 +56,10 @@ fn reference(call: Call<'_>) -> Result<Reference, Failure> {
         return image(name);
     }
     let file = call.module.directory.join(WHENCE);
-    match std::fs::read_to_string(&file) {
-        Ok(name) => image(name.trim()),
-        Err(_) => Err(call.failed("its [container] names no image, and it was not added from one", "")),
+    match page::read(&file) {
+        Ok(Some(name)) => image(name.trim()),
+        Err(why) => Err(call.failed(&format!("cannot read {}: {why}", file.display()), "")),
+        Ok(None) => Err(call.failed("its [container] names no image, and it was not added from one", "")),
     }
 }
 

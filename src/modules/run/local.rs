@@ -1,5 +1,6 @@
 //! On the management node, in the module's directory.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -66,5 +67,6 @@ async fn until_end(
     tokio::join!(write, listen, read);
     hear(Line::Stderr(String::from_utf8_lossy(&words).into_owned()));
     let status = child.wait().await.map_err(cannot)?;
-    Ok(status.code().map_or(-1, i64::from))
+    // As shells have it: 128 and the number of the signal.
+    Ok(status.code().or(status.signal().map(|signal| 128 + signal)).map_or(-1, i64::from))
 }

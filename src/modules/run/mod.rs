@@ -169,6 +169,11 @@ impl Call<'_> {
         Ok(path)
     }
 
+    /// The failure of something else, told as one of this run.
+    fn named(self, failure: Failure) -> Failure {
+        Failure { message: self.failed(&failure.message, "").message, ..failure }
+    }
+
     fn too_long(self, run: &Run) -> Failure {
         self.failed(&format!("it did not end within {} s, and was ended", run.limit), "")
     }

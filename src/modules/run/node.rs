@@ -57,10 +57,11 @@ pub(super) async fn run(
     match ended {
         Ok(HELD) if !begun.get() => {
             let why = format!("the module is at work there: {}", heard.words().trim());
-            Err(call.failed(&why, "").hint("run it again when that is over"))
+            let end = format!("one that never ends is ended by its process there: xdsh {} kill PROCESS", node.name());
+            Err(call.failed(&why, "").hint("run it again when that is over").hint(end))
         }
         Ok(code) => Ok(code),
-        Err(failure) => Err(Failure { message: call.failed(&failure.message, "").message, ..failure }),
+        Err(failure) => Err(call.named(failure)),
     }
 }
 
