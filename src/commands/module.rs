@@ -17,6 +17,7 @@ use crate::diskless::import::Whence;
 use crate::failure::Failure;
 use crate::fanout::pressed;
 use crate::modules::manifest::Method;
+use crate::modules::optional::Wanted;
 use crate::modules::selector::{Expression, Selector};
 use crate::modules::site::Site;
 use crate::outcome::Outcome;
@@ -173,6 +174,9 @@ enum Verb {
     Update {
         /// The module
         name: String,
+        /// Also to one that is older
+        #[arg(long)]
+        force: bool,
         #[command(flatten)]
         width: Width,
         #[command(flatten)]
@@ -284,11 +288,16 @@ async fn carry_out(verb: Verb, cx: &Context) -> Result<Outcome, Failure> {
     let verb = match verb {
         Verb::Apply { name, with_requirements: true, .. } => return plans::carry_out_all(cx, &name).await,
         Verb::Apply { name, plan, .. } => return plans::carry_out_kept(cx, &name, plan.as_deref()).await,
-        Verb::Backup { name, .. } => return work::further(cx, &name, Method::Backup, None, shape).await,
-        Verb::Restore { name, file, .. } => return work::further(cx, &name, Method::Restore, file, shape).await,
-        Verb::Update { name, .. } => return work::further(cx, &name, Method::Update, None, shape).await,
-        Verb::Scale { name, .. } => return work::further(cx, &name, Method::Scale, None, shape).await,
-        Verb::Test { name, .. } => return work::further(cx, &name, Method::Test, None, shape).await,
+        Verb::Restore { name, file, .. } => {
+            return work::further(cx, &name, work::restored(&name, file.as_deref())?, shape).await;
+        }
+        Verb::Update { name, force, .. } => {
+            let wanted = Wanted { may_go_back: force, ..work::of(Method::Update) };
+            return work::further(cx, &name, wanted, shape).await;
+        }
+        Verb::Backup { name, .. } => return work::further(cx, &name, work::of(Method::Backup), shape).await,
+        Verb::Scale { name, .. } => return work::further(cx, &name, work::of(Method::Scale), shape).await,
+        Verb::Test { name, .. } => return work::further(cx, &name, work::of(Method::Test), shape).await,
         verb => verb,
     };
     let mut site = Site::read(cx)?;

@@ -18,7 +18,7 @@ use super::run::{Asked, answers, gathered};
 use super::site::{Ready, Site};
 use super::state::{self, Document};
 use super::turn::Turn;
-use super::{Module, WHOLE, secrets};
+use super::{Module, WHOLE, secrets, version};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -87,11 +87,24 @@ pub(crate) struct Done {
     pub(crate) file: Option<PathBuf>,
 }
 
+/// What is wanted of a module.
+pub(crate) struct Wanted {
+    pub(crate) method: Method,
+    /// For `restore`.
+    pub(crate) backup: Option<Backup>,
+    /// For `update`: an older version may follow a newer one.
+    pub(crate) may_go_back: bool,
+}
+
 /// Asks a module that was applied for one of these methods, each of its targets; what they answer becomes the state.
-pub(crate) async fn ask(cx: &Context, name: &str, method: Method, backup: Option<Backup>) -> Result<Done, Failure> {
+pub(crate) async fn ask(cx: &Context, name: &str, wanted: Wanted) -> Result<Done, Failure> {
+    let Wanted { method, backup, may_go_back } = wanted;
     let mut site = Site::read(cx)?;
     let module = site.find(name)?.clone();
     refuse(&site, &module, method)?;
+    if method == Method::Update && !may_go_back {
+        refuse_older(&site, &module)?;
+    }
     let config = Config::read(&site.home, &module)?.values(&module)?;
     let targets = site.ready(cx, &module, config.clone())?.targets;
     let mut names: Vec<String> = targets.iter().map(|node| node.name().to_owned()).collect();
@@ -122,6 +135,20 @@ fn refuse(site: &Site, module: &Module, method: Method) -> Result<(), Failure> {
                 .hint("what is left is done by the apply that was cut off, run again")),
             None => Ok(()),
         },
+    }
+}
+
+/// A directory that is older than what was applied is more often a mistake than meant.
+fn refuse_older(site: &Site, module: &Module) -> Result<(), Failure> {
+    let (name, version) = (module.manifest.name(), module.manifest.label("version"));
+    let applied = site.known(name)?.and_then(|it| it.document.labels.get("version"));
+    match applied.filter(|applied| version::parse(applied) > version::parse(version)) {
+        None => Ok(()),
+        Some(applied) => Err(Failure::refused(format!(
+            "module {name} was applied in version {applied}, and {} has version {version}, which is older",
+            if module.is_builtin() { "this program".to_owned() } else { module.directory.display().to_string() }
+        ))
+        .hint(format!("where that is meant: xcrane module update --force {name}"))),
     }
 }
 
@@ -207,9 +234,10 @@ fn forget(cx: &Context, ready: &Ready<'_>, document: &mut Document) {
     }
 }
 
-/// What several have answered is written down before any of it is told.
+/// What several have answered is written down before any of it is told; where nothing is otherwise then, nothing is written.
 async fn change(cx: &Context, ready: &Ready<'_>, method: Method, asked: Vec<Asked<'_>>) -> Result<Done, Failure> {
-    let (mut done, mut document, mut serial) = (Done::default(), ready.document.clone(), ready.serial);
+    let (mut done, mut document) = (Done::default(), ready.document.clone());
+    let (mut written, mut serial) = (ready.document.clone(), ready.serial);
     if method == Method::Update {
         let (labels, strong) = (ready.module.manifest.labels.clone(), ready.module.manifest.requires.strong.clone());
         let Document { directory, .. } = Document::new(ready.module);
@@ -218,7 +246,7 @@ async fn change(cx: &Context, ready: &Ready<'_>, method: Method, asked: Vec<Aske
     let stays = |target: &str| target == WHOLE || ready.targets.iter().any(|node| node.name() == target);
     let mut groups = gathered(answers::<Applied>(cx, ready, method, asked), ready.together(method));
     while let Some(group) = groups.next().await {
-        let has_changed = group.iter().any(|(_, answer)| answer.is_ok());
+        let is_done = group.iter().any(|(_, answer)| answer.is_ok());
         for (target, answer) in group {
             let answer = answer.map(|said| match (said.state, stays(&target)) {
                 (_, false) => drop(document.targets.remove(&target)),
@@ -227,8 +255,9 @@ async fn change(cx: &Context, ready: &Ready<'_>, method: Method, asked: Vec<Aske
             });
             done.answers.push(Answered { answer: answer.map(|()| Vec::new()), target });
         }
-        if has_changed {
+        if is_done && document != written {
             serial = state::save(cx, &document, serial)?;
+            written.clone_from(&document);
         }
     }
     if method == Method::Scale {
@@ -236,6 +265,8 @@ async fn change(cx: &Context, ready: &Ready<'_>, method: Method, asked: Vec<Aske
     }
     if method != Method::Restore && done.answers.iter().all(|one| one.answer.is_ok()) {
         document.config = Some(secrets::without(&ready.module.manifest.config, &ready.config));
+    }
+    if document != written {
         state::save(cx, &document, serial)?;
     }
     Ok(done)

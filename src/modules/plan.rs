@@ -153,6 +153,7 @@ impl Unit {
 pub(crate) async fn part(cx: &Context, site: &Site, module: &Module) -> Result<Part, Failure> {
     let config = Config::read(&site.home, module)?;
     let ready = site.ready(cx, module, config.values(module)?)?;
+    refuse_nowhere(&ready, &config)?;
     // Before it is asked: a program that is changed meanwhile is not the one that was planned with.
     let files = program::files(&module.directory)?;
     let (mut units, mut failed, mut later) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
@@ -188,6 +189,18 @@ pub(crate) async fn part(cx: &Context, site: &Site, module: &Module) -> Result<P
             .then(|| Deferred { why: later.into_iter().collect::<Vec<_>>().join("; "), until: Vec::new() }),
         config: ready.config,
     })
+}
+
+/// Refuses a module that works on nodes, and has none: nothing would be done, and be taken for done.
+fn refuse_nowhere(ready: &Ready<'_>, config: &Config) -> Result<(), Failure> {
+    let has_nobody = |method| ready.asked(method).is_empty();
+    let Some(key) = ready.module.manifest.targets.as_ref() else { return Ok(()) };
+    if !has_nobody(Method::Plan) && !has_nobody(Method::Apply) {
+        return Ok(());
+    }
+    let (name, file) = (ready.module.manifest.name(), config.file.display());
+    Err(Failure::refused(format!("module {name} has no nodes to work on: {key} of its config names none"))
+        .hint(format!("name them in {file}: {key} = \"NODERANGE\"; or have some proposed: xcrane module init {name}")))
 }
 
 fn masked(changes: Vec<Change>, ready: &Ready<'_>) -> Vec<Change> {

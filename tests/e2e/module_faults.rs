@@ -392,3 +392,63 @@ fn who_searches_is_told_what_cannot_be_applied() {
     [exit status: 1]
     ");
 }
+
+#[test]
+fn what_changes_nothing_leaves_the_state_as_it_is_and_none_goes_back_unasked() {
+    let lab = rack();
+    let says = "echo '{\"result\":{\"state\":1}}' ;;";
+    scripted(&lab, "one", "", &format!("plan) {CHANGE} ;;\napply|update|scale) {says}"));
+    apply(&lab, "one");
+    assert_snapshot!(session(&lab, "
+        tabdump module | cut -d, -f 1-4 > before
+        xcrane module scale one
+        xcrane module update one
+        tabdump module | cut -d, -f 1-4 | diff - before
+        sed -i s/1.0/0.9/ $XCRANE_HOME/modules/one/module.toml
+        xcrane module update one
+        xcrane module update --force one
+        tabdump module | cut -d, -f 1-4
+    "), @r#"
+    $ tabdump module | cut -d, -f 1-4 > before
+    $ xcrane module scale one
+    one: scale: done
+    $ xcrane module update one
+    one: update: done
+    $ tabdump module | cut -d, -f 1-4 | diff - before
+    $ sed -i s/1.0/0.9/ $XCRANE_HOME/modules/one/module.toml
+    $ xcrane module update one
+    ------- stderr -------
+    Error: module one was applied in version 1.0, and $XCRANE_HOME/modules/one has version 0.9, which is older
+    Hint: where that is meant: xcrane module update --force one
+    [exit status: 1]
+    $ xcrane module update --force one
+    one: update: done
+    $ tabdump module | cut -d, -f 1-4
+    #module,version,status,serial
+    "one","0.9","applied","4"
+    "#);
+}
+
+#[test]
+fn a_module_of_nodes_that_has_none_is_not_applied() {
+    let lab = rack();
+    let on = "{ way = 'node', program = 'run' }";
+    let here = "{ way = 'local', program = 'run' }";
+    let manifest = format!(
+        "targets = 'nodes'\n[labels]\nname = 'none'\nversion = '1.0'\n[config.nodes]\ntype = 'noderange'\nhelp = 'where'\n\
+         [methods]\nmetadata = {here}\ninit = {here}\nplan = {on}\napply = {on}\naudit = {on}\n"
+    );
+    module(&lab, "none", &manifest, "#!/bin/sh\necho '{\"result\":{\"config\":{}}}'\n");
+    assert_snapshot!(session(&lab, "
+        xcrane module init none
+        xcrane module plan none
+    "), @r#"
+    $ xcrane module init none
+    none: wrote $XCRANE_HOME/configs/none.toml
+    $ xcrane module plan none
+    ------- stderr -------
+    Error: module none has no nodes to work on: nodes of its config names none
+    Hint: name them in $XCRANE_HOME/configs/none.toml: nodes = "NODERANGE"; or have some proposed: xcrane module init none
+    [exit status: 1]
+    "#);
+}

@@ -1,6 +1,6 @@
 //! What modules are asked to do.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ use crate::modules::init::{Done, Edited, Init, init};
 use crate::modules::kept::Kept;
 use crate::modules::leavers::{self, Why};
 use crate::modules::manifest::{self, Manifest, Method};
-use crate::modules::optional::{self, Answered, Backup};
+use crate::modules::optional::{self, Answered, Backup, Wanted};
 use crate::modules::site::Site;
 use crate::modules::state;
 use crate::modules::turn::Turn;
@@ -214,19 +214,21 @@ pub(super) async fn take_in(cx: &Context, whence: &Whence) -> Result<Outcome, Fa
     Ok(Outcome::Done)
 }
 
+/// What the newest backup, or that of a file, is for.
+pub(super) fn restored(name: &str, file: Option<&Path>) -> Result<Wanted, Failure> {
+    let backup = Backup::read(&crate::config::home()?, name, file)?;
+    Ok(Wanted { backup: Some(backup), ..of(Method::Restore) })
+}
+
+/// A method that needs no more than to be asked for.
+pub(super) fn of(method: Method) -> Wanted {
+    Wanted { method, backup: None, may_go_back: false }
+}
+
 /// The methods that a module need not have.
-pub(super) async fn further(
-    cx: &Context,
-    name: &str,
-    method: Method,
-    file: Option<PathBuf>,
-    shape: Shape,
-) -> Result<Outcome, Failure> {
-    let backup = match method {
-        Method::Restore => Some(Backup::read(&crate::config::home()?, name, file.as_deref())?),
-        _ => None,
-    };
-    let done = optional::ask(cx, name, method, backup).await?;
+pub(super) async fn further(cx: &Context, name: &str, wanted: Wanted, shape: Shape) -> Result<Outcome, Failure> {
+    let method = wanted.method;
+    let done = optional::ask(cx, name, wanted).await?;
     let mut outcome = Outcome::Done;
     for Answered { target, answer } in done.answers {
         let whom = if target.is_empty() { name.to_owned() } else { target };
