@@ -238,6 +238,10 @@ json.dump(backup, open(sys.argv[2], "w"))"#;
     h4: pass: it is healthy
     h4: pass: what it writes is read at all members
     ");
+    let checked = lab.run("xcrane module check etcd");
+    let asked =
+        |method: &str| checked.stdout.contains(&format!("etcd: pass: {method} says what the contract has for it"));
+    assert!(checked.code == 0 && asked("test") && asked("backup"), "{checked}");
 }
 
 fn the_store_is_scaled_and_keeps_its_majority(lab: &Lab) {
