@@ -36,7 +36,7 @@ fn gone(document: &Document) -> Failure {
             .hint(forget);
     };
     let directory = directory.display();
-    match document.directory.as_ref().is_some_and(|directory| directory.join(FILE).exists()) {
+    match is_broken(document) {
         true => Failure::refused(format!("module {name} was applied, and {directory}/{FILE} cannot be used any more"))
             .hint("its directory is in $XCRANE_HOME/modules or in one of site.modulepath, and its name is that of then")
             .hint(forget),
@@ -44,6 +44,11 @@ fn gone(document: &Document) -> Failure {
             .hint(format!("put it back there: {directory}/{FILE} and its programs"))
             .hint(forget),
     }
+}
+
+/// Whether what is gone of it is not its directory, but the sense of its `module.toml`.
+pub(super) fn is_broken(document: &Document) -> bool {
+    document.directory.as_ref().is_some_and(|directory| directory.join(FILE).exists())
 }
 
 /// Why a module cannot be applied, also not with all that it requires.

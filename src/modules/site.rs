@@ -174,13 +174,15 @@ impl Site {
         if self.unreadable.contains_key(name) {
             return "unreadable";
         }
-        let unfinished = self.installed.get(name).map(|it| it.document.unfinished.is_some());
-        match (unfinished, self.modules.all.contains_key(name)) {
-            (None, _) => "-",
-            (Some(false), true) => "applied",
-            (Some(true), true) => "partial",
-            (Some(false), false) => "applied; its directory is gone",
-            (Some(true), false) => "partial; its directory is gone",
+        let Some(document) = self.installed.get(name).map(|it| &it.document) else { return "-" };
+        let is_there = self.modules.all.contains_key(name);
+        match (document.unfinished.is_some(), is_there, refusal::is_broken(document)) {
+            (false, true, _) => "applied",
+            (true, true, _) => "partial",
+            (false, false, false) => "applied; its directory is gone",
+            (true, false, false) => "partial; its directory is gone",
+            (false, false, true) => "applied; its module.toml cannot be used",
+            (true, false, true) => "partial; its module.toml cannot be used",
         }
     }
 

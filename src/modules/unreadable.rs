@@ -4,6 +4,7 @@
 use tables::Row;
 use tables::journal::{Entry, Filter};
 
+use super::contract::said;
 use super::state;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -24,7 +25,8 @@ impl Unreadable {
         let mut hints: Vec<String> = entries.iter().rev().find_map(|entry| changed(entry, name)).unwrap_or_default();
         hints.push(format!("take back what was printed of it before: xcrane module state {name} --import FILE"));
         hints.push(format!("forget it, and leave its machines as they are: xcrane module remove --force {name}"));
-        let why = format!("the state of module {name} in table module cannot be read: {why}");
+        // A node may have said what is in it.
+        let why = said(&format!("the state of module {name} in table module cannot be read: {why}"));
         Ok(Self { serial: serial(|column| row.get(column)).unwrap_or_default(), why, hints })
     }
 
@@ -40,7 +42,7 @@ fn changed(entry: &Entry, name: &str) -> Option<Vec<String>> {
     let before = change.before.as_ref();
     let was_readable = before.is_some_and(|cells| state::read(|column| cells.get(column).map(String::as_str)).is_ok());
     let back = if was_readable { format!("; and take it back: defundo {id}") } else { String::new() };
-    let last = format!("{who} has changed it last: {command}");
+    let last = said(&format!("{who} has changed it last: {command}"));
     Some(vec![last, format!("see what was changed: deflog -l {name}{back}")])
 }
 

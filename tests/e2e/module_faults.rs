@@ -131,10 +131,12 @@ fn a_state_that_cannot_be_read_is_told_of_its_module_alone() {
         xcrane module plan one
         defundo -n 1
         xcrane module plan one
+        chtab module=one 'module.state={\"name\":\"one\",\"labels\":{},\"\\u001b[2J\":1}'
+        xcrane module plan one 2>&1 | sed -n 's/, expected.*//p'
         chtab module=one module.state='{'
         xcrane module remove --force one
         xcrane module list
-    "), @"
+    "), @r#"
     $ xcrane module state --import one.json
     $ xcrane module state one | cmp - one.json
     $ chtab module=one module.serial=many
@@ -153,6 +155,9 @@ fn a_state_that_cannot_be_read_is_told_of_its_module_alone() {
     ------- stderr -------
     kept: xcrane module apply one --plan $PLAN
     [exit status: 2]
+    $ chtab module=one 'module.state={"name":"one","labels":{},"\u001b[2J":1}'
+    $ xcrane module plan one 2>&1 | sed -n 's/, expected.*//p'
+    Error: the state of module one in table module cannot be read: unknown field `\u{1b}[2J`
     $ chtab module=one module.state='{'
     $ xcrane module remove --force one
     one: forgotten
@@ -166,7 +171,7 @@ fn a_state_that_cannot_be_read_is_told_of_its_module_alone() {
     one: 1.0 -
     registry: 1.0.0 registry - the site's registry of container images, as mkregistry makes it
     two: 1.0 applied
-    ");
+    "#);
 }
 
 #[test]
@@ -183,6 +188,7 @@ fn a_module_whose_directory_is_gone_is_known_still() {
         xcrane module scale one
         mkdir $XCRANE_HOME/modules/one
         echo '[' > $XCRANE_HOME/modules/one/module.toml
+        xcrane module list 2>/dev/null | grep one
         xcrane module audit one
         rm -r $XCRANE_HOME/modules/one
         mv aside $XCRANE_HOME/modules/one
@@ -217,6 +223,8 @@ fn a_module_whose_directory_is_gone_is_known_still() {
     [exit status: 1]
     $ mkdir $XCRANE_HOME/modules/one
     $ echo '[' > $XCRANE_HOME/modules/one/module.toml
+    $ xcrane module list 2>/dev/null | grep one
+    one: 1.0 applied; its module.toml cannot be used
     $ xcrane module audit one
     ------- stderr -------
     Warning: $XCRANE_HOME/modules/one/module.toml: TOML parse error at line 1, column 2
@@ -451,4 +459,34 @@ fn a_module_of_nodes_that_has_none_is_not_applied() {
     Hint: name them in $XCRANE_HOME/configs/none.toml: nodes = "NODERANGE"; or have some proposed: xcrane module init none
     [exit status: 1]
     "#);
+}
+
+/// It runs on when its xcrane is killed, and no second one beside it.
+#[test]
+fn a_program_of_this_machine_that_nobody_hears_any_more_is_not_run_over() {
+    let lab = rack();
+    let home = lab.home().display().to_string();
+    let apply = format!(
+        "echo begin >> {home}/log; until [ -e {home}/go ]; do sleep 0.1; done; sleep 300 >/dev/null 2>&1 &\n\
+         echo end >> {home}/log; echo '{{\"result\":{{\"state\":1}}}}' ;;"
+    );
+    scripted(&lab, "slow", "", &format!("plan) {CHANGE} ;;\napply) {apply}"));
+    lab.shell("sed -i 's/limit = 2/limit = 60/' $XCRANE_HOME/modules/slow/module.toml").success();
+    assert_eq!(lab.run("xcrane module plan slow").code, 2);
+    lab.shell("xcrane module apply slow >/dev/null 2>&1 & echo $! > pid").success();
+    let log = || lab.shell("cat log 2>/dev/null || true").success();
+    wait_for("it has begun", Duration::from_secs(60), || {
+        if log() == "begin" { Wait::Ready(()) } else { Wait::NotYet(log()) }
+    });
+    lab.shell("kill -9 $(cat pid)").success();
+    let refused = lab.run("xcrane module apply slow");
+    let why = "Error: apply of module slow: the module is at work here still: apply of root on ";
+    assert!(refused.code == 1 && refused.stderr.contains(why) && refused.stderr.contains(", as process "), "{refused}");
+    assert_eq!((lab.run("xcrane module plan slow").code, log().as_str()), (2, "begin"), "who looks is not kept out");
+    lab.shell("touch go").success();
+    wait_for("the first one has ended", Duration::from_secs(60), || {
+        let applied = lab.run("xcrane module apply slow");
+        if applied.code == 0 { Wait::Ready(()) } else { Wait::NotYet(applied.to_string()) }
+    });
+    assert_eq!(log(), "begin\nend\nbegin\nend");
 }

@@ -70,7 +70,7 @@ pub(super) fn list(cx: &Context, site: &Site, shape: Shape, wanted: Option<&Sele
         // Who searches looks for one to be applied.
         let obstacle = wanted.and_then(|_| refusal::obstacle(site, name));
         if let Some(why) = obstacle {
-            lines.push(format!("cannot be applied: {why}"));
+            lines.push(said(&format!("cannot be applied: {why}")));
             data["cannot_be_applied"] = json!(why);
         }
         say(cx, shape.format(), name, lines, data);

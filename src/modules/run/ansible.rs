@@ -98,7 +98,7 @@ async fn play(cx: &Context, call: Call<'_>, ready: &Ready<'_>, asked: &[Asked<'_
             watch.show(&task);
         }
     };
-    let code = local::converse(call, run, command, b"", &mut hear).await?;
+    let code = local::converse(call, cx, run, command, b"", &mut hear).await?;
     match (report.ended, report.size > MOST) {
         (_, true) => Err(call.too_much()),
         (true, false) => Ok(report),

@@ -6,7 +6,8 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
-use super::{Call, Heard, WORDS};
+use super::{Call, Heard, WORDS, alone};
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::group::Group;
 use crate::modules::contract::MOST;
@@ -14,21 +15,27 @@ use crate::modules::manifest::Run;
 use crate::remote::Line;
 
 /// Runs the module's program; its exit code.
-pub(super) async fn run(call: Call<'_>, run: &Run, heard: &mut Heard) -> Result<i64, Failure> {
+pub(super) async fn run(call: Call<'_>, cx: &Context, run: &Run, heard: &mut Heard) -> Result<i64, Failure> {
     let mut command = Command::new(call.program(run)?);
     command.arg(call.method.name()).envs(call.request.variables()).current_dir(&call.module.directory);
     let input = call.input()?;
-    converse(call, run, command, &input, &mut |line| heard.hear(line)).await
+    converse(call, cx, run, command, &input, &mut |line| heard.hear(line)).await
 }
 
-/// Runs a program within the time of a method, gives it its input, and hands on what it says.
+/// Runs a program within the time of a method, gives it its input, and hands on what it says. One that changes something is alone.
 pub(super) async fn converse(
     call: Call<'_>,
+    cx: &Context,
     run: &Run,
     command: Command,
     input: &[u8],
     hear: &mut impl FnMut(Line),
 ) -> Result<i64, Failure> {
+    let command = match call.method.changes() {
+        false => command,
+        true => alone::locked(call, &crate::config::home()?, &call.holder(cx), &command)
+            .map_err(|error| call.failed(&format!("cannot make a place for its lock: {error}"), ""))?,
+    };
     match tokio::time::timeout(run.time(), until_end(call, command, input, hear)).await {
         Ok(code) => code,
         Err(_) => Err(call.too_long(run)),
@@ -65,8 +72,13 @@ async fn until_end(
         }
     };
     tokio::join!(write, listen, read);
-    hear(Line::Stderr(String::from_utf8_lossy(&words).into_owned()));
+    let words = String::from_utf8_lossy(&words).into_owned();
     let status = child.wait().await.map_err(cannot)?;
     // As shells have it: 128 and the number of the signal.
-    Ok(status.code().or(status.signal().map(|signal| 128 + signal)).map_or(-1, i64::from))
+    let code = status.code().or(status.signal().map(|signal| 128 + signal)).map_or(-1, i64::from);
+    if call.method.changes() {
+        alone::refuse_held(call, code, &words)?;
+    }
+    hear(Line::Stderr(words));
+    Ok(code)
 }

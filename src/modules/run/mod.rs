@@ -1,6 +1,7 @@
 //! Runs a method the way that its module says, and hears what it says. A file a way; a further one is its file and its arm in
 //! [`Call::hear`].
 
+mod alone;
 mod ansible;
 mod batches;
 mod builtin;
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::stream::{LocalBoxStream, StreamExt, iter};
+use jiff::Zoned;
+use nix::unistd::gethostname;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tables::Node;
@@ -133,7 +136,7 @@ impl Call<'_> {
     /// What it ended with.
     async fn hear(self, cx: &Context, node: Option<&Node>, run: &Run, heard: &mut Heard) -> Result<i64, Failure> {
         match (run.way, node) {
-            (Way::Local, _) => local::run(self, run, heard).await,
+            (Way::Local, _) => local::run(self, cx, run, heard).await,
             (Way::Node, Some(node)) => node::run(self, cx, node, run, heard).await,
             (Way::Container, _) => container::run(self, cx, run, heard).await,
             (Way::Builtin, node) => builtin::run(self, cx, node, run, heard).await,
@@ -151,6 +154,14 @@ impl Call<'_> {
         };
         heard.hear(Line::Stdout(json!({ "result": result }).to_string()));
         Ok(0)
+    }
+
+    /// Who is at work, for those who have to wait.
+    fn holder(self, cx: &Context) -> String {
+        let host = gethostname().unwrap_or_default();
+        let now = Zoned::now().strftime("%Y-%m-%d %H:%M:%S");
+        let (method, who, process) = (self.method, cx.who(), std::process::id());
+        format!("{method} of {who} on {}, process {process}, since {now}", host.to_string_lossy())
     }
 
     /// What the program hears.

@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Zoned;
-use nix::unistd::gethostname;
 use plugins::{Invocation, Program};
 use tables::Node;
 use tokio::sync::Notify;
@@ -71,7 +69,7 @@ fn input(call: Call<'_>, cx: &Context, run: &Run) -> Result<Vec<u8>, Failure> {
     let text = std::fs::read(&program)
         .map_err(|error| call.failed(&format!("cannot read {}: {error}", program.display()), ""))?;
     let (method, module) = (call.method.name(), call.module.manifest.name());
-    let (kind, limit, holder) = (kind(call.method), run.limit, holder(call.method, cx));
+    let (kind, limit, holder) = (kind(call.method), run.limit, call.holder(cx));
     let variables: String = call.request.variables().iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     let head = format!("{method}\n{module}\n{kind}\n{limit}\n{holder}\n{variables}\n{}\n", STANDARD.encode(&text));
     Ok([head.as_bytes(), &call.input()?].concat())
@@ -83,11 +81,4 @@ fn kind(method: Method) -> &'static str {
         Method::Apply | Method::Restore | Method::Update | Method::Scale => "-x",
         Method::Metadata | Method::Init | Method::Plan | Method::Audit | Method::Backup | Method::Test => "-s",
     }
-}
-
-/// Who is at work, for those who have to wait.
-fn holder(method: Method, cx: &Context) -> String {
-    let host = gethostname().unwrap_or_default();
-    let now = Zoned::now().strftime("%Y-%m-%d %H:%M:%S");
-    format!("{method} of {} on {}, process {}, since {now}", cx.who(), host.to_string_lossy(), std::process::id())
 }
