@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, FcntlArg, FdFlag, RenameFlags, fcntl, renameat2};
@@ -14,6 +15,8 @@ use crate::failure::Failure;
 pub(crate) struct Place {
     target: PathBuf,
     aside: PathBuf,
+    /// The directory was made for it.
+    is_alone: bool,
     /// Programs that we start hold it as well: one that outlives us is still at work there.
     _lock: File,
 }
@@ -23,14 +26,16 @@ impl Place {
     pub(crate) fn take(target: &Path) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::refused(format!("cannot write {}: {error}", target.display()));
         let parent = target.parent().unwrap_or(Path::new("/"));
+        let is_alone = !parent.exists();
         fs::create_dir_all(parent).map_err(failed)?;
-        let lock =
-            OpenOptions::new().create(true).truncate(false).write(true).open(beside(target, "lock")).map_err(failed)?;
-        if lock.try_lock().is_err() {
+        let path = beside(target, "lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        // Whoever had it may have taken it away when we had opened it.
+        if lock.try_lock().is_err() || !is_at(&lock, &path) {
             return Err(Failure::refused(format!("another run is making {}", target.display())));
         }
         fcntl(&lock, FcntlArg::F_SETFD(FdFlag::empty())).map_err(|errno| failed(errno.into()))?;
-        let place = Self { target: target.to_owned(), aside: beside(target, "new"), _lock: lock };
+        let place = Self { target: target.to_owned(), aside: beside(target, "new"), is_alone, _lock: lock };
         refuse_mounts(&place.target)?;
         remove(&place.aside)?;
         Ok(place)
@@ -53,7 +58,7 @@ impl Place {
 
     /// The same, and keeps the right to it.
     pub(crate) fn publish(&self) -> Result<(), Failure> {
-        let Self { target, aside, _lock } = self;
+        let Self { target, aside, .. } = self;
         let failed = |error: io::Error| Failure::refused(format!("cannot replace {}: {error}", target.display()));
         let sync = || nix::unistd::syncfs(File::open(aside)?).map_err(io::Error::from);
         sync().map_err(failed)?;
@@ -77,10 +82,21 @@ impl Place {
 }
 
 impl Drop for Place {
-    /// What was not finished is nobody's, and may be gigabytes.
+    /// What was not finished is nobody's, and may be gigabytes. Where nothing came of it, nothing stays that looks as if something had.
     fn drop(&mut self) {
         remove(&self.aside).ok(); // the next run tells why it cannot
+        if fs::symlink_metadata(&self.target).is_err() {
+            fs::remove_file(beside(&self.target, "lock")).ok();
+            if let Some(parent) = self.target.parent().filter(|_| self.is_alone) {
+                fs::remove_dir(parent).ok(); // there may be something else in it by now
+            }
+        }
     }
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(ours), Ok(there)) = (file.metadata(), fs::metadata(path)) else { return false };
+    (ours.dev(), ours.ino()) == (there.dev(), there.ino())
 }
 
 /// `.NAME.END` beside NAME.
@@ -156,6 +172,21 @@ mod tests {
             let names: Vec<_> = fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             assert_eq!(names.len(), 2, "{names:?}");
         }
+    }
+
+    #[test]
+    fn what_comes_to_nothing_leaves_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let target = parent.path().join("roots/app/rootimg");
+        fs::create_dir(parent.path().join("roots")).unwrap();
+        let place = take(&target).unwrap();
+        fs::create_dir(place.aside()).unwrap();
+        drop(place);
+        assert_eq!(fs::read_dir(parent.path().join("roots")).unwrap().count(), 0);
+        // Not what others have put there.
+        fs::create_dir(parent.path().join("roots/app")).unwrap();
+        drop(take(&target).unwrap());
+        assert!(parent.path().join("roots/app").exists());
     }
 
     #[test]

@@ -36,6 +36,7 @@ impl Image {
                 Place::take(&target)?.discard()?;
             }
         }
+        fs::remove_dir(&self.directory).ok(); // it may have something that is not ours, or be gone
         Stages::open()?.forget(&self.name)?;
         if with_definition {
             let files = carried(&self.name)?;

@@ -1,11 +1,13 @@
 //! `imgimport`: container images become roots that boot. Bundles are in `imgexport.rs`.
 
+use std::fs;
 use std::time::Duration;
 
 use ::lab::Lab;
 use insta::assert_snapshot;
 
 use crate::lab;
+use crate::mkregistry::PLACE;
 
 /// Packages are installed and a machine is emulated, on one that may be busy: calm, each takes half a minute.
 const LIMIT: Duration = Duration::from_secs(400);
@@ -112,6 +114,7 @@ fn a_container_image_boots() {
 #[test]
 fn what_is_no_root_is_refused() {
     let lab = crate::defined_hosts(lab().hosts(1), 1);
+    let left = || lab.shell("ls -A $XCRANE_HOME/roots").stdout;
     let said = crate::session(
         &lab,
         "
@@ -192,4 +195,35 @@ fn what_is_no_root_is_refused() {
     box  (osimage)
     ");
     assert!(lab.state().join("roots/box/rootimg/bin/busybox").exists());
+    // Of what was refused there is no trace.
+    assert_eq!(left(), "box\n");
+    lab.run("rmimage box -f").success();
+    assert_eq!(left(), "");
+}
+
+#[test]
+fn an_image_of_a_registry_becomes_a_root() {
+    let lab = crate::imgpull::with_registry(2, &["1"]);
+    let name = format!("{PLACE}/busybox");
+    let digest = crate::imgpull::meaning(&lab, "1");
+    for (image, root) in [(format!("{name}:1"), "tagged"), (format!("{name}@{digest}"), "pinned")] {
+        let made = lab.run(&format!("imgimport docker://{image} {root} --as-is"));
+        assert!(made.code == 0 && made.stdout.contains(&format!("{root}: made of 272 files, ")), "{made}");
+        let known = lab.run(&format!("lsdef -t osimage {root} -i description")).success();
+        assert!(known.contains(&format!("container image {image}")), "{known}");
+        let root = lab.state().join("roots").join(root);
+        let link = fs::read_link(root.join("rootimg/bin/sh"));
+        assert!(link.is_ok_and(|to| to.ends_with("busybox")) && !root.join(".container.tar").exists());
+    }
+    crate::imgpull::push_changed(&lab, "1", "of the registry");
+    lab.run(&format!("imgimport docker://{name}:1 tagged --as-is")).success();
+    let changed = lab.state().join("roots/tagged/rootimg/changed");
+    assert_eq!(fs::read_to_string(changed).expect("it is in the new image"), "of the registry\n");
+    assert!(!lab.state().join("roots/pinned/rootimg/changed").exists());
+    let none = lab.run(&format!("imgimport docker://{name}:2 none --as-is"));
+    assert!(none.code == 1 && none.stderr.contains(&format!("{name}:2")), "{none}");
+    lab.host("h1").shell("systemctl stop xcrane-registry@h1");
+    let away = lab.run(&format!("imgimport docker://{name}:1 none --as-is"));
+    assert!(away.code == 1 && away.stderr.contains(PLACE), "{away}");
+    assert!(!lab.state().join("roots/none").exists());
 }
