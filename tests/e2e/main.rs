@@ -62,6 +62,7 @@ mod module;
 mod module_answers;
 mod module_faults;
 mod module_leavers;
+mod module_limits;
 mod names;
 mod nodeadd;
 mod nodech;

@@ -26,13 +26,16 @@ def text(value):
     return value if isinstance(value, str) else json.dumps(value, default=to_text, sort_keys=True)
 
 
-def changes(name, result):
+def changes(name, result, arguments):
     """One for each thing that differs; one for the task where it does not say what."""
     differences = result.get("diff") or []
     told = []
     for one in [differences] if isinstance(differences, dict) else differences:
-        # What stands before is the file itself; what comes after may be a copy of the new one, of this run.
-        header = one.get("before_header") or one.get("after_header")
+        # What stands before is the file itself; what comes after may be a copy of the new one, of this run, which is named only where
+        # the file is not known: it has another name each time.
+        header = one.get("before_header")
+        if not header and one.get("after_header"):
+            header = result.get("dest") or arguments.get("dest") or arguments.get("path") or one["after_header"]
         what = name if not header else "%s: %s" % (name, header)
         if one.get("prepared"):
             told.append({"what": what, "to": text(one["prepared"])})
@@ -55,9 +58,11 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result):
         host, said = result._host.get_name(), result._result
+        # Of a loop these are of any of its turns.
+        arguments = {} if said.get("results") else result._task_fields.get("args") or {}
         for one in said.get("results") or [said]:
             if isinstance(one, dict) and one.get("changed"):
-                for change in changes(result._task.get_name(), one):
+                for change in changes(result._task.get_name(), one, arguments):
                     say(target=host, change=change)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
