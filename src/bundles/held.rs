@@ -15,6 +15,9 @@ use crate::failure::Failure;
 
 const FORMAT: u32 = 1;
 
+/// For whoever gives us a file of another kind.
+const WHAT: &str = "it takes the site's $XCRANE_HOME/bundles/have.json, which every import writes there, or a bundle that it has imported";
+
 /// Pieces by their digests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,10 +56,11 @@ impl Held {
         let mut text = Vec::new();
         fs::File::open(path).map_err(cannot)?.take(LONGEST).read_to_end(&mut text).map_err(cannot)?;
         if text.first() == Some(&b'{') {
-            return Self::parse(&text, path);
+            return Self::parse(&text, path).map_err(|failure| failure.hint(WHAT));
         }
         let mut held = Self::default();
-        for member in Opened::begin(path)?.list.members.iter().filter(|member| member.may_be_had()) {
+        let foreign = |failure: Failure| failure.hint(WHAT);
+        for member in Opened::begin(path).map_err(foreign)?.list.members.iter().filter(|member| member.may_be_had()) {
             held.add(&member.sha256, member.size, None);
         }
         Ok(held)

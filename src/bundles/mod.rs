@@ -14,7 +14,7 @@ mod index;
 pub(crate) mod list;
 mod own;
 mod packages;
-mod parts;
+pub(crate) mod parts;
 pub(crate) mod signature;
 mod store;
 pub(crate) mod wanted;

@@ -13,16 +13,34 @@ pub(crate) struct Parts {
     _lock: File,
 }
 
+/// Refuses to write over a file, unless it is what a run had just finished when it was killed, whose pieces are still there.
+pub(crate) fn refuse_other(target: &Path) -> Result<(), Failure> {
+    let is_ours = std::path::absolute(target).is_ok_and(|target| beside(&target).is_dir());
+    match fs::symlink_metadata(target) {
+        Ok(found) if !found.is_dir() && !is_ours => Err(Failure::refused(format!("{} is there", target.display()))
+            .hint("choose another name, or write over it with: --force")),
+        _ => Ok(()),
+    }
+}
+
+/// `.NAME.parts` beside NAME.
+fn beside(target: &Path) -> PathBuf {
+    target.with_file_name(format!(".{}.parts", target.file_name().unwrap_or_default().to_string_lossy()))
+}
+
 impl Parts {
     /// Those of the bundle that `target` shall be.
     pub(crate) fn of(target: &Path) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::refused(format!("cannot write beside {}: {error}", target.display()));
-        let name = target
-            .file_name()
-            .filter(|_| !target.is_dir())
-            .ok_or_else(|| Failure::refused(format!("{} is no name of a file", target.display())))?;
+        if target.file_name().is_none() || target.is_dir() {
+            return Err(Failure::refused(format!("{} is no name of a file", target.display())));
+        }
         let absolute = std::path::absolute(target).map_err(failed)?;
-        let directory = absolute.with_file_name(format!(".{}.parts", name.to_string_lossy()));
+        if let Some(above) = absolute.parent().filter(|above| !above.is_dir()) {
+            let message = format!("cannot write {}: there is no directory {}", target.display(), above.display());
+            return Err(Failure::refused(message).hint(format!("mkdir -p {}", above.display())));
+        }
+        let directory = beside(&absolute);
         fs::create_dir_all(directory.join("blobs")).map_err(failed)?;
         let lock = directory.join("lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(lock).map_err(failed)?;
@@ -49,5 +67,38 @@ impl Parts {
     pub(crate) fn discard(self) {
         // What cannot go takes room and does no harm.
         fs::remove_dir_all(&self.directory).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_written_over_only_by_the_run_that_wrote_it() {
+        let place = tempfile::tempdir().expect("a directory");
+        let target = place.path().join("site.bundle");
+        let refused = |target: &Path| refuse_other(target).err().map(|failure| failure.message);
+        assert_eq!(refused(&target), None);
+        fs::write(&target, "somebody's").expect("a file");
+        assert_eq!(refused(&target), Some(format!("{} is there", target.display())));
+        fs::remove_file(&target).expect("it is there");
+        std::os::unix::fs::symlink("/nowhere", &target).expect("a link");
+        assert!(refused(&target).is_some(), "a link is a name that somebody has given");
+        // Killed when the bundle had its name and its pieces were still there.
+        let parts = Parts::of(&target).map_err(|failure| failure.message).expect("pieces");
+        assert_eq!(refused(&target), None);
+        parts.discard();
+        let below = place.path().join("none/site.bundle");
+        let failure = Parts::of(&below).err().expect("there is no such directory");
+        let above = place.path().join("none");
+        assert_eq!(
+            (failure.message, failure.hints),
+            (
+                format!("cannot write {}: there is no directory {}", below.display(), above.display()),
+                vec![format!("mkdir -p {}", above.display())]
+            )
+        );
+        assert!(!above.exists());
     }
 }

@@ -10,6 +10,7 @@ use crate::bundles::export::{self, Planned};
 use crate::bundles::held::{self, Held};
 use crate::bundles::import::{How, import, verify};
 use crate::bundles::list::{Kind, List};
+use crate::bundles::parts::refuse_other;
 use crate::bundles::signature::Trust;
 use crate::bundles::wanted::Choice;
 use crate::context::Context;
@@ -62,6 +63,9 @@ enum Verb {
         /// The file
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Write over a file that is there
+        #[arg(short, long)]
+        force: bool,
         #[command(flatten)]
         chosen: Chosen,
         /// Print one JSON object a line
@@ -152,7 +156,12 @@ impl Run for Bundle {
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         match self.verb {
             Verb::Plan { chosen, json } => plan(cx, chosen, shape(cx, json)).await,
-            Verb::Export { file, chosen, json } => write(cx, &file, chosen, shape(cx, json)).await,
+            Verb::Export { file, force, chosen, json } => {
+                if !force {
+                    refuse_other(&file)?;
+                }
+                write(cx, &file, chosen, shape(cx, json)).await
+            }
             Verb::Verify { file, key, json } => judge(cx, &file, key.as_deref(), shape(cx, json)).await,
             Verb::Import { file, key, registry, force, reason, json } => {
                 take(cx, &file, &How { key, registry, force, reason }, shape(cx, json)).await
