@@ -7,7 +7,7 @@ use std::path::Path;
 use super::archive::{self, Content};
 use super::held::Held;
 use super::images::{Found, Places};
-use super::list::{List, Member};
+use super::list::{Image, List, Member};
 use super::packages::{Apt, Needed};
 use super::parts::Parts;
 use super::signature::Signer;
@@ -56,6 +56,19 @@ impl Gathered {
             self.contents.push(content);
         }
         self.list.members.push(Member { left_out, ..member });
+    }
+
+    /// Adds an image. One that two registries have under the same name is one of the new site's, if it is the same.
+    pub(crate) fn add_image(&mut self, image: Image) -> Result<(), Failure> {
+        match self.list.images.iter().find(|known| known.name == image.name) {
+            None => self.list.images.push(image),
+            Some(known) if known.own().map(|it| &it.digest) == image.own().map(|it| &it.digest) => {}
+            Some(_) => {
+                let why = format!("two images would be {} at the other site, and differ", image.name);
+                return Err(Failure::refused(why).hint("give one of them another tag or repository: imgpush --to"));
+            }
+        }
+        Ok(())
     }
 
     /// What it holds, as one thing of a plan.

@@ -82,7 +82,8 @@ impl Places {
         if let Some(found) = self.in_archive(image, digest) {
             return Ok(found);
         }
-        if image.registry().is_none() {
+        // What has the digest is the image, wherever it is.
+        if image.registry().is_none() || digest.is_some() {
             for registry in self.registries.iter() {
                 if let Some(found) = in_registry(&registry.client, image, digest).await? {
                     return Ok(found);
@@ -156,7 +157,7 @@ async fn in_registry<'a>(
 
 impl<'a> Found<'a> {
     fn new(image: &Reference, digest: Option<&Digest>, whence: Whence<'a>) -> Self {
-        let name = format!("{}:{}", image.repository(), image.tag_or_latest());
+        let name = name(image);
         Self { name, size: 0, blobs: Vec::new(), image: image.clone(), digest: digest.cloned(), whence }
     }
 
@@ -217,8 +218,7 @@ impl<'a> Found<'a> {
             manifests.push(Manifest { digest: part.digest.clone(), media_type: part.media_type.clone(), blobs });
             gathered.add(Member::blob(&part.digest, part.bytes.len() as u64), Content::File(target), held);
         }
-        gathered.list.images.push(Image { name: self.name.clone(), manifests });
-        Ok(())
+        gathered.add_image(Image { name: self.name.clone(), manifests })
     }
 
     async fn of_archive(
@@ -248,8 +248,20 @@ impl<'a> Found<'a> {
         gathered.add(Member::blob(&digest, split.manifest.len() as u64), Content::File(target), held);
         let blobs = split.blobs.iter().map(|blob| blob.digest.clone()).collect();
         let manifests = vec![Manifest { digest, media_type: split.media_type, blobs }];
-        gathered.list.images.push(Image { name: self.name.clone(), manifests });
-        Ok(())
+        gathered.add_image(Image { name: self.name.clone(), manifests })
+    }
+}
+
+/// What an image is called in a bundle, and in the registry of the site that takes it.
+pub(super) fn name(image: &Reference) -> String {
+    format!("{}:{}", image.repository(), tag(image))
+}
+
+/// An image that is known by its digest alone is no site's `latest`.
+pub(super) fn tag(image: &Reference) -> &str {
+    match (image.tag(), image.digest()) {
+        (None, Some(digest)) => digest.short(),
+        _ => image.tag_or_latest(),
     }
 }
 

@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 
 use super::archive::Opened;
 use super::held::Held;
-use super::list::{Kind, Member};
+use super::list::{Image, Kind, Member};
 use super::signature::{Trust, Trusted};
 use super::store::{Store, chosen};
-use super::{files, index, measured, own, packages, until_pressed};
+use super::{files, images, index, measured, own, packages, replace, until_pressed};
 use crate::context::Context;
 use crate::diskless::{self, place::Place};
 use crate::failure::Failure;
 use crate::images::registries::Registries;
+use crate::modules::Module;
+use crate::modules::image::HERE;
 use crate::size::size;
 
 /// How a bundle is taken.
@@ -164,7 +166,7 @@ impl Import<'_> {
         let work = async {
             self.take_packages().await?;
             self.take_files().await?;
-            self.take_modules().await
+            self.take_modules(registries).await
         };
         until_pressed(cx, work).await?;
         self.take_rest().await
@@ -240,19 +242,38 @@ impl Import<'_> {
         Ok(())
     }
 
-    async fn take_modules(&mut self) -> Result<(), Failure> {
+    async fn take_modules(&mut self, registries: &Registries) -> Result<(), Failure> {
         for name in self.opened.list.modules() {
-            let changed = !self.is_same(name).await?;
-            if changed {
+            let is_other = !self.is_same(name).await?;
+            if is_other {
                 let place = Place::take(&self.home.join("modules").join(name))?;
                 for (number, member, path) in self.of_module(name) {
                     self.opened.extract(number, member, &place.aside().join(path)).await?;
                 }
                 place.exchange()?;
             }
-            self.tell(&format!("module {name}"), changed, "imported");
+            let has_moved = self.note_image(name, registries)?;
+            self.tell(&format!("module {name}"), is_other || has_moved, "imported");
         }
         Ok(())
+    }
+
+    /// Notes where the image of a module's container is here, by what it is; false where that was known.
+    fn note_image(&self, name: &str, registries: &Registries) -> Result<bool, Failure> {
+        let directory = self.home.join("modules").join(name);
+        // One that only a newer program can read is noted when that imports the bundle again.
+        let Ok(module) = Module::in_directory(&directory) else { return Ok(false) };
+        let Some(image) = module.image()? else { return Ok(false) };
+        let is_its = |carried: &&Image| carried.name == images::name(&image);
+        let Some(own) = self.opened.list.images.iter().find(is_its).and_then(Image::own) else { return Ok(false) };
+        let registry = chosen(registries, self.how.registry.as_deref())?;
+        let here = image.in_registry(registry.client.place()).map_err(Failure::refused)?.pinned(&own.digest);
+        let (file, text) = (directory.join(HERE), Module::noted_here(&image, &here));
+        let is_known = fs::read_to_string(&file).is_ok_and(|noted| noted == text);
+        if !is_known {
+            replace(&file, text.as_bytes())?;
+        }
+        Ok(!is_known)
     }
 
     fn of_module(&self, module: &str) -> Vec<(usize, &Member, &str)> {
@@ -266,7 +287,7 @@ impl Import<'_> {
     /// Whether the module is here with just those files.
     async fn is_same(&self, name: &str) -> Result<bool, Failure> {
         let directory = self.home.join("modules").join(name);
-        let (Ok(there), members) = (own::files(&directory), self.of_module(name)) else { return Ok(false) };
+        let (Ok(there), members) = (own::of_module(&directory), self.of_module(name)) else { return Ok(false) };
         for (_, member, path) in &members {
             let has = measured(&directory.join(path)).await.is_ok_and(|(_, sha256)| sha256 == member.sha256);
             if !has {

@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::diskless;
 use crate::failure::Failure;
 use crate::modules::Module;
+use crate::modules::image::HERE;
 
 /// Files of one module, and directories within directories.
 const MOST: usize = 10_000;
@@ -31,7 +32,7 @@ pub(crate) async fn module(module: &Module, held: &Held, gathered: &mut Gathered
         return Ok(());
     }
     let refused = |why: String| Failure::refused(format!("module {name} cannot be bundled: {why}"));
-    for path in files(&module.directory).map_err(refused)? {
+    for path in of_module(&module.directory).map_err(refused)? {
         let inside = path.strip_prefix(&module.directory).map_err(|error| refused(error.to_string()))?;
         let inside = inside.to_str().ok_or_else(|| refused(format!("{} is no name in UTF-8", path.display())))?;
         let mut member = member_of(format!("modules/{name}/{inside}"), &path).await?;
@@ -49,8 +50,14 @@ fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o100 != 0)
 }
 
+/// The files that are a module's own: where its image is here is no other site's matter.
+pub(super) fn of_module(directory: &Path) -> Result<Vec<PathBuf>, String> {
+    let here = directory.join(HERE);
+    Ok(files(directory)?.into_iter().filter(|file| *file != here).collect())
+}
+
 /// All files below a directory, in order.
-pub(super) fn files(directory: &Path) -> Result<Vec<PathBuf>, String> {
+fn files(directory: &Path) -> Result<Vec<PathBuf>, String> {
     let (mut found, mut waiting) = (Vec::new(), vec![(directory.to_owned(), 0)]);
     while let Some((directory, depth)) = waiting.pop() {
         let failed = |error: io::Error| format!("cannot read {}: {error}", directory.display());

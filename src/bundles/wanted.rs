@@ -7,6 +7,7 @@ use netboot::image::distribution;
 use plugins::{Digest, Reference};
 use tables::Select;
 
+use super::images::tag;
 use super::list::{File, is_word};
 use crate::context::Context;
 use crate::diskless::{self, Image};
@@ -100,6 +101,11 @@ impl Wanted {
             for required in &requirements.images {
                 self.take_image(required.reference.complete(), Some(required.digest.clone()))?;
             }
+            if let Some(image) = module.image()? {
+                // Elsewhere it is to be what it is here, whatever its tag means by then.
+                let here = module.image_here()?;
+                self.take_image(image, here.and_then(|here| here.digest().cloned()))?;
+            }
             for (os, names) in &requirements.packages {
                 self.packages.entry(os.clone()).or_default().names.extend(names.iter().cloned());
             }
@@ -116,7 +122,7 @@ impl Wanted {
 
     fn take_image(&mut self, name: Reference, digest: Option<Digest>) -> Result<(), Failure> {
         let digest = digest.or_else(|| name.digest().cloned());
-        let name = name.tagged(name.tag_or_latest()).map_err(Failure::refused)?;
+        let name = name.tagged(tag(&name)).map_err(Failure::refused)?;
         match self.images.get(&name) {
             Some(Some(known)) if digest.as_ref().is_some_and(|digest| digest != known) => {
                 Err(Failure::refused(format!("{name} is wanted with two contents, {known} and another")))

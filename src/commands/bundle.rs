@@ -23,15 +23,16 @@ use crate::ui::Format;
 /// Carry modules, images, packages and files to a site without the internet
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A bundle is a signed tar: the chosen modules with those that they require, the images and files that these require, packages
-with all that they need (worked out by apt for the other system, as if nothing were installed there), diskless images, this program
-and the tables. Passwords stay here unless --passwords is said. What was fetched stays beside FILE until the bundle is whole, so that
-the same command goes on after a break.
+    after_help = "A bundle is a signed tar: the chosen modules with those that they require, the images and files that these require, the
+images that their containers run as, packages with all that they need (worked out by apt for the other system, as if nothing were
+installed there), diskless images, this program and the tables. Passwords stay here unless --passwords is said. What was fetched
+stays beside FILE until the bundle is whole, so that the same command goes on after a break.
 
 import reads the bundle to its end before it writes anything. Images go into the site's registry, packages into
 $XCRANE_HOME/packages/OS ('deb [trusted=yes] … ./', or pkgdir of an osimage), files into $XCRANE_HOME/files/MODULE, modules into
-$XCRANE_HOME/modules. The program and the tables are put aside, and count only when they are installed or restored. What the site has
-then stands in $XCRANE_HOME/bundles/have.json, which export --have reads.
+$XCRANE_HOME/modules. The program and the tables are put aside, and count only when they are installed, or restored by
+restorexCATdb -p $XCRANE_HOME/bundles/tables, which replaces those that are here. What the site has then stands in
+$XCRANE_HOME/bundles/have.json, which export --have reads.
 
 A site signs with $XCRANE_HOME/bundles/key.pk8, made with its first bundle. The first bundle that a site imports tells it a key to
 trust, which is shown; with --key it must be that one.

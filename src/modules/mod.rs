@@ -9,6 +9,7 @@ pub(crate) mod chain;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod contract;
+pub(crate) mod image;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod kept;

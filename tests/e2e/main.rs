@@ -8,6 +8,7 @@ mod bmcs;
 mod bootwhy;
 mod builtin_modules;
 mod bundle;
+mod bundle_sites;
 mod chdef;
 mod chknet;
 mod chtab;

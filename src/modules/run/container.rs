@@ -8,9 +8,8 @@ use tokio::time::timeout;
 use super::{Call, Heard};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::images::hosts::image;
 use crate::modules::manifest::Run;
-use crate::modules::{WHENCE, page, shared};
+use crate::modules::shared;
 use crate::remote::{self, Line, PIECES};
 
 /// Runs the image's entrypoint with the method as its argument; its exit code.
@@ -50,17 +49,10 @@ fn whereto(call: Call<'_>, cx: &Context) -> Result<String, Failure> {
     cx.tables()?.site("modulehost")?.ok_or_else(|| call.failed("there is no Docker host to run it on", "").hint(hint))
 }
 
-/// The image that the module names, or that it was added from.
+/// The image that the module names, or that it was added from, as the site has it.
 fn reference(call: Call<'_>) -> Result<Reference, Failure> {
-    if let Some(name) = &call.module.manifest.container.image {
-        return image(name);
-    }
-    let file = call.module.directory.join(WHENCE);
-    match page::read(&file) {
-        Ok(Some(name)) => image(name.trim()),
-        Err(why) => Err(call.failed(&format!("cannot read {}: {why}", file.display()), "")),
-        Ok(None) => Err(call.failed("its [container] names no image, and it was not added from one", "")),
-    }
+    let none = || call.failed("its [container] names no image, and it was not added from one", "");
+    call.module.image_here()?.ok_or_else(none)
 }
 
 /// Variables but for secrets: whoever may ask the engine can read them.
