@@ -202,6 +202,77 @@ mod tests {
         run(read).map_err(|failure: Failure| failure.message)
     }
 
+    /// The same bundle with the header at a place otherwise, and with a checksum that fits it.
+    fn forged(whole: &[u8], at: usize, change: impl FnOnce(&mut tar::Header)) -> Vec<u8> {
+        let mut bytes = whole.to_vec();
+        let block = &mut bytes[at..at + 512];
+        let mut header = tar::Header::from_byte_slice(block).clone();
+        change(&mut header);
+        header.set_cksum();
+        block.copy_from_slice(header.as_bytes());
+        bytes
+    }
+
+    /// Where its headers are.
+    fn headers(whole: &[u8]) -> Vec<usize> {
+        let (mut places, mut at) = (Vec::new(), 0);
+        while whole[at] != 0 {
+            places.push(at);
+            let size = tar::Header::from_byte_slice(&whole[at..at + 512]).entry_size().expect("it is ours");
+            at += 512 + usize::try_from(size.next_multiple_of(BLOCK)).expect("it is small");
+        }
+        places
+    }
+
+    #[test]
+    fn headers_that_say_something_else_are_refused() {
+        let place = tempfile::tempdir().expect("a directory");
+        let path = place.path().join("b.tar");
+        let signer = Signer::of(place.path()).map_err(|failure| failure.message).expect("it is made");
+        let mut list = List::new("here".into());
+        let sha256 = plugins::hex(&Sha256::digest(b"text"));
+        for name in ["program/xcrane", "modules/etcd/run"] {
+            let sha256 = sha256.clone();
+            list.members.push(Member { name: name.into(), size: 4, sha256, executable: false, left_out: false });
+        }
+        let contents = [Content::Text(b"text".to_vec()), Content::Text(b"text".to_vec())];
+        run(write(&path, &list, &contents, &signer, &Progress::silent()))
+            .map_err(|failure| failure.message)
+            .expect("it is written");
+        let whole = fs::read(&path).expect("it is there");
+        let places = headers(&whole);
+        assert_eq!(places.len(), 4, "signature, list, and two members");
+        let check = |what: &str, bytes: Vec<u8>, is_fit: bool| {
+            fs::write(&path, bytes).expect("a file");
+            assert_eq!(read(&path).is_ok(), is_fit, "{what}");
+        };
+        for at in places.iter().copied() {
+            check("unchanged", forged(&whole, at, |_| ()), true);
+            let kinds = [b'1', b'2', b'3', b'5', b'6', b'L', b'K', b'x', b'g', b'S', 0xff];
+            for kind in kinds {
+                check("kind", forged(&whole, at, |header| header.as_mut_bytes()[156] = kind), false);
+            }
+            for name in ["../../etc/passwd", "/etc/passwd", "modules/etcd/../run", "modules/etcd/other", ""] {
+                let named = |header: &mut tar::Header| {
+                    let field = &mut header.as_mut_bytes()[..100];
+                    field.fill(0);
+                    field[..name.len()].copy_from_slice(name.as_bytes());
+                };
+                check(name, forged(&whole, at, named), false);
+            }
+            for size in [0, 3, 5, 1 << 40, u64::MAX] {
+                check("size", forged(&whole, at, |header| header.set_size(size)), false);
+            }
+        }
+        // One of its members twice, and two that have changed places.
+        let (first, second) = (&whole[places[2]..places[3]], &whole[places[3]..places[3] + 1024]);
+        let head = &whole[..places[2]];
+        let end = [0; 1024];
+        check("twice", [head, first, first, second, &end].concat(), false);
+        check("changed places", [head, second, first, &end].concat(), false);
+        check("as it was", [head, first, second, &end].concat(), true);
+    }
+
     #[test]
     fn a_bundle_is_whole_or_refused() {
         let place = tempfile::tempdir().expect("a directory");
@@ -223,7 +294,7 @@ mod tests {
         let whole = fs::read(&path).expect("it is there");
         let opened = read(&path).expect("it is whole");
         assert_eq!((opened.list.members.len(), opened.key), (1, signer.key()));
-        for cut in [0, 100, 512, 1024, 2048, whole.len() - 1] {
+        for cut in (0..whole.len()).step_by(100).chain([512, 1024, 1536, 2048, whole.len() - 1]) {
             fs::write(&path, &whole[..cut]).expect("a file");
             assert!(read(&path).is_err(), "{cut}");
         }

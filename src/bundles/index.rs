@@ -40,3 +40,13 @@ pub(crate) fn control<'a>(list: &'a List, member: &Member) -> &'a str {
     let package = list.packages.iter().find(|package| package.member == member.name);
     package.map_or("", |package| package.control.as_str())
 }
+
+/// Lines of a control file: none is empty, which would begin another package, and none says what the index says.
+pub(super) fn is_control(text: &str) -> bool {
+    let ours = ["filename:", "size:", "sha256:", "md5sum:", "sha1:", "sha512:"];
+    let is_line = |line: &str| {
+        let lower = line.to_ascii_lowercase();
+        !line.trim().is_empty() && !line.contains('\r') && !ours.iter().any(|field| lower.starts_with(field))
+    };
+    text.len() < 1 << 20 && text.lines().any(|line| line.starts_with("Package: ")) && text.lines().all(is_line)
+}

@@ -8,6 +8,8 @@ use plugins::{Digest, Reference};
 use serde::{Deserialize, Serialize};
 use tables::schema;
 
+use super::index::is_control;
+
 /// What is written now.
 const FORMAT: u32 = 1;
 /// Members of a bundle, and bytes of one.
@@ -167,8 +169,15 @@ impl List {
                 return Some(format!("{} is in it twice", member.name));
             }
         }
-        let of_images = || self.images.iter().find_map(|image| image.refuse(&names));
-        of_images().or_else(|| self.refuse_packages(&names)).or_else(|| self.refuse_files(&names))
+        self.refuse_images(&names).or_else(|| self.refuse_packages(&names)).or_else(|| self.refuse_files(&names))
+    }
+
+    fn refuse_images(&self, names: &HashMap<&str, &Member>) -> Option<String> {
+        let mut told = HashSet::new();
+        self.images.iter().find_map(|image| match told.insert(image.name.as_str()) {
+            true => image.refuse(names),
+            false => Some(format!("its image '{}' is in it twice", image.name.escape_debug())),
+        })
     }
 
     fn refuse_packages(&self, names: &HashMap<&str, &Member>) -> Option<String> {
@@ -295,16 +304,6 @@ fn is_path(path: &str) -> bool {
     path.len() <= 150 && path.split('/').all(is_part)
 }
 
-/// Lines of a control file: none is empty, which would begin another package, and none says what the index says.
-fn is_control(text: &str) -> bool {
-    let ours = ["filename:", "size:", "sha256:", "md5sum:", "sha1:", "sha512:"];
-    let is_line = |line: &str| {
-        let lower = line.to_ascii_lowercase();
-        !line.trim().is_empty() && !line.contains('\r') && !ours.iter().any(|field| lower.starts_with(field))
-    };
-    text.len() < 1 << 20 && text.lines().any(|line| line.starts_with("Package: ")) && text.lines().all(is_line)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -384,6 +383,7 @@ mod tests {
             }],
         };
         assert_eq!(refused(|list| list.images.push(image("apps/solver:2", "a"))), "");
+        check(&|list| list.images = vec![image("apps/solver:2", "a"); 2], "is in it twice");
         for (name, digit) in [("apps/solver:2", "b"), ("r:5000/solver:2", "a"), ("solver", "a"), ("../x:1", "a")] {
             check(&|list| list.images.push(image(name, digit)), "is not whole");
         }
