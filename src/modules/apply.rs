@@ -6,16 +6,16 @@ use futures_util::StreamExt;
 
 use super::book::Book;
 use super::chain;
-use super::contract::Applied;
+use super::contract::{Applied, Audit};
 use super::kept::Kept;
-use super::manifest::Method;
+use super::manifest::{Method, Way};
 use super::outdated;
 use super::plan::{self, Part, Plan, Unit};
 use super::run::{Asked, answers, gathered};
-use super::site::Site;
+use super::site::{Ready, Site};
 use super::state::Document;
 use super::turn::Turn;
-use super::{Module, WHOLE, telling};
+use super::{Module, WHOLE, secrets, telling};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -49,7 +49,8 @@ pub(crate) async fn apply(cx: &Context, plan: &Plan) -> Result<Done, Failure> {
     site.renew(cx)?;
     Kept(&site.home).refuse_replaced(plan)?;
     for part in &plan.parts {
-        outdated::refuse(&site, plan, part)?;
+        let ready = site.ready(cx, site.find(&part.module)?, part.config.clone())?;
+        outdated::refuse(&site, plan, part, &ready)?;
     }
     // What they require may have gone since.
     site.order(&plan.names(), false)?;
@@ -131,8 +132,8 @@ async fn carry_out(cx: &Context, site: &Site, plan: &Plan, part: &Part) -> Resul
         return Ok(Ended::Whole);
     }
     let mut book = Book::open(&ready, plan, part);
+    let left = left(part, &ready.document, &book.document, ready.asked(Method::Apply))?;
     book.write(cx)?;
-    let left = left(part, &book.document, ready.asked(Method::Apply))?;
     let bar = cx.ui.count(&part.module, left.len());
     let mut ended = Ended::Whole;
     let mut groups = gathered(answers::<Applied>(cx, &ready, Method::Apply, left), ready.together(Method::Apply));
@@ -143,6 +144,7 @@ async fn carry_out(cx: &Context, site: &Site, plan: &Plan, part: &Part) -> Resul
         }
     }
     bar.finish_and_clear();
+    ask_again(cx, &ready, part, &mut book).await?;
     if !part.missing.is_empty() {
         let missing = tables::noderange::fold(part.missing.keys());
         cx.ui.error(&format!("{missing}: nothing was done by {}, whose plan is not for it", part.module));
@@ -154,10 +156,40 @@ async fn carry_out(cx: &Context, site: &Site, plan: &Plan, part: &Part) -> Resul
     Ok(ended)
 }
 
-/// What was planned and is not done.
-fn left<'a>(part: &'a Part, document: &Document, mut asked: Vec<Asked<'a>>) -> Result<Vec<Asked<'a>>, Failure> {
+/// Asks those of which nothing was to be done, and of which what is known may not be so any more, what they are like: applying has
+/// told nothing of them, and audit changes nothing.
+async fn ask_again(cx: &Context, ready: &Ready<'_>, part: &Part, book: &mut Book) -> Result<(), Failure> {
+    // A playbook has no words of its own.
+    if ready.module.manifest.methods.get(&Method::Audit).is_some_and(|run| run.way == Way::Ansible) {
+        return Ok(());
+    }
+    let config = secrets::without(&ready.module.manifest.config, &part.config);
+    let is_other = ready.document.config.as_ref() != Some(&config);
+    let is_right = |unit: &&Unit| unit.changes.is_empty();
+    let right: BTreeSet<&str> = part.units.iter().filter(is_right).map(|unit| unit.target.as_str()).collect();
+    let mut asked = ready.asked(Method::Audit);
+    asked.retain(|asked| {
+        let target = asked.target.as_str();
+        right.contains(target) && (is_other || book.document.of(target).is_null())
+    });
+    let mut groups = gathered(answers::<Audit>(cx, ready, Method::Audit, asked), ready.together(Method::Audit));
+    while let Some(group) = groups.next().await {
+        book.learn(cx, part, group)?;
+    }
+    Ok(())
+}
+
+/// What was planned and is not done; and what was cut off before, though nothing seems to be left of it: it has said nothing.
+fn left<'a>(
+    part: &'a Part,
+    before: &Document,
+    document: &Document,
+    mut asked: Vec<Asked<'a>>,
+) -> Result<Vec<Asked<'a>>, Failure> {
     let done = document.unfinished.as_ref().map_or(&[][..], |unfinished| &unfinished.done);
-    let is_open = |unit: &&Unit| !unit.changes.is_empty() && !done.contains(&unit.target);
+    let was_cut_off = |target: &str| before.unfinished.as_ref().is_some_and(|half| half.is_behind(target));
+    let is_open =
+        |unit: &&Unit| (!unit.changes.is_empty() || was_cut_off(&unit.target)) && !done.contains(&unit.target);
     let open: Vec<&Unit> = part.units.iter().filter(is_open).collect();
     if let Some(gone) = open.iter().find(|unit| !asked.iter().any(|asked| asked.target == unit.target)) {
         return Err(outdated::old(part, &format!("{} has gone from its nodes", gone.target)));
@@ -195,6 +227,7 @@ mod tests {
             files: BTreeMap::new(),
             required: BTreeMap::new(),
             config: serde_json::Map::new(),
+            nodes: BTreeMap::new(),
             units: vec![unit("n1", 1), unit("n2", 0), unit("n3", 2)],
             missing: BTreeMap::new(),
             left: Vec::new(),
@@ -206,9 +239,17 @@ mod tests {
         };
         let mut document: Document = serde_json::from_str(r#"{"name":"m","labels":{}}"#).unwrap();
         document.unfinished = Some(Unfinished { plan: "p".into(), done: vec!["n1".into()], ..Unfinished::default() });
-        let open = left(&part, &document, asked(&["n1", "n2", "n3"])).unwrap();
+        let open = left(&part, &document, &document, asked(&["n1", "n2", "n3"])).unwrap();
         assert_eq!(open.iter().map(|one| (one.target.as_str(), one.changes.len())).collect::<Vec<_>>(), [("n3", 2)]);
-        assert!(left(&part, &document, asked(&["n1", "n2"])).is_err());
+        assert!(left(&part, &document, &document, asked(&["n1", "n2"])).is_err());
+        // What an earlier apply was cut off at says at last what it is like.
+        let mut cut_off = document.clone();
+        cut_off.unfinished = Some(Unfinished { open: ["n2".to_owned()].into(), ..Unfinished::default() });
+        let open = left(&part, &cut_off, &document, asked(&["n1", "n2", "n3"])).unwrap();
+        assert_eq!(
+            open.iter().map(|one| (one.target.as_str(), one.changes.len())).collect::<Vec<_>>(),
+            [("n2", 0), ("n3", 2)]
+        );
         assert_eq!(unit(WHOLE, 1).shown("m"), ["m: x"]);
     }
 }

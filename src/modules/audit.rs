@@ -3,7 +3,6 @@
 
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
-use tables::noderange::fold;
 
 use super::config::Config;
 use super::contract::{Audit, Finding};
@@ -12,7 +11,7 @@ use super::run::{Asked, answers};
 use super::site::{Ready, Site};
 use super::state::{Document, Installed};
 use super::turn::Turn;
-use super::{Module, WHOLE, leavers, secrets, state};
+use super::{Module, WHOLE, applied, leavers, state};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -65,7 +64,7 @@ pub(crate) async fn audit(cx: &Context, site: &mut Site, module: &Module, adopt:
     Ok(Audited {
         found,
         left: left(cx, site, module),
-        gone: gone(cx, &installed.document),
+        gone: applied::gone(cx, &installed.document),
         half_applied: document.unfinished.map(|unfinished| unfinished.told()),
     })
 }
@@ -103,39 +102,13 @@ fn questions<'m>(
     let is_known = |target: &str| target == WHOLE || document.targets.contains_key(target);
     let is_behind = |target: &str| half.is_some_and(|half| half.is_behind(target));
     let question = |config: &Map<String, Value>, behind: bool| {
-        let (ready, mut asked) = ready(cx, site, module, config, document)?;
+        let ready = site.ready(cx, module, applied::config(cx, site, module, document, config)?)?;
+        let mut asked = ready.asked(Method::Audit);
         asked.retain(|asked| is_known(&asked.target) && is_behind(&asked.target) == behind);
         Ok((ready, asked))
     };
     let of_before = half.and(document.config.as_ref()).map(|old| question(old, true));
     [question(new, false)].into_iter().chain(of_before).collect()
-}
-
-/// A config that was applied, with the secrets of now: those are kept nowhere else.
-fn ready<'m>(
-    cx: &Context,
-    site: &Site,
-    module: &'m Module,
-    applied: &Map<String, Value>,
-    document: &Document,
-) -> Result<(Ready<'m>, Vec<Asked<'m>>), Failure> {
-    let schema = &module.manifest.config;
-    let config = match schema.values().any(|wanted| wanted.secret) {
-        true => secrets::with(schema, applied, &Config::read(&site.home, module)?.values(module)?),
-        false => applied.clone(),
-    };
-    let gone = gone(cx, document);
-    let config = match &module.manifest.targets {
-        // The range that it was applied to has names that mean nothing any more.
-        Some(key) if !gone.is_empty() => {
-            let stay = document.targets.keys().filter(|name| !gone.contains(*name));
-            config.into_iter().chain([(key.clone(), fold(stay).into())]).collect()
-        }
-        _ => config,
-    };
-    let ready = site.ready(cx, module, config)?;
-    let asked = ready.asked(Method::Audit);
-    Ok((ready, asked))
 }
 
 /// A config that cannot be read says nothing of this; who plans is told of it.
@@ -144,11 +117,6 @@ fn left(cx: &Context, site: &Site, module: &Module) -> Vec<String> {
     let left =
         now.and_then(|config| site.ready(cx, module, config)).map(|ready| leavers::of(&ready)).unwrap_or_default();
     left.into_iter().filter(|name| cx.nodes(name).is_ok()).collect()
-}
-
-/// The module's nodes that are in no table any more.
-fn gone(cx: &Context, document: &Document) -> Vec<String> {
-    document.targets.keys().filter(|name| cx.nodes(name).is_err()).cloned().collect()
 }
 
 /// An apply of the module is not disturbed, and what it has done before is known.

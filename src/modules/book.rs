@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::contract::Applied;
+use super::contract::{Applied, Audit};
 use super::plan::{Part, Plan};
+use super::run::about;
 use super::site::Ready;
 use super::state::{self, Document, Unfinished};
 use super::{Module, secrets, telling};
@@ -57,6 +58,26 @@ impl Book {
         let all = failed.is_empty();
         failed.into_iter().for_each(|(target, failure)| telling::failed(cx, &target, failure));
         Ok(all)
+    }
+
+    /// What targets are like of which nothing was to be done.
+    pub(crate) fn learn(
+        &mut self,
+        cx: &Context,
+        part: &Part,
+        group: Vec<(String, Result<Audit, Failure>)>,
+    ) -> Result<(), Failure> {
+        for (target, answer) in group {
+            match answer {
+                Ok(Audit { state: Some(state), .. }) => self.document.remember(&target, state),
+                Ok(Audit { state: None, .. }) => {}
+                Err(failure) => {
+                    let Failure { message, .. } = about(&target, failure);
+                    cx.ui.warning(&format!("what {} is like now is not known: {message}", part.module));
+                }
+            }
+        }
+        self.write(cx)
     }
 
     fn done(&mut self, target: &str, state: Option<Value>) {

@@ -88,6 +88,7 @@ mod tests {
             files: BTreeMap::new(),
             required: BTreeMap::new(),
             config: serde_json::Map::new(),
+            nodes: BTreeMap::new(),
             units: vec![Unit { target: "n1".into(), changes: vec![change; changes] }],
             missing: BTreeMap::new(),
             left: Vec::new(),

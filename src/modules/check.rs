@@ -102,10 +102,15 @@ async fn looked_at(cx: &Context, site: &Site, ready: &Ready<'_>) -> Vec<Verdict>
     verdicts
 }
 
-/// What is wrong with a config that was proposed. On which nodes it works, where none are free, is the site's to say.
+/// What is wrong with a config that was proposed. On which nodes it works, where none are free, and what is secret, are the
+/// site's to say.
 fn fault(module: &Module, text: &str) -> Option<String> {
     let problems = schema::check(&module.manifest.config, text);
-    problems.iter().find(|problem| !is_about_nodes(module, problem)).map(ToString::to_string)
+    let is_secret = |problem: &Problem| {
+        problem.line == 0 && module.manifest.config.get(&problem.key).is_some_and(|wanted| wanted.secret)
+    };
+    let mut problems = problems.iter();
+    problems.find(|problem| !is_about_nodes(module, problem) && !is_secret(problem)).map(ToString::to_string)
 }
 
 fn has_nodes(module: &Module, text: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Modules: what is set up on a cluster in parts that depend on each other. A module is a directory with `module.toml`.
 
 pub(crate) mod add;
+mod applied;
 pub(crate) mod apply;
 pub(crate) mod audit;
 mod book;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use futures_util::StreamExt;
 use jiff::Zoned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::applied;
 use super::builtin;
 use super::config::Config;
 use super::contract::{Applied, Kept, Tested, Trial};
@@ -105,7 +106,7 @@ pub(crate) async fn ask(cx: &Context, name: &str, wanted: Wanted) -> Result<Done
     if method == Method::Update && !may_go_back {
         refuse_older(&site, &module)?;
     }
-    let config = Config::read(&site.home, &module)?.values(&module)?;
+    let config = config(cx, &site, &module, method)?;
     let targets = site.ready(cx, &module, config.clone())?.targets;
     let mut names: Vec<String> = targets.iter().map(|node| node.name().to_owned()).collect();
     names.extend(site.installed[name].document.targets.keys().filter(|_| method == Method::Scale).cloned());
@@ -118,6 +119,21 @@ pub(crate) async fn ask(cx: &Context, name: &str, wanted: Wanted) -> Result<Done
         Method::Backup => keep(cx, &site, &ready, asked).await,
         Method::Test => tried(cx, &ready, asked).await,
         _ => change(cx, &ready, method, asked).await,
+    }
+}
+
+/// The config that it hears: of then where it is asked of what is there, of now where that is to become another.
+fn config(cx: &Context, site: &Site, module: &Module, method: Method) -> Result<Map<String, Value>, Failure> {
+    let document = site.known(module.manifest.name())?.map(|it| &it.document);
+    let of_then = document.and_then(|document| {
+        let half = document.unfinished.as_ref().and_then(|half| half.config.as_ref());
+        Some((document, half.or(document.config.as_ref())?))
+    });
+    match (method, of_then) {
+        (Method::Backup | Method::Restore | Method::Test, Some((document, config))) => {
+            applied::config(cx, site, module, document, config)
+        }
+        _ => Config::read(&site.home, module)?.values(module),
     }
 }
 

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::config::Config;
 use super::plan::{Part, Plan, digest};
 use super::program;
-use super::site::Site;
+use super::site::{Ready, Site};
 use super::state;
 use crate::failure::Failure;
 
 /// Refuses a part for which the world has moved on since its plan was made. What this very plan has done is no news to it.
-pub(crate) fn refuse(site: &Site, plan: &Plan, part: &Part) -> Result<(), Failure> {
-    let module = site.find(&part.module)?;
+pub(crate) fn refuse(site: &Site, plan: &Plan, part: &Part, ready: &Ready<'_>) -> Result<(), Failure> {
+    let module = ready.module;
     let installed = site.known(&part.module)?;
     let begun = installed.and_then(|it| it.document.unfinished.as_ref()).is_some_and(|it| it.plan == plan.id);
     let done = installed.is_some_and(|it| it.document.finished.as_deref() == Some(&plan.id));
@@ -22,6 +22,9 @@ pub(crate) fn refuse(site: &Site, plan: &Plan, part: &Part) -> Result<(), Failur
     }
     if moved.is_none() && !begun && !done && installed.map_or(0, |it| it.serial) != part.serial {
         moved = Some("its state was changed".to_owned());
+    }
+    if moved.is_none() && !done {
+        moved = elsewhere(&part.nodes, &ready.meant);
     }
     if moved.is_none() && !done {
         moved = required(plan, part, &state::serials(&site.installed, &module.manifest));
@@ -35,6 +38,17 @@ pub(crate) fn refuse_other(site: &Site, part: &Part, now: &Part) -> Result<(), F
     let other = made_otherwise(part, &now.version, &now.digest)
         .or_else(|| program::changed(manifest, &part.files, &now.files, false));
     other.map_or(Ok(()), |what| Err(old(part, &what)))
+}
+
+/// What became of the nodes: a plan is for those that were asked, where they were then.
+fn elsewhere(then: &BTreeMap<String, Option<String>>, now: &BTreeMap<String, Option<String>>) -> Option<String> {
+    let moved = then.iter().find_map(|(name, address)| match now.get(name) {
+        None => Some(format!("{name} has gone from its nodes")),
+        Some(now) if now != address => Some(format!("{name} has got another address")),
+        Some(_) => None,
+    });
+    let new = || now.keys().find(|name| !then.contains_key(*name));
+    moved.or_else(|| new().map(|name| format!("{name} has come to its nodes")))
 }
 
 fn made_otherwise(part: &Part, version: &str, digest: &str) -> Option<String> {
@@ -92,6 +106,21 @@ mod tests {
         check(&[("base", 3), ("disk", 8)], Some("the state of module disk, which it requires, was changed"));
         check(&[("base", 3)], Some("the state of module disk, which it requires, was removed"));
         check(&[("base", 3), ("disk", 7), ("time", 1)], Some("module time, whose state it hears, was applied"));
+    }
+
+    #[test]
+    fn nodes_that_come_go_and_move_outdate_it() {
+        let nodes = |nodes: &[(&str, &str)]| {
+            nodes.iter().map(|(name, address)| ((*name).to_owned(), Some((*address).to_owned()))).collect()
+        };
+        let then: BTreeMap<_, _> = nodes(&[("n1", "10.0.0.1"), ("n2", "10.0.0.2")]);
+        let check = |now: &[(&str, &str)], expected: Option<&str>| {
+            assert_eq!(elsewhere(&then, &nodes(now)).as_deref(), expected);
+        };
+        check(&[("n1", "10.0.0.1"), ("n2", "10.0.0.2")], None);
+        check(&[("n1", "10.0.0.1")], Some("n2 has gone from its nodes"));
+        check(&[("n1", "10.0.0.2"), ("n2", "10.0.0.2")], Some("n1 has got another address"));
+        check(&[("n1", "10.0.0.1"), ("n2", "10.0.0.2"), ("n3", "10.0.0.3")], Some("n3 has come to its nodes"));
     }
 
     #[test]

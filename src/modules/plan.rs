@@ -48,6 +48,9 @@ pub(crate) struct Part {
     /// Of the states of those that it requires, strong or weak, and that were applied.
     pub(crate) required: BTreeMap<String, u64>,
     pub(crate) config: Map<String, Value>,
+    /// The nodes that the config means, and their addresses.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) nodes: BTreeMap<String, Option<String>>,
     pub(crate) units: Vec<Unit>,
     /// Nodes that it is not for, as they could not be asked, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -181,6 +184,7 @@ pub(crate) async fn part(cx: &Context, site: &Site, module: &Module) -> Result<P
         digest: digest(&config.text),
         files,
         required: state::serials(&site.installed, &module.manifest),
+        nodes: ready.meant.clone(),
         // One target that waits lets all wait: a module is applied as a whole.
         units: if later.is_empty() { units } else { Vec::new() },
         missing: failed.into_iter().map(|(target, failure)| (target, failure.message)).collect(),

@@ -54,6 +54,8 @@ pub(crate) struct Ready<'a> {
     /// Of those that it requires: what its programs hear. One that is built in hears of all.
     required: Option<Map<String, Value>>,
     pub(crate) targets: Vec<Node>,
+    /// Those that the config itself names, and their addresses.
+    pub(crate) meant: BTreeMap<String, Option<String>>,
     told: Vec<Value>,
     at_once: usize,
 }
@@ -215,6 +217,8 @@ impl Site {
                 targets.extend(nodes.iter().map(|node| (node.name().to_owned(), node.clone())));
             }
         }
+        let address = |node: &Node| node.get("ip").map(str::to_owned);
+        let meant = targets.iter().map(|(name, node)| (name.clone(), address(node))).collect();
         self.refuse_deaf(module)?;
         let (document, serial) = match self.known(manifest.name())? {
             Some(installed) => (installed.document.clone(), installed.serial),
@@ -237,6 +241,7 @@ impl Site {
             required,
             told: targets.iter().map(told).collect(),
             targets,
+            meant,
             at_once: self.at_once,
         })
     }
@@ -380,6 +385,6 @@ fn at_once(cx: &Context) -> Result<usize, Failure> {
 }
 
 /// What a module hears of a node: its attributes, without those that are secret.
-fn told(node: &Node) -> Value {
+pub(super) fn told(node: &Node) -> Value {
     json!({ "name": node.name(), "ip": node.get("ip"), "groups": node.get("groups"), "arch": node.get("arch") })
 }

@@ -64,6 +64,7 @@ mod module_answers;
 mod module_faults;
 mod module_leavers;
 mod module_limits;
+mod module_states;
 mod names;
 mod nodeadd;
 mod nodech;

@@ -214,6 +214,7 @@ fn what_is_applied_is_what_is_audited(lab: &Lab) {
     lab.host("h1").shell(&format!("echo '* - nofile 1' > {file}"));
     assert_snapshot!(lab.run("xcrane module audit limits --adopt"), @"
     h1: changed: /etc/security/limits.d/50-xcrane.conf: * - nofile 1
+    h1: not adopted: not all of it is harmless
     [exit status: 2]
     ");
     lab.host("h1").shell(&format!("echo '* - nofile 9000' > {file}"));
@@ -678,6 +679,8 @@ fn what_is_required_comes_first_and_what_is_lacking_is_named() {
     $ xcrane module apply right --with-requirements
     right: nothing to do
     right: applied
+    ------- stderr -------
+    Warning: what right is like now is not known: audit of module right: it ended without a result
     $ xcrane module apply right --with-requirements
     right: nothing to do
     $ xcrane module plan hears

@@ -90,6 +90,7 @@ pub(super) async fn compare(
                 let lines: Vec<String> = findings.iter().map(Finding::shown).collect();
                 let mut lines = if lines.is_empty() { vec!["as it was left".to_owned()] } else { lines };
                 lines.extend(adopted.then(|| "adopted".to_owned()));
+                lines.extend(unadopted(&findings).filter(|_| adopt && !adopted).map(str::to_owned));
                 let data = json!({ "findings": findings, "adopted": adopted });
                 Body::Answer(Answer { lines, data: Some(data), ..Answer::default() })
             }
@@ -107,6 +108,17 @@ pub(super) async fn compare(
     tell_leavers(cx, &module.manifest, &left, Why::Unmeant);
     tell_leavers(cx, &module.manifest, &gone, Why::Gone);
     Ok(outcome)
+}
+
+/// Why what was found was not adopted.
+fn unadopted(findings: &[Finding]) -> Option<&'static str> {
+    match findings {
+        [] => None,
+        findings if findings.iter().all(|finding| finding.harmless) => {
+            Some("not adopted: its audit says no state to keep")
+        }
+        _ => Some("not adopted: not all of it is harmless"),
+    }
 }
 
 fn go_on(name: &str) -> String {
@@ -230,6 +242,7 @@ pub(super) async fn further(cx: &Context, name: &str, wanted: Wanted, shape: Sha
     let method = wanted.method;
     let done = optional::ask(cx, name, wanted).await?;
     let mut outcome = Outcome::Done;
+    let is_half = done.file.is_none() && done.answers.iter().any(|one| one.answer.is_ok());
     for Answered { target, answer } in done.answers {
         let whom = if target.is_empty() { name.to_owned() } else { target };
         let is_good = answer.as_ref().is_ok_and(|trials| trials.iter().all(|trial| trial.fault.is_none()));
@@ -240,11 +253,11 @@ pub(super) async fn further(cx: &Context, name: &str, wanted: Wanted, shape: Sha
                     Method::Test => trials.iter().map(Trial::shown).collect(),
                     _ => vec![format!("{method}: done")],
                 };
-                Body::Answer(Answer {
-                    lines,
-                    data: Some(json!({ "method": method.name(), "tests": trials })),
-                    ..Answer::default()
-                })
+                let mut data = json!({ "method": method.name() });
+                if method == Method::Test {
+                    data["tests"] = json!(trials);
+                }
+                Body::Answer(Answer { lines, data: Some(data), ..Answer::default() })
             }
             Err(failure) => Body::Error(failure.message),
         };
@@ -255,8 +268,12 @@ pub(super) async fn further(cx: &Context, name: &str, wanted: Wanted, shape: Sha
         plans::tell_influenced(cx, &Site::read(cx)?, name, &[]).await?;
         cx.ui.finish_folding();
     }
-    if let Some(file) = done.file {
-        cx.ui.note(&format!("{name}: kept in {}", file.display()));
+    match done.file {
+        Some(file) => cx.ui.note(&format!("{name}: kept in {}", file.display())),
+        None if method == Method::Backup && is_half => {
+            cx.ui.error(&format!("no backup of {name} was kept: half of one would be restored as a whole"));
+        }
+        None => {}
     }
     Ok(outcome)
 }

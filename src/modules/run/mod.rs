@@ -28,7 +28,7 @@ use watch::Watch;
 use super::contract::{Change, MOST, Request, said};
 use super::manifest::{Method, Run, Way};
 use super::secrets::Secrets;
-use super::site::Ready;
+use super::site::{self, Ready};
 use super::{Module, WHOLE};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -87,6 +87,9 @@ async fn one<T: DeserializeOwned>(
 ) -> (String, Result<T, Failure>) {
     let Asked { target, node, changes, backup } = asked;
     let request = Request { backup: backup.as_ref(), ..ready.request(method, &target, changes) };
+    // One that is to go is not among the targets any more.
+    let gone = node.as_ref().filter(|_| request.target.is_none()).map(site::told);
+    let request = Request { target: request.target.or(gone.as_ref()), ..request };
     let call = Call { module: ready.module, method, request: &request, secrets: &ready.secrets };
     let answer = call.carry_out::<T>(cx, node.as_ref()).await;
     (target, answer)
