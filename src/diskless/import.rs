@@ -93,6 +93,7 @@ impl Image {
     ) -> Result<Imported, Failure> {
         need_root()?;
         let donor = kernel_of.map(|name| Self::read(cx, name)).transpose()?;
+        let _directory = Directory(self.directory.clone());
         let place = Place::take(&self.root())?;
         // A foreign root has programs that run as root: nobody else of this machine is to reach them.
         let failed = |error: io::Error| Failure::refused(format!("cannot write {}: {error}", self.directory.display()));
@@ -187,6 +188,15 @@ impl Image {
 }
 
 const STEPS: usize = 4;
+
+/// Where an image is made; it goes again where nothing came of that.
+struct Directory(PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        fs::remove_dir(&self.0).ok(); // with anything in it, it stays
+    }
+}
 
 /// What of a foreign file is taken into a definition.
 fn is_word(text: &str) -> bool {

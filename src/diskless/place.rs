@@ -15,8 +15,6 @@ use crate::failure::Failure;
 pub(crate) struct Place {
     target: PathBuf,
     aside: PathBuf,
-    /// The directory was made for it.
-    is_alone: bool,
     /// Programs that we start hold it as well: one that outlives us is still at work there.
     _lock: File,
 }
@@ -26,7 +24,6 @@ impl Place {
     pub(crate) fn take(target: &Path) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::refused(format!("cannot write {}: {error}", target.display()));
         let parent = target.parent().unwrap_or(Path::new("/"));
-        let is_alone = !parent.exists();
         fs::create_dir_all(parent).map_err(failed)?;
         let path = beside(target, "lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
@@ -35,7 +32,7 @@ impl Place {
             return Err(Failure::refused(format!("another run is making {}", target.display())));
         }
         fcntl(&lock, FcntlArg::F_SETFD(FdFlag::empty())).map_err(|errno| failed(errno.into()))?;
-        let place = Self { target: target.to_owned(), aside: beside(target, "new"), is_alone, _lock: lock };
+        let place = Self { target: target.to_owned(), aside: beside(target, "new"), _lock: lock };
         refuse_mounts(&place.target)?;
         remove(&place.aside)?;
         Ok(place)
@@ -82,14 +79,11 @@ impl Place {
 }
 
 impl Drop for Place {
-    /// What was not finished is nobody's, and may be gigabytes. Where nothing came of it, nothing stays that looks as if something had.
+    /// What was not finished is nobody's, and may be gigabytes. Nor does a lock stay that nothing came of.
     fn drop(&mut self) {
         remove(&self.aside).ok(); // the next run tells why it cannot
         if fs::symlink_metadata(&self.target).is_err() {
-            fs::remove_file(beside(&self.target, "lock")).ok();
-            if let Some(parent) = self.target.parent().filter(|_| self.is_alone) {
-                fs::remove_dir(parent).ok(); // there may be something else in it by now
-            }
+            fs::remove_file(beside(&self.target, "lock")).ok(); // the next run takes it as it is
         }
     }
 }
@@ -177,16 +171,10 @@ mod tests {
     #[test]
     fn what_comes_to_nothing_leaves_nothing() {
         let parent = tempfile::tempdir().unwrap();
-        let target = parent.path().join("roots/app/rootimg");
-        fs::create_dir(parent.path().join("roots")).unwrap();
-        let place = take(&target).unwrap();
+        let place = take(&parent.path().join("compute")).unwrap();
         fs::create_dir(place.aside()).unwrap();
         drop(place);
-        assert_eq!(fs::read_dir(parent.path().join("roots")).unwrap().count(), 0);
-        // Not what others have put there.
-        fs::create_dir(parent.path().join("roots/app")).unwrap();
-        drop(take(&target).unwrap());
-        assert!(parent.path().join("roots/app").exists());
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
     }
 
     #[test]
