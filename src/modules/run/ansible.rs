@@ -121,7 +121,8 @@ fn command(call: Call<'_>, place: &Place, playbook: &Path, settings: &Settings, 
         .env("ANSIBLE_LOCAL_TEMP", place.file("tmp"))
         .env("ANSIBLE_SSH_CONTROL_PATH_DIR", place.file("cp"))
         .env("ANSIBLE_SSH_ARGS", ssh_arguments(settings))
-        .env("ANSIBLE_PIPELINING", "1")
+        // A task that is not piped in has a terminal on its node, and ends with that when we end what waits for it.
+        .env("ANSIBLE_PIPELINING", "0")
         .env("ANSIBLE_FORKS", at_once.to_string())
         .env("ANSIBLE_RETRY_FILES_ENABLED", "0")
         .env("ANSIBLE_NOCOLOR", "1")
