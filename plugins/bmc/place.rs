@@ -94,7 +94,23 @@ fn place(text: &str, usual: u16) -> Result<(&str, u16)> {
         },
     };
     let port = port.map_or(Ok(usual), |port| port.parse().map_err(|_| wrong()))?;
-    if host.is_empty() || host.contains([' ', ',', '/']) { Err(wrong()) } else { Ok((host, port)) }
+    if host.is_empty() || host.contains([' ', ',', '/']) {
+        return Err(wrong());
+    }
+    if host.parse::<IpAddr>().is_err() && ends_in_number(host) {
+        let why = format!("'{host}' is neither an address, which has four numbers up to 255, nor a name");
+        return Err(Error::Definition { attribute: "bmc".into(), why });
+    }
+    Ok((host, port))
+}
+
+/// Whether the last part of a name is a number. Resolvers take such a name for an address written in another way: `10.78.9` is
+/// 10.78.0.9 to them, and 010.78.0.9 is 8.78.0.9.
+fn ends_in_number(host: &str) -> bool {
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    hexadecimal.is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+        || (!last.is_empty() && last.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -111,6 +127,14 @@ mod tests {
         check("[fd00::1", None);
         check("n1:many", None);
         check("a,b", None);
+        check("bmc10", Some(("bmc10", 623)));
+        check("10-78-0-9.bmc", Some(("10-78-0-9.bmc", 623)));
+        for bad in
+            ["10.78.9", "0x0a.1", "10.78.0.0x9", "0x0a4e0009", "173932553", "010.78.0.9", "10.78.0.256", "10.78.9:623"]
+        {
+            let why = place(bad, 623).unwrap_err().to_string();
+            assert!(why.starts_with("attribute 'bmc': ") && why.contains("is neither an address"), "{bad}: {why}");
+        }
     }
 
     #[test]
