@@ -9,7 +9,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// Every backend of the node was tried; what each said.
     #[error("{tried}")]
-    InVain { tried: String, unreachable: bool },
+    InVain { tried: String, unreachable: bool, did_nothing: bool },
     /// The node's driver does not do this.
     #[error("{what} is not supported when using {column}={driver}")]
     Unsupported { what: String, column: &'static str, driver: String },
@@ -90,10 +90,14 @@ impl Error {
 
     /// Whether surely nothing was done to the node.
     pub fn did_nothing(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable { .. } | Self::Denied { .. } | Self::Unsupported { .. } | Self::Definition { .. }
-        )
+        let was_not_heard =
+            matches!(self, Self::Unreachable { .. } | Self::Denied { .. } | Self::InVain { did_nothing: true, .. });
+        was_not_heard || matches!(self, Self::Unsupported { .. } | Self::Changed { .. }) || self.is_definition()
+    }
+
+    /// Whether what the tables say of the node is the reason, so that nobody was asked.
+    pub(crate) fn is_definition(&self) -> bool {
+        matches!(self, Self::Definition { .. } | Self::NoAccount { .. } | Self::Tables(_))
     }
 
     /// The same error once more, for the next node of a host that failed for all of them.

@@ -1,7 +1,8 @@
 //! The backends that power a node, tried in the order of its column: a BMC that is dead need not mean that nothing can be
 //! done.
 //!
-//! The next one is tried only where the one before was not reached or did not let us in, so that nothing is done twice.
+//! The next one is tried only where the one before was not reached, did not let us in or is not defined as it needs, so that
+//! nothing is done twice.
 
 use tables::Node;
 
@@ -15,18 +16,16 @@ pub struct Ways<'a> {
 }
 
 impl Ways<'_> {
-    /// As [`Power::check`]; some backend can do it, and the definition says all that those need which can.
+    /// As [`Power::check`]; some backend can do it, and the definition says all that this one needs.
     pub fn check(&self, node: &Node, action: PowerAction) -> Result<()> {
         let mut missed = Missed::default();
-        let mut able = false;
         for &(name, power) in &self.ways {
             match self.named(name, power.check(node, action)) {
-                Ok(()) => able = true,
-                Err(error @ Error::Unsupported { .. }) => missed.add(name, error),
-                Err(error) => return Err(error),
+                Ok(()) => return Ok(()),
+                Err(error) => missed.add(name, error),
             }
         }
-        if able { Ok(()) } else { Err(missed.error()) }
+        Err(missed.error())
     }
 
     /// As [`Power::state`].
@@ -41,11 +40,16 @@ impl Ways<'_> {
         Err(missed.error())
     }
 
-    /// As [`Power::apply`]; warns where another backend did it than the first that can.
+    /// As [`Power::apply`]; warns where another backend did it than the first that can do such things.
     pub async fn apply(&self, node: &Node, action: PowerAction) -> Result<Powered> {
         let mut missed = Missed::default();
         for &(name, power) in &self.ways {
-            if self.ways.len() > 1 && matches!(power.check(node, action), Err(Error::Unsupported { .. })) {
+            if self.ways.len() > 1
+                && let Err(error) = power.check(node, action)
+            {
+                if !matches!(error, Error::Unsupported { .. }) {
+                    missed.add(name, error);
+                }
                 continue;
             }
             match self.named(name, power.apply(node, action).await) {
@@ -73,12 +77,12 @@ impl Ways<'_> {
     }
 }
 
-/// Whether nothing can have been done, or what was done does no harm if it is done again.
+/// Whether nothing can have been done, or what was done does no harm if it is done again. A BMC that is dead has heard nothing;
+/// one that was heard of and then says no more may have done it.
 fn leads_on(error: &Error, repeatable: bool) -> bool {
     match error {
-        Error::Unsupported { .. } | Error::Unreachable { .. } | Error::Denied { .. } => true,
         Error::TimedOut { .. } => repeatable,
-        _ => false,
+        error => error.did_nothing(),
     }
 }
 
@@ -108,7 +112,8 @@ impl Missed {
             _ => {
                 let unreachable = tried.iter().all(|(_, error)| error.is_unreachable());
                 let words = tried.iter().map(|(name, error)| format!("{name}: {}", crate::chain(error)));
-                Error::InVain { tried: words.collect::<Vec<_>>().join("; "), unreachable }
+                let did_nothing = tried.iter().all(|(_, error)| error.did_nothing());
+                Error::InVain { tried: words.collect::<Vec<_>>().join("; "), unreachable, did_nothing }
             }
         }
     }
@@ -128,7 +133,7 @@ mod tests {
     impl Power for Says {
         fn check(&self, _: &Node, _: PowerAction) -> Result<()> {
             match (self.0)() {
-                error @ Error::Unsupported { .. } => Err(error),
+                error if error.is_definition() || matches!(error, Error::Unsupported { .. }) => Err(error),
                 _ => Ok(()),
             }
         }
@@ -169,6 +174,10 @@ mod tests {
         Error::Refused { what: "b1".into(), why: "no".into() }
     }
 
+    fn undefined() -> Error {
+        Error::NoAccount { attribute: "bmcusername", keys: "ipmi".into() }
+    }
+
     async fn said(ways: Vec<(&'static str, &dyn Power)>, action: PowerAction) -> String {
         let ways = Ways { column: "power", ways };
         let node = Node::new("n1", Default::default(), None);
@@ -204,5 +213,23 @@ mod tests {
         // It may have been heard.
         check(&[("a", silent), ("b", does)], PowerAction::Reset, "Error: b1: no answer after 5 s | up | true").await;
         check(&[("a", refused), ("b", does)], PowerAction::On, "Error: b1: no | b1: no | true").await;
+    }
+
+    #[tokio::test]
+    async fn a_way_that_is_not_defined_as_it_needs_stops_no_other() {
+        let (does, undefined): (&dyn Power, &dyn Power) = (&Does, &Says(undefined));
+        let (dead, unable): (&dyn Power, &dyn Power) = (&Says(dead), &Says(unable));
+        const WHY: &str = "attribute 'bmcusername' (table ipmi) is not set, and table passwd has no row for key ipmi";
+        let second = format!("done by b: {WHY} | up | true");
+        check(&[("a", undefined), ("b", does)], PowerAction::Reset, &second).await;
+        check(&[("a", does), ("b", undefined)], PowerAction::Reset, "done | up | true").await;
+        check(&[("a", undefined)], PowerAction::On, &format!("Error: {WHY} | {WHY} | false")).await;
+        check(&[("a", undefined), ("b", unable)], PowerAction::On, &format!("Error: {WHY} | {WHY} | false")).await;
+        let both = format!("a: cannot reach b1: no answer; b: {WHY}");
+        check(&[("a", dead), ("b", undefined)], PowerAction::On, &format!("Error: {both} | {both} | true")).await;
+        let ways = Ways { column: "power", ways: vec![("a", dead), ("b", undefined)] };
+        let node = Node::new("n1", Default::default(), None);
+        let error = ways.apply(&node, PowerAction::On).await.unwrap_err();
+        assert!(error.did_nothing(), "what was set for it is taken back");
     }
 }

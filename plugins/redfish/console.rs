@@ -54,7 +54,7 @@ impl Console for Redfish {
                 failed.extend(last);
                 let unreachable = failed.iter().all(Error::is_unreachable);
                 let tried: Vec<String> = failed.iter().map(|error| chain(error)).collect();
-                Err(Error::InVain { tried: tried.join("; "), unreachable })
+                Err(Error::InVain { tried: tried.join("; "), unreachable, did_nothing: true })
             }
         }
     }

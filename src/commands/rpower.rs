@@ -27,6 +27,10 @@ use crate::switching::Switching;
 A server on which containers run is left alone without --drain or --force, and so is one that is on and does not tell. A server is
 switched on only if its circuits carry it beside all others that are on: see tabdump -d circuit, tabdump -d feed.
 
+Where column power names several ways (ipmi,ssh,wol), the next one is tried if a BMC has heard nothing of us, does not let us in, or
+is not defined as it needs; a warning says so. If it has heard us and then fell silent, it may have done it: reset, boot and cycle stop
+there.
+
 A BMC has site.connecttimeout (5 s) to let us in; one that has said nothing by IPMI after seven tenths of that is given up then.
 Where BMCs are slower: chdef -t site connecttimeout=20")]
 pub(crate) struct Rpower {
@@ -65,7 +69,7 @@ enum Verb {
     Cycle,
     #[value(alias = "pause")]
     Suspend,
-    #[value(alias = "unpause")]
+    #[value(aliases = ["unpause", "wake"])]
     Resume,
 }
 

@@ -74,6 +74,8 @@ fn power_takes_the_next_way_where_one_is_dead() {
         chdef h1 mac=
         rpower h1 on
         rpower h1 off
+        chdef h1 mac=02:00:00:00:00:07 bmcpassword=
+        rpower h1 on
     ")), @"
     $ rpower h1 stat
     ------- stderr -------
@@ -88,13 +90,17 @@ fn power_takes_the_next_way_where_one_is_dead() {
     1 object definitions have been created or modified.
     $ rpower h1 on
     ------- stderr -------
-    h1: Error: attribute 'mac' (table mac) is not set
-    Error: nothing was done: h1 cannot be served as defined
-    Hint: set it with: chdef NODERANGE mac=…
+    h1: Error: ipmi: cannot reach BMC 10.78.0.1: no answer to N requests in 1.4 s; wol: attribute 'mac' (table mac) is not set
     [exit status: 1]
     $ rpower h1 off
     ------- stderr -------
     h1: Error: cannot reach BMC 10.78.0.1: no answer to N requests in 1.4 s
     [exit status: 1]
+    $ chdef h1 mac=02:00:00:00:00:07 bmcpassword=
+    1 object definitions have been created or modified.
+    $ rpower h1 on
+    h1: woken
+    ------- stderr -------
+    h1: Warning: done by wol: attribute 'bmcpassword' (table ipmi) is not set, and table passwd has no row for key ipmi
     ");
 }
