@@ -55,7 +55,7 @@ mod wol;
 pub use backend::{Backend, Backends};
 pub use beacon::{Beacon, BeaconState};
 pub use bmc::place::bmc_addresses;
-pub use boot::{Boot, BootDevice, BootOverride, Persistence};
+pub use boot::{Boot, BootDevice, BootOverride, Persistence, heeded};
 pub use bytes::hex;
 pub use console::{Attach, Console, Control, Interruption, Session, Size};
 pub use controller::{Controller, ControllerNetwork, ControllerUser, NetworkChange, UserChange, UserChanged};

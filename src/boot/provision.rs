@@ -29,7 +29,8 @@ pub(crate) fn after_help(command: &str) -> String {
     format!(
         "The same as nodeset NODERANGE STATE, rsetboot NODERANGE net and rpower NODERANGE boot, all of it checked before the
 first node is touched, the scripts that they would get too. --wait is for what says that it is up: osimage, runcmd, runimage.
-What was set is taken back of nodes that could not be reached.
+What was set is taken back of nodes that could not be reached. A node whose BMC then says that it boots from something else is left
+alone.
 A server on which containers run is left alone without --drain or --force, as by rpower, and what circuits carry counts.
 
 Examples:
@@ -140,15 +141,18 @@ impl Provision {
         };
         let boot = async |node: Node| {
             // What its firmware may have been told by then does no harm: its power was left alone.
-            let told = async { backends.boot(&node)?.set(&node, Some(network.clone())).await };
-            told.await.inspect_err(|_| add(&untouched, &node))?;
+            let told = async {
+                let now = backends.boot(&node)?.set(&node, Some(network.clone())).await?;
+                plugins::heeded(Some(&network), now.as_ref())
+            };
+            let doubt = told.await.inspect_err(|_| add(&untouched, &node))?;
             let powered = cx.apply_power(&node, PowerAction::Boot).await.inspect_err(|failure| {
                 if failure.did_nothing {
                     add(&untouched, &node);
                 }
             })?;
             add(&booting, &node);
-            Ok(Answer { warnings: powered.warning.into_iter().collect(), ..Answer::line(powered.word) })
+            Ok(Answer { warnings: doubt.into_iter().chain(powered.warning).collect(), ..Answer::line(powered.word) })
         };
         let outcome = self.switching.each(cx, nodes, manner, boot).await;
         let [booting, untouched] =

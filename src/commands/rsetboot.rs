@@ -17,6 +17,8 @@ use crate::reply::Answer;
     after_help = "With --url the BMC itself fetches an image and shows it as a CD (virtual media), or the firmware fetches a file (http); both
 need mgt=redfish, and a BMC that offers it. The image stays in until --eject, and stat tells it.
 
+What was set is read again: a BMC that then names another device is an error, one that says that nothing is set a warning.
+
 Examples:
   rsetboot rack1 net         from the network, at the next boot only
   rsetboot n1 hd -p -u       from the disk by UEFI, from now on
@@ -124,11 +126,14 @@ impl Rsetboot {
             backends.media(&node)?.insert(&node, url).await?;
         }
         let boot = backends.boot(&node)?;
-        let now = match wanted {
-            None => boot.get(&node).await?,
-            Some(wanted) => boot.set(&node, wanted).await?,
+        let mut answer = match wanted {
+            None => tell(boot.get(&node).await?),
+            Some(wanted) => {
+                let now = boot.set(&node, wanted.clone()).await?;
+                let doubt = plugins::heeded(wanted.as_ref(), now.as_ref())?;
+                Answer { warnings: doubt.into_iter().collect(), ..tell(now) }
+            }
         };
-        let mut answer = tell(now);
         let Some(media) = backends.media(&node).ok().filter(|_| self.device == Device::Stat || self.moves_media())
         else {
             return Ok(answer);
@@ -171,14 +176,7 @@ fn tell(now: Option<BootOverride>) -> Answer {
     let Some(now) = now else {
         return Answer { data: Some(serde_json::json!({ "device": null })), ..Answer::line("boot override inactive") };
     };
-    let word = match now.device {
-        BootDevice::Network => "Network",
-        BootDevice::Disk => "Hard Drive",
-        BootDevice::Cd => "CD/DVD",
-        BootDevice::Http => "UEFI HTTP",
-        BootDevice::Floppy => "Floppy",
-        BootDevice::Setup => "BIOS Setup",
-    };
+    let word = now.device.to_string();
     let persistent = now.persistence == Persistence::Always;
     let mut data = serde_json::json!({ "device": word, "persistent": persistent, "uefi": now.efi });
     let Some(url) = now.url else { return Answer { data: Some(data), ..Answer::line(word) } };

@@ -22,6 +22,8 @@ fn firmware_boots_by_http_alone() {
     m1: boot
     $ rsetboot m1 http
     m1: UEFI HTTP
+    ------- stderr -------
+    m1: Warning: its BMC was told UEFI HTTP for the next boot, and says that it is for all: rsetboot NODE default ends that
     $ rpower m1 on
     m1: on
     ");

@@ -89,6 +89,8 @@ fn the_emulator_of_others_does_what_it_is_told() {
     n1: cycle
     $ rsetboot n1 net
     n1: Network
+    ------- stderr -------
+    n1: Warning: its BMC was told Network for the next boot, and says that it is for all: rsetboot NODE default ends that
     $ rsetboot n1 hd -p -u
     n1: Hard Drive
     $ rsetboot n1 floppy
@@ -123,6 +125,8 @@ fn the_emulator_of_others_does_what_it_is_told() {
     $ rsetboot n1 cd --url https://10.79.1.1/redfish/v1/
     n1: CD/DVD
     n1: Virtual media: https://10.79.1.1/redfish/v1/
+    ------- stderr -------
+    n1: Warning: its BMC was told CD/DVD for the next boot, and says that it is for all: rsetboot NODE default ends that
     $ rsetboot n1 stat
     n1: CD/DVD
     n1: Virtual media: https://10.79.1.1/redfish/v1/
@@ -132,6 +136,8 @@ fn the_emulator_of_others_does_what_it_is_told() {
     [exit status: 1]
     $ rsetboot n1 hd --eject
     n1: Hard Drive
+    ------- stderr -------
+    n1: Warning: its BMC was told Hard Drive for the next boot, and says that it is for all: rsetboot NODE default ends that
     $ rspconfig n1
     ------- stderr -------
     n1: Error: BMC 10.79.1.1: cannot tell its network: it tells of no interface with an address

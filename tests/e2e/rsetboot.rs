@@ -1,5 +1,6 @@
 //! `rsetboot` on real and simulated BMCs.
 
+use ::lab::Fault;
 use insta::assert_snapshot;
 
 use crate::{lab, session};
@@ -9,7 +10,11 @@ fn a_real_bmc_is_told_and_another_program_sees_it() {
     let lab = lab().servers(1);
     lab.run("mkdef n1 groups=all mgt=ipmi bmc=10.79.0.1 bmcusername=admin bmcpassword=secret").success();
     // ipmi_sim keeps the device, and says for ever that it does not count.
-    assert_snapshot!(lab.run("rsetboot n1 net"), @"n1: boot override inactive");
+    assert_snapshot!(lab.run("rsetboot n1 net"), @"
+    n1: boot override inactive
+    ------- stderr -------
+    n1: Warning: its BMC was told Network, and says that nothing is set: it may boot as its firmware has it
+    ");
     assert!(lab.server(1).ipmitool("chassis bootparam get 5").success().contains("Force PXE"));
     lab.run("rsetboot n1 bios").success();
     lab.run("rsetboot n1 default").success();
@@ -92,4 +97,47 @@ fn what_has_no_boot_device_is_refused_before_any_other_is_touched() {
     [exit status: 1]
     ");
     assert_eq!(bmcs.machine("10.78.0.1".parse().unwrap()).boot, [0; 5]);
+}
+
+#[test]
+fn a_bmc_that_keeps_another_device_is_not_believed() {
+    let mut lab = lab();
+    let bmcs = lab.simulated_bmcs();
+    let bmc = "10.78.0.1".parse().unwrap();
+    lab.shell("mkdir image && cd image && touch kernel initrd.gz rootimg.sfs").success();
+    let image = lab.home().join("image");
+    lab.run(&format!("mkdef -t osimage deb12 imagetype=linux provmethod=netboot rootimgdir={}", image.display()))
+        .success();
+    lab.run(
+        "mkdef n1 groups=all mgt=ipmi bmc=10.78.0.1 bmcusername=admin bmcpassword=secret mac=52:54:00:00:00:01 \
+         provmethod=deb12",
+    )
+    .success();
+    lab.run("rsetboot n1 hd").success();
+    bmcs.fault(bmc, Some(Fault::Forgetful));
+    assert_snapshot!(session(&lab, "
+        rsetboot n1 net
+        rsetboot n1 hd
+        rsetboot n1 hd -p
+        rinstall n1
+        nodeset n1 stat
+    "), @"
+    $ rsetboot n1 net
+    ------- stderr -------
+    n1: Error: cannot set the boot device: its BMC was told Network, and says Hard Drive
+    [exit status: 1]
+    $ rsetboot n1 hd
+    n1: Hard Drive
+    $ rsetboot n1 hd -p
+    n1: Hard Drive
+    ------- stderr -------
+    n1: Warning: its BMC was told Hard Drive for all boots, and says that it is for the next one only
+    $ rinstall n1
+    ------- stderr -------
+    n1: Error: cannot set the boot device: its BMC was told Network, and says Hard Drive
+    [exit status: 1]
+    $ nodeset n1 stat
+    n1: boot
+    ");
+    assert!(bmcs.machine(bmc).controls.is_empty(), "its power was left alone");
 }

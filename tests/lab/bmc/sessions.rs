@@ -176,7 +176,9 @@ impl Sessions {
                 (0, vec![session.privilege])
             }
             (0, 0x02 | 0x08, _) if session.privilege < 3 => (0xd4, vec![]),
-            (0x0c, 0x01, Some(Fault::Forgetful)) | (6, 0x45 | 0x47, Some(Fault::Forgetful)) => (0, vec![]),
+            (0, 0x08, Some(Fault::Forgetful))
+            | (0x0c, 0x01, Some(Fault::Forgetful))
+            | (6, 0x45 | 0x47, Some(Fault::Forgetful)) => (0, vec![]),
             (6, 0x47, Some(Fault::EndsSessions { keeps: false })) => (0, vec![]),
             _ => machine.answer(function, command, data),
         };
