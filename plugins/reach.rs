@@ -18,6 +18,6 @@ pub enum Reached {
     Nothing,
     /// It is there: it answers an echo request, or its engine says that it runs.
     Ping,
-    /// Its ssh server accepts connections.
+    /// Its ssh server says that it is one.
     Sshd,
 }
