@@ -92,6 +92,8 @@ fn what(step: &Step) -> String {
     match step.state {
         State::Done => detail.trim().to_owned(),
         State::Begun => format!("{}, not ended", detail.trim()),
+        // Its status is the word itself.
+        State::Failed if detail.trim() == "failed" => "failed".to_owned(),
         State::Failed => format!("failed: {}", detail.trim()),
     }
 }
@@ -139,4 +141,25 @@ pub(crate) fn day(milliseconds: u64) -> String {
 
 fn seconds(milliseconds: u64) -> String {
     format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use netboot::why::Stage;
+
+    use super::*;
+
+    #[test]
+    fn a_stage_is_told_by_what_is_known_of_it() {
+        let check = |subject: &str, detail: &str, state: State, expected: &str| {
+            let (subject, detail) = (subject.to_owned(), detail.to_owned());
+            let step = Step { stage: Stage::Said, first: 0, last: 0, state, times: 1, subject, detail };
+            assert_eq!(what(&step), expected);
+        };
+        check("installing", "", State::Done, "installing");
+        check("kernel", "deb12/kernel: 10 bytes", State::Begun, "deb12/kernel: 10 bytes, not ended");
+        check("failed", "", State::Failed, "failed");
+        check("failed", " ", State::Failed, "failed");
+        check("failed", "its next step cannot be begun", State::Failed, "failed: its next step cannot be begun");
+    }
 }
