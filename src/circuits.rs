@@ -94,13 +94,10 @@ fn circuits_of(node: &Node) -> impl Iterator<Item = &str> {
     tables::definitions::words(node.get("circuits").unwrap_or_default())
 }
 
-/// What each circuit carries; None where its row does not say it.
-fn limits(tables: &Tables) -> Result<BTreeMap<String, Option<u64>>, Failure> {
+/// What each circuit carries, as it is written; None where its row does not say it.
+fn limits(tables: &Tables) -> Result<BTreeMap<String, Option<String>>, Failure> {
     let rows = tables.rows(table("circuit"), Select::All)?;
-    let limit = |row: &tables::Row| {
-        let watts = row.get("watts").and_then(|watts| watts.parse().ok());
-        Some((row.get("circuit")?.to_owned(), watts))
-    };
+    let limit = |row: &tables::Row| Some((row.get("circuit")?.to_owned(), row.get("watts").map(str::to_owned)));
     Ok(rows.iter().filter_map(limit).collect())
 }
 
@@ -124,17 +121,25 @@ fn table(name: &str) -> &'static schema::Table {
 }
 
 /// Why these nodes may not be switched on beside those that are on, as far as one circuit is concerned.
-fn fault(circuit: &str, limit: Option<&Option<u64>>, nodes: &[Node], on: &[Node]) -> Option<String> {
-    let limit = match limit {
+fn fault(circuit: &str, limit: Option<&Option<String>>, nodes: &[Node], on: &[Node]) -> Option<String> {
+    let limit: u64 = match limit {
         None => return Some(format!("circuit {circuit} is not in table circuit")),
         Some(None) => return Some(format!("circuit {circuit} does not say how many watts it carries")),
-        Some(Some(limit)) => *limit,
+        Some(Some(watts)) => match watts.parse() {
+            Ok(limit) => limit,
+            Err(_) => return Some(format!("watts of circuit {circuit} is '{watts}', which is no number of watts")),
+        },
     };
     let fed = |nodes: &[Node]| -> Vec<Node> {
         nodes.iter().filter(|node| circuits_of(node).any(|name| name == circuit)).cloned().collect()
     };
     let (new, on) = (fed(nodes), fed(on));
     let all = || new.iter().chain(&on);
+    if let Some((node, text)) =
+        all().find_map(|node| Some((node, node.get("watts").filter(|_| watts(node).is_none())?)))
+    {
+        return Some(format!("attribute 'watts' of {} is '{text}', which is no number of watts", node.name()));
+    }
     let silent: Vec<Node> = all().filter(|node| watts(node).is_none()).cloned().collect();
     if !silent.is_empty() {
         return Some(format!("attribute 'watts' is not set of {}, on circuit {circuit}", folded(&silent)));
@@ -167,22 +172,27 @@ mod tests {
     fn a_circuit_bears_what_is_on_and_what_comes() {
         let new = [node("n1", "a,b", "300"), node("n2", "a", "400")];
         let on = [node("n3", "a", "200"), node("n4", "b", "100")];
-        let check = |circuit: &str, limit: Option<Option<u64>>, expected: Option<&str>| {
-            assert_eq!(fault(circuit, limit.as_ref(), &new, &on).as_deref(), expected, "{circuit} {limit:?}");
+        let check = |circuit: &str, limit: Option<Option<&str>>, expected: Option<&str>| {
+            let written = limit.map(|watts| watts.map(str::to_owned));
+            assert_eq!(fault(circuit, written.as_ref(), &new, &on).as_deref(), expected, "{circuit} {limit:?}");
         };
-        check("a", Some(Some(900)), None);
+        check("a", Some(Some("900")), None);
         check(
             "a",
-            Some(Some(899)),
+            Some(Some("899")),
             Some("circuit a carries 899 W, and 900 W would be drawn: by n[1-2] beside n3, on now"),
         );
-        check("b", Some(Some(400)), None);
+        check("b", Some(Some("400")), None);
         check("b", Some(None), Some("circuit b does not say how many watts it carries"));
         check("b", None, Some("circuit b is not in table circuit"));
+        check("b", Some(Some("abc")), Some("watts of circuit b is 'abc', which is no number of watts"));
+        let limit = Some("900".to_owned());
+        let wrong = fault("a", Some(&limit), &new, &[node("n5", "a", "1 kW")]);
+        assert_eq!(wrong.as_deref(), Some("attribute 'watts' of n5 is '1 kW', which is no number of watts"));
         let silent = [node("n5", "a", "")];
-        let said = fault("a", Some(&Some(900)), &new, &silent);
+        let said = fault("a", Some(&limit), &new, &silent);
         assert_eq!(said.as_deref(), Some("attribute 'watts' is not set of n5, on circuit a"));
-        let alone = fault("b", Some(&Some(299)), &new, &[]);
+        let alone = fault("b", Some(&Some("299".to_owned())), &new, &[]);
         assert_eq!(alone.as_deref(), Some("circuit b carries 299 W, and 300 W would be drawn: by n1"));
     }
 }

@@ -60,7 +60,10 @@ pub(crate) fn copy(from: &mut impl Read, size: u64, sha256: &str, to: &mut impl 
 /// The next member's name and size; `foreign` is what is said of a file that is no tar of ours.
 pub(crate) fn header(file: &mut impl Read, foreign: &str) -> io::Result<(String, u64)> {
     let mut header = tar::Header::new_old();
-    file.read_exact(header.as_mut_bytes())?;
+    file.read_exact(header.as_mut_bytes()).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => bad(foreign),
+        _ => error,
+    })?;
     let damaged = |_| bad(foreign);
     let bytes = header.as_bytes();
     let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
@@ -92,4 +95,19 @@ pub(crate) fn ended(file: &mut impl Read) -> io::Result<()> {
 
 pub(crate) fn bad(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_ends_in_its_header_is_none_of_ours() {
+        let mut whole = Vec::new();
+        begin(&mut whole, "list", 7).unwrap();
+        assert_eq!(header(&mut whole.as_slice(), "foreign").unwrap(), ("list".to_owned(), 7));
+        for length in [0, 1, whole.len() - 1] {
+            assert_eq!(header(&mut &whole[..length], "foreign").unwrap_err().to_string(), "foreign", "{length} bytes");
+        }
+    }
 }
