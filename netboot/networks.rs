@@ -62,12 +62,20 @@ impl Network {
 impl Ranges {
     /// `first-last` or a subnet, several by commas; what is neither is no range.
     pub(crate) fn parse(text: &str) -> Self {
-        let items = text.split([',', ';']).map(str::trim);
-        let ends = items.filter_map(|item| match item.split_once('-') {
+        Self { text: text.to_owned(), ends: Self::items(text).filter_map(Self::range).collect() }
+    }
+
+    /// The parts of a cell.
+    pub(crate) fn items(text: &str) -> impl Iterator<Item = &str> {
+        text.split([',', ';']).map(str::trim).filter(|item| !item.is_empty())
+    }
+
+    /// The first and the last address of a part.
+    pub(crate) fn range(item: &str) -> Option<(IpAddr, IpAddr)> {
+        match item.split_once('-') {
             Some((first, last)) => Some((first.trim().parse().ok()?, last.trim().parse().ok()?)),
             None => item.parse::<IpNetwork>().ok().map(|subnet| (subnet.network(), subnet.broadcast())),
-        });
-        Self { text: text.to_owned(), ends: ends.collect() }
+        }
     }
 
     fn contain(&self, address: IpAddr) -> bool {

@@ -40,6 +40,14 @@ pub struct Subnet {
     pub(crate) mtu: Option<u16>,
 }
 
+/// A cell of a network, or a part of one, that means nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unread {
+    pub(crate) network: String,
+    pub(crate) column: &'static str,
+    pub(crate) value: String,
+}
+
 /// What is said elsewhere than in the row of a network: by table site for all that do not say it themselves.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Site {
@@ -51,13 +59,31 @@ pub(crate) struct Site {
 }
 
 impl Subnet {
-    /// The network of a row; None if it is none of IPv4.
-    pub(crate) fn read(row: &Row, site: &Site) -> Option<Self> {
-        let IpNetwork::V4(network) = interfaces::parse(row.get("net")?, row.get("mask")?)? else { return None };
+    /// The network of a row; None if it is none of IPv4. What cannot be read of it is added to `unread`.
+    pub(crate) fn read(row: &Row, site: &Site, unread: &mut Vec<Unread>) -> Option<Self> {
         let cell = |column: &str| row.get(column).map(str::to_owned);
         let list = |cell: Option<String>| cell.as_deref().map(servers).unwrap_or_default();
-        let ranges = row.get("dynamicrange").map(Ranges::parse).unwrap_or_default();
-        let name = cell("netname").unwrap_or_else(|| network.to_string());
+        let [net, mask] = ["net", "mask"].map(|column| row.get(column).unwrap_or_default());
+        let name = cell("netname").unwrap_or_else(|| format!("{net},{mask}"));
+        let mut doubt = |column: &'static str, value: &str| {
+            unread.push(Unread { network: name.clone(), column, value: value.to_owned() });
+        };
+        let network = match interfaces::parse(net, mask) {
+            Some(IpNetwork::V4(network)) => network,
+            Some(IpNetwork::V6(_)) => return None,
+            None => {
+                doubt("net", &format!("{net},{mask}"));
+                return None;
+            }
+        };
+        let mut dynamic = Vec::new();
+        for item in row.get("dynamicrange").into_iter().flat_map(Ranges::items) {
+            match Ranges::range(item).and_then(|ends| within(ends, network)) {
+                Some(ends) => dynamic.push(ends),
+                None => doubt("dynamicrange", item),
+            }
+        }
+        let mtu = row.get("mtu").and_then(|text| text.parse().map_err(|_| doubt("mtu", text)).ok());
         let tftp_server = site.server(row.get("tftpserver")).unwrap_or_else(|unknown| {
             tracing::warn!(
                 network = name,
@@ -81,7 +107,7 @@ impl Subnet {
         Some(Self {
             name,
             network,
-            dynamic: ranges.ends.into_iter().filter_map(|ends| within(ends, network)).collect(),
+            dynamic,
             dhcp_server,
             tftp_server,
             routers: list(cell("gateway")),
@@ -89,7 +115,7 @@ impl Subnet {
             time_servers: list(cell("ntpservers").or_else(|| site.time_servers.clone())),
             log_servers: list(cell("logservers")),
             domain: cell("domain").or_else(|| site.domain.clone()),
-            mtu: row.get("mtu").and_then(|mtu| mtu.parse().ok()),
+            mtu,
         })
     }
 
@@ -140,4 +166,36 @@ fn within((first, last): (IpAddr, IpAddr), network: Ipv4Network) -> Option<(Ipv4
     let (IpAddr::V4(first), IpAddr::V4(last)) = (first, last) else { return None };
     let (first, last) = (first.max(network.network()), last.min(network.broadcast()));
     (first <= last).then_some((first, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use tables::schema;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_told() {
+        let check = |cells: &[(&str, &str)], is_network: bool, expected: &[&str]| {
+            let table = schema::find("networks").unwrap();
+            let cell = |column: &schema::Column| {
+                cells.iter().find(|(name, _)| *name == column.name).map_or("", |(_, value)| value)
+            };
+            let row = Row::new(table, table.columns.iter().map(cell));
+            let mut unread = Vec::new();
+            let subnet = Subnet::read(&row, &Site::default(), &mut unread);
+            let told: Vec<String> =
+                unread.iter().map(|unread| format!("{} {} {}", unread.network, unread.column, unread.value)).collect();
+            assert_eq!((subnet.is_some(), told), (is_network, expected.iter().map(|text| (*text).into()).collect()));
+        };
+        let (net, mask, name) = (("net", "10.1.0.0"), ("mask", "255.255.0.0"), ("netname", "lab"));
+        check(&[net, mask, name, ("dynamicrange", "10.1.0.1-10.1.0.9, 10.1.2.0/24"), ("mtu", "9000")], true, &[]);
+        check(&[("net", "fd00::"), ("mask", "/64"), name], false, &[]);
+        check(&[net, ("mask", "255.0.255.0"), name], false, &["lab net 10.1.0.0,255.0.255.0"]);
+        check(&[("net", "10.1"), mask], false, &["10.1,255.255.0.0 net 10.1,255.255.0.0"]);
+        let ranges = "10.1.0.9-10.1.0.1,10.1.0.20-10.1.0.29,10.2.0.1-10.2.0.9,x";
+        let told = ["lab dynamicrange 10.1.0.9-10.1.0.1", "lab dynamicrange 10.2.0.1-10.2.0.9", "lab dynamicrange x"];
+        check(&[net, mask, name, ("dynamicrange", ranges)], true, &told);
+        check(&[net, mask, name, ("mtu", "big")], true, &["lab mtu big"]);
+    }
 }

@@ -356,7 +356,8 @@ fn ports_are_known_by_their_own_addresses() {
     let rows = "nodelist n2 groups=all; hosts n2 ip=10.1.0.20; \
                 mac n2 mac=52:54:00:00:00:02; nics n2 nicips=eth1!10.1.0.21";
     let mut world = World::new(&format!("{SITE}; {rows}"));
-    let macs = [("mac", "52:54:00:00:00:02|52:54:00:00:00:03!n2-eth1|52:54:00:00:00:04!*NOIP*|nonsense")];
+    let macs =
+        [("mac", "52:54:00:00:00:02|52:54:00:00:00:03!n2-eth1|52:54:00:00:00:04!*NOIP*|00:11:22:33:44:55:66:77")];
     let tables = Tables::open(world.home.path()).unwrap();
     let origin = Origin { user: "root".into(), command: "test".into(), reason: None };
     tables.edit(&origin, |edit| edit.set(schema::find("mac").unwrap(), &["n2"], &macs)).unwrap();
@@ -492,7 +493,7 @@ proptest! {
         let asked = packet(kind, client, own.into(), relay, &bytes);
         let request = Request::read(&asked).unwrap();
         let row = tables::Row::new(schema::find("networks").unwrap(), ["lab", "10.1.0.0", "255.255.255.0", "", "10.1.0.1"]);
-        let subnet = subnet::Subnet::read(&row, &subnet::Site::default()).unwrap();
+        let subnet = subnet::Subnet::read(&row, &subnet::Site::default(), &mut Vec::new()).unwrap();
         let source = Source { tftp: Some(US), http: Some("http://10.1.0.254".into()) };
         for manner in [Manner::Authoritative, Manner::Proxy] {
             let address = Some(ip("10.1.0.9"));

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use tables::schema::{self, Table};
 use tables::{Node, Row, Select, Tables, Value, nics};
 
-use super::subnet::{Site, Subnet, items};
+use super::subnet::{Site, Subnet, Unread, items};
 use crate::mac::Mac;
 
 /// How long an address is given for where site.dhcplease does not say it: xCAT's twelve hours.
@@ -51,7 +51,12 @@ impl View {
             servers: servers(tables, &rows)?,
         };
         let lease = tables.site("dhcplease")?.and_then(|seconds| seconds.parse().ok());
-        let subnets: Vec<Subnet> = rows.iter().filter_map(|row| Subnet::read(row, &site)).collect();
+        let mut unread = Vec::new();
+        let subnets: Vec<Subnet> = rows.iter().filter_map(|row| Subnet::read(row, &site, &mut unread)).collect();
+        // The tables are read when they have changed, so that this is told once and not for each packet.
+        for Unread { network, column, value } in unread {
+            tracing::warn!(network, column, value, "networks: cannot be read: passed over");
+        }
         let mut view = Self {
             taken: subnets.iter().flat_map(|subnet| &subnet.routers).copied().flatten().collect(),
             subnets,
