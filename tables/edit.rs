@@ -1,6 +1,7 @@
 //! Changing rows: everything between the start of an edit and its end happens together or not at all.
 
 use crate::criterion::Criterion;
+use crate::definitions::cells;
 use crate::journal::{self, Changes, key_cells};
 use crate::noderange::{Expansion, Names, Unknown};
 use crate::schema::{Scope, Table};
@@ -111,18 +112,29 @@ impl<'t> Edit<'t> {
         if rows.is_empty() {
             let clears_only = !cells.is_empty() && cells.iter().all(|(_, value)| value.is_empty());
             let row = Row::new::<&str>(table, []).with(&positions(table, chosen)?).with(&cells);
-            return if clears_only { Ok(0) } else { self.change(None, Some(row)) };
+            return if clears_only { Ok(0) } else { self.write(None, Some(row)) };
         }
         let mut changed = 0;
         for old in rows {
             let new = old.row.with(&cells);
-            changed += self.change(Some(old), Some(new))?;
+            changed += self.write(Some(old), Some(new))?;
         }
         Ok(changed)
     }
 
     /// Adds a row as it is; refuses when its key is taken.
     pub fn insert(&mut self, row: Row) -> Result<()> {
+        cells::check(&row, None)?;
+        self.insert_unread(row)
+    }
+
+    /// The same of a row of another program's tables, whatever its cells say; what cannot mean anything is told.
+    pub fn take(&mut self, row: Row) -> Result<Option<Error>> {
+        let told = cells::check(&row, None).err();
+        self.insert_unread(row).map(|()| told)
+    }
+
+    fn insert_unread(&mut self, row: Row) -> Result<()> {
         self.store.insert(&row)?;
         self.changes.note(None, Some(row));
         Ok(())
@@ -138,7 +150,14 @@ impl<'t> Edit<'t> {
         Ok(count)
     }
 
-    /// Makes the row of that key be `row`; None removes it.
+    fn write(&mut self, old: Option<Stored>, new: Option<Row>) -> Result<usize> {
+        if let Some(new) = &new {
+            cells::check(new, old.as_ref().map(|old| &old.row))?;
+        }
+        self.change(old, new)
+    }
+
+    /// Makes the row of that key be `row`, which was there before; None removes it.
     pub(crate) fn put(&mut self, table: &'static Table, key: &[&str], row: Option<Row>) -> Result<()> {
         let old = self.store.stored(table, Select::Where(&key_cells(table, key)))?.into_iter().next();
         self.change(old, row)?;
@@ -292,6 +311,33 @@ mod tests {
         assert_eq!(edit(&tables, |edit| edit.delete(table("hosts"), Select::Keys(&gone))).unwrap(), 1400);
         assert_eq!(edit(&tables, |edit| edit.delete(table("hosts"), Select::Keys(&["n1400", "nope"]))).unwrap(), 1);
         assert_eq!(dump(&tables, "hosts").len(), 99);
+    }
+
+    #[test]
+    fn cells_that_can_never_mean_anything_are_refused_whoever_writes_them() {
+        let tables = scratch();
+        let refused =
+            |change: &dyn Fn(&mut Edit<'_>) -> Result<()>| edit(&tables, |edit| change(edit)).unwrap_err().to_string();
+        let mac = |edit: &mut Edit<'_>| edit.set(table("mac"), &["n1"], &[("mac", "52:54")]).map(drop);
+        let why = "table mac, row n1: 'mac=52:54' cannot be: '52:54' is neither a MAC address nor an expression";
+        assert_eq!(refused(&mac), why);
+        assert_eq!(refused(&|edit| edit.insert(Row::new(table("mac"), ["n1", "", "52:54"]))), why);
+        let network = |edit: &mut Edit<'_>| {
+            edit.set_where(table("networks"), &[("net", "10.0.0.0"), ("mask", "255.0.255.0")], &[]).map(drop)
+        };
+        assert!(
+            refused(&network).starts_with("table networks, row 10.0.0.0,255.0.255.0: 'mask=255.0.255.0' cannot be: ")
+        );
+        let days = |edit: &mut Edit<'_>| edit.set(table("site"), &["journaldays"], &[("value", "soon")]).map(drop);
+        assert!(refused(&days).contains("'value=soon' cannot be: it is not a number of days"));
+        // What is there already stands in nobody's way, and is found again after an undo.
+        let taken = edit(&tables, |edit| edit.take(Row::new(table("mac"), ["n1", "", "52:54"]))).unwrap();
+        assert_eq!(taken.map(|told| told.to_string()).as_deref(), Some(why));
+        edit(&tables, |edit| edit.set(table("mac"), &["n1"], &[("interface", "eth0")])).unwrap();
+        edit(&tables, |edit| edit.set(table("mac"), &["n1"], &[("mac", "|52:54:00:00:00:($1)|")])).unwrap();
+        let undone = crate::journal::Filter { ids: Some(&[3]), ..Default::default() };
+        tables.undo(&undone, &origin("defundo")).unwrap();
+        assert_eq!(dump(&tables, "mac"), [r#"{"node":"n1","interface":"eth0","mac":"52:54"}"#]);
     }
 
     #[test]

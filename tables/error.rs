@@ -39,6 +39,9 @@ pub enum Error {
     UnknownTable { name: String },
     #[error("table '{table}' has no column '{column}'")]
     UnknownColumn { table: String, column: String },
+    /// A cell that can never mean anything.
+    #[error("table {table}, row {key}: '{column}={value}' cannot be: {why}")]
+    BadCell { table: &'static str, key: String, column: &'static str, value: String, why: String },
     /// A row with that key is there already.
     #[error("table '{table}' already has a row {key}")]
     KeyTaken { table: String, key: String },

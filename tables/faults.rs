@@ -44,10 +44,10 @@ fn child_writes_until_killed() {
     let tables = Tables::open(Path::new(&home)).unwrap();
     loop {
         let number = tables.edit(&origin("chdef"), |edit| {
-            let last = edit.row(table("hosts"), &["n0"])?.and_then(|row| row.get("ip")?.parse().ok());
+            let last = edit.row(table("hosts"), &["n0"])?.and_then(|row| row.get("hostnames")?.parse().ok());
             let next = last.unwrap_or(0) + 1;
             for node in 0..40 {
-                edit.set(table("hosts"), &[&format!("n{node}")], &[("ip", &next.to_string())])?;
+                edit.set(table("hosts"), &[&format!("n{node}")], &[("hostnames", &next.to_string())])?;
             }
             Ok(next)
         });
@@ -79,7 +79,7 @@ fn a_killed_writer_loses_nothing_and_leaves_nothing_half_done() {
 fn check_intact(home: &Path, told: Option<u64>) -> u64 {
     let tables = Tables::open(home).unwrap();
     let rows = tables.rows(table("hosts"), Select::All).unwrap();
-    let values: Vec<u64> = rows.iter().map(|row| row.get("ip").unwrap().parse().unwrap()).collect();
+    let values: Vec<u64> = rows.iter().map(|row| row.get("hostnames").unwrap().parse().unwrap()).collect();
     assert!(values.windows(2).all(|pair| pair[0] == pair[1]), "a transaction was torn: {values:?}");
     let value = values.first().copied().unwrap_or(0);
     assert!(value >= told.unwrap_or(0), "told {told:?}, found {value}");
@@ -170,7 +170,7 @@ fn what_is_no_database_or_damaged_is_called_so() {
     let tables = Tables::open(home.path()).unwrap();
     let nodes: Vec<String> = (0..2000).map(|number| format!("n{number}")).collect();
     let fill = |edit: &mut crate::Edit<'_>| {
-        nodes.iter().try_for_each(|node| edit.set(table("hosts"), &[node], &[("ip", "10.0.0.1")]).map(drop))
+        nodes.iter().try_for_each(|node| edit.set(table("hosts"), &[node], &[("hostnames", "10.0.0.1")]).map(drop))
     };
     tables.edit(&origin("mkdef"), fill).unwrap();
     drop(tables);

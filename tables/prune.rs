@@ -179,7 +179,12 @@ mod tests {
         set(&tables, "journaldays", "7");
         assert_eq!(entries(&tables), [6, 7, 8, 9, 10, 11, 12]);
         // Not by a row's writer, whose doing must not fail for this.
-        set(&tables, "journaldays", "soon");
+        let site = schema::find("site").unwrap();
+        let soon = |edit: &mut Edit<'_>| {
+            edit.delete(site, Select::Keys(&["journaldays"]))?;
+            edit.take(Row::new(site, ["journaldays", "soon"]))
+        };
+        tables.edit(&origin("restorexCATdb"), soon).unwrap();
         assert_eq!(entries(&tables).len(), 8);
         assert!(fault_of_setting("journaldays", "soon").is_some() && fault_of_setting("journaldays", "7").is_none());
     }

@@ -279,18 +279,19 @@ mod tests {
 
     #[test]
     fn hierarchical_attributes_add_up() {
-        let rows = "site hierarchicalattrs value=chain|ip:;; nodelist n1 groups=a|b; chain a chain=x|y; chain b chain=y|z; \
-                    chain n1 chain=own; hosts a ip=1; hosts b ip=2";
-        check(&rows.replace(":;;", ":%;"), "n1", "chain", "own,x,y,z");
-        check(&rows.replace(":;;", ":%;"), "n1", "ip", "1%2");
+        let rows = "site hierarchicalattrs value=chain|ip:;; nodelist n1 groups=a|b; chain a chain=boot|standby; \
+                    chain b chain=standby|offline; chain n1 chain=shell; hosts a ip=10.0.0.1; hosts b ip=10.0.0.2";
+        check(&rows.replace(":;;", ":%;"), "n1", "chain", "shell,boot,standby,offline");
+        check(&rows.replace(":;;", ":%;"), "n1", "ip", "10.0.0.1%10.0.0.2");
     }
 
     #[test]
     fn nextrecord_adds_the_next_one_and_never_shows() {
-        let rows = "nodelist n1 groups=a|b; chain a chain=x; chain b chain=y; chain n1 chain=own+=NEXTRECORD";
-        check(rows, "n1", "chain", "own,x");
-        check(&rows.replace("chain=x", "chain=x+=NEXTRECORD"), "n1", "chain", "own,x,y");
-        check("nodelist n1 ; chain n1 chain=own+=NEXTRECORD", "n1", "chain", "own");
+        let rows =
+            "nodelist n1 groups=a|b; chain a chain=boot; chain b chain=standby; chain n1 chain=shell+=NEXTRECORD";
+        check(rows, "n1", "chain", "shell,boot");
+        check(&rows.replace("chain=boot", "chain=boot+=NEXTRECORD"), "n1", "chain", "shell,boot,standby");
+        check("nodelist n1 ; chain n1 chain=shell+=NEXTRECORD", "n1", "chain", "shell");
         check("nodelist n1 ; chain n1 chain=+=NEXTRECORD", "n1", "chain", "");
     }
 

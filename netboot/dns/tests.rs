@@ -50,7 +50,7 @@ fn site() -> (tempfile::TempDir, Arc<Tables>) {
             ("hosts", &["n1"], "hostnames", "www, a.else.where"),
             ("hosts", &["N2"], "ip", "10.9.0.130"),
             ("hosts", &["n3"], "ip", "fd00:1::3"),
-            ("hosts", &["broken"], "ip", "10.1.0.900"),
+            ("hosts", &["broken"], "ip", "|broken|10.1.0.900|"),
             ("nics", &["n1"], "nicips", "ib0!10.1.7.1|fd00:1::1"),
             ("nics", &["n1"], "nicaliases", "ib0!fast"),
         ],

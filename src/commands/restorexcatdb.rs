@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tables::Row;
 use tables::schema::{self, Table};
+use tables::{Edit, Row, Select};
 
 use super::{Run, tabrestore};
 use crate::context::Context;
@@ -15,7 +15,8 @@ use crate::outcome::Outcome;
 #[derive(Debug, Args)]
 #[command(
     after_help = "All files are read before anything is written, and written in one transaction. Tables and columns that
-xcrane does not have are left out and named; --strict refuses them.
+xcrane does not have are left out and named; --strict refuses them. A cell that nothing can be made of, such as a MAC
+address that is none, is restored as it stands and named; --strict refuses that too.
 
 Examples:
   dumpxCATdb -p /tmp/dump    on the xCAT management node
@@ -59,12 +60,29 @@ impl Run for Restorexcatdb {
         }
         let rows: usize = restored.iter().map(|(_, rows)| rows.len()).sum();
         let count = restored.len();
-        cx.tables()?.edit(&cx.origin(self.reason), |edit| {
-            restored.into_iter().try_for_each(|(table, rows)| tabrestore::replace(edit, table, rows))
+        let strict = self.strict;
+        let told = cx.tables()?.edit(&cx.origin(self.reason), |edit| {
+            let told = restored.into_iter().map(|(table, rows)| match strict {
+                true => tabrestore::replace(edit, table, rows).map(|()| Vec::new()),
+                false => take(edit, table, rows),
+            });
+            Ok(told.collect::<tables::Result<Vec<_>>>()?.concat())
         })?;
+        told.iter().for_each(|what| cx.ui.warning(&format!("restored as it stands: {what}")));
         cx.ui.line(&format!("Restored {rows} rows of {count} tables."));
         Ok(Outcome::Done)
     }
+}
+
+/// Makes `rows` all that the table holds, whatever their cells say, and tells of the bad ones: a site does not stay where it was for
+/// one of those.
+fn take(edit: &mut Edit<'_>, table: &'static Table, rows: Vec<Row>) -> tables::Result<Vec<String>> {
+    edit.delete(table, Select::Stored)?;
+    let mut told = Vec::new();
+    for row in rows {
+        told.extend(edit.take(row)?.map(|error| error.to_string()));
+    }
+    Ok(told)
 }
 
 fn files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {

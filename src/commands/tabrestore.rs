@@ -15,6 +15,7 @@ use crate::outcome::Outcome;
 #[derive(Debug, Args)]
 #[command(
     after_help = "The file's name without .csv is the table's. All rows are replaced in one transaction, or none.
+A cell that nothing can be made of, such as a MAC address that is none, is refused as by chdef, with its row.
 Exit codes, as xCAT's: 1 bad file, 3 no such file, 4 no such table.
 
 Examples:

@@ -1,9 +1,6 @@
 //! Values that can never mean anything are refused when they are set, not when they are used.
 
-use std::net::IpAddr;
-use std::ops::RangeInclusive;
-
-use super::Refusal;
+use super::{Refusal, cells};
 use crate::expression;
 use crate::objects::Attribute;
 use crate::prune;
@@ -18,16 +15,7 @@ pub fn check_value(attribute: &str, place: &Attribute, value: &str) -> Result<()
     let why = if place.table.scope == Scope::Node && expression::is_expression(value) {
         expression::check(value).err().map(|error| error.to_string())
     } else {
-        match (place.table.name, place.column.name) {
-            ("hosts", "ip") => fault_of_address(value),
-            ("mac", "mac") => fault_of_macs(value),
-            ("chain", "currstate") => fault_of_state(value),
-            ("circuit" | "feed", "watts") => fault_of_number(value, 1..=10_000_000),
-            ("ssh", "port") => fault_of_number(value, 1..=0xffff),
-            ("fabric", "vni") => fault_of_number(value, 1..=0xff_ffff),
-            ("vm", "othersettings") if value.trim_start().starts_with(['{', '[', '"']) => fault_of_json(value),
-            _ => None,
-        }
+        cells::fault(place.table.name, place.column.name, value)
     };
     let Some(why) = why else { return Ok(()) };
     let shown = if place.column.kind == Kind::Secret { "***" } else { value };
@@ -39,61 +27,6 @@ pub(super) fn check_setting(setting: &str, value: String) -> Result<String, Refu
     match prune::fault_of_setting(setting, &value).filter(|_| !value.is_empty()) {
         None => Ok(value),
         Some(why) => Err(Refusal::BadValue { attribute: setting.into(), value, why }),
-    }
-}
-
-/// Why a text is no JSON object, with the place.
-pub(super) fn fault_of_json(text: &str) -> Option<String> {
-    match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(serde_json::Value::Object(_)) => None,
-        Ok(_) => Some("it is JSON, but not an object: { … }".into()),
-        Err(error) => Some(format!("it is not JSON: {error}")),
-    }
-}
-
-fn fault_of_address(text: &str) -> Option<String> {
-    text.parse::<IpAddr>().is_err().then(|| "it is neither an address nor an expression".into())
-}
-
-fn fault_of_number(text: &str, accepted: RangeInclusive<u32>) -> Option<String> {
-    let fits = text.parse().is_ok_and(|number: u32| accepted.contains(&number));
-    (!fits).then(|| format!("it is not a number from {} to {}", accepted.start(), accepted.end()))
-}
-
-/// What a node does when it boots, in the words that netboot writes and reads.
-fn fault_of_state(text: &str) -> Option<String> {
-    const WORDS: [&str; 7] = ["boot", "shell", "standby", "offline", "discover", "reboot", "shutdown"];
-    const IMAGES: [&str; 3] = ["install ", "netboot ", "statelite "];
-    const TASKS: [&str; 2] = ["runcmd=", "runimage="];
-    let begins = |words: &[&str]| words.iter().any(|word| text.strip_prefix(word).is_some_and(|rest| !rest.is_empty()));
-    let fits = WORDS.contains(&text) || begins(&IMAGES) || begins(&TASKS);
-    (!fits).then(|| {
-        format!("states are {}, runcmd=…, runimage=…, install …, netboot …; nodeset sets them", WORDS.join(", "))
-    })
-}
-
-/// `MAC`, or several as `MAC!name|MAC!*NOIP*`.
-fn fault_of_macs(text: &str) -> Option<String> {
-    let macs = text.split('|').map(|part| part.split_once('!').map_or(part, |(mac, _)| mac));
-    let bad = macs.into_iter().find(|mac| !is_mac(mac));
-    bad.map(|bad| format!("'{bad}' is neither a MAC address nor an expression"))
-}
-
-/// Six octets of Ethernet, eight or twenty of InfiniBand; with colons, hyphens or nothing between them.
-fn is_mac(text: &str) -> bool {
-    let separator = text.chars().find(|letter| !letter.is_ascii_hexdigit());
-    let hexadecimal = |text: &str| text.bytes().all(|digit| digit.is_ascii_hexdigit());
-    match separator {
-        None => text.len() == 12 && hexadecimal(text),
-        Some(separator @ (':' | '-')) => {
-            let mut octets = 0;
-            let all = text.split(separator).all(|octet| {
-                octets += 1;
-                octet.len() == 2 && hexadecimal(octet)
-            });
-            all && matches!(octets, 6 | 8 | 20)
-        }
-        Some(_) => false,
     }
 }
 
@@ -160,10 +93,75 @@ mod tests {
         check("currstate", "netboot debian12-x86_64-compute", "");
         check("currstate", "runcmd=a b", "");
         check("currstate", "reboot", "");
+        check("currstate", "iscsiboot", "");
         let why = "states are boot, shell, standby, offline, discover, reboot, shutdown, runcmd=…, runimage=…, install …, netboot …; \
              nodeset sets them";
         for bad in ["garbage", "netboot", "runcmd=", "boot now", "Boot"] {
             check("currstate", bad, why);
+        }
+    }
+
+    #[test]
+    fn chains() {
+        check("chain", "runcmd=bmcsetup,osimage=rhels7-x86_64-netboot-compute:reboot4deploy", "");
+        check("chain", "runimage=http://10.0.0.1/a.tgz, osimage ,shutdown", "");
+        check("currchain", "osimage=deb12", "");
+        check("chain", "shell+=NEXTRECORD", "");
+        check("chain", "+=NEXTRECORD", "");
+        let why = |word: &str| {
+            let words = "boot, shell, standby, offline, discover, reboot, shutdown";
+            format!("'{word}' is no step: {words}, osimage[=…], runcmd=…, runimage=…, by comma")
+        };
+        for (bad, word) in [("garbage", "garbage"), ("runcmd=", "runcmd="), ("shell,,boot", ""), ("runcmd=a b,c", "c")]
+        {
+            check("chain", bad, &why(word));
+        }
+    }
+
+    #[test]
+    fn networks() {
+        let network = objects::find("network").unwrap();
+        let check = |attribute: &str, value: &str, expected: &str| {
+            let place = network.named(attribute).next().unwrap();
+            let why = match check_value(attribute, place, value) {
+                Err(Refusal::BadValue { why, .. }) => why,
+                other => format!("{other:?}").replace("Ok(())", ""),
+            };
+            assert_eq!(why, expected, "{attribute}={value}");
+        };
+        for good in ["10.1.0.0", "fd00::", "fd00::/64"] {
+            check("net", good, "");
+        }
+        for bad in ["10.1", "lab", "10.1.0.0/x", "10.1.0.0/33"] {
+            check("net", bad, "it is not the address of a network, such as 10.1.0.0");
+        }
+        for good in ["255.255.0.0", "/16", "64", "/64", "0.0.0.0"] {
+            check("mask", good, "");
+        }
+        for bad in ["255.0.255.0", "/129", "-1", "10.1.0.0", "mask"] {
+            check("mask", bad, "it is not a mask, such as 255.255.0.0 or /16");
+        }
+        for good in
+            ["10.1.0.1-10.1.0.9", "10.1.2.0/24", "10.1.0.1-10.1.0.9, 10.1.2.0/24;10.1.3.0/24", "fd00::1-fd00::9"]
+        {
+            check("dynamicrange", good, "");
+        }
+        for (bad, part) in [
+            ("10.1.0.9-10.1.0.1", "10.1.0.9-10.1.0.1"),
+            ("10.1.0.1-fd00::1", "10.1.0.1-fd00::1"),
+            ("10.1.2.0/24,all", "all"),
+            ("10.1.0.1-9", "10.1.0.1-9"),
+            ("10.1.0.0/33", "10.1.0.0/33"),
+        ] {
+            check("dynamicrange", bad, &format!("'{part}' is neither FIRST-LAST nor a subnet such as 10.1.2.0/24"));
+        }
+        for good in ["10.1.0.1", "<xcatmaster>", "fd00::1"] {
+            check("gateway", good, "");
+        }
+        check("gateway", "router", "'router' is neither an address nor <xcatmaster>");
+        check("mtu", "9000", "");
+        for bad in ["67", "65536", "big"] {
+            check("mtu", bad, "it is not a number from 68 to 65535");
         }
     }
 

@@ -4,6 +4,7 @@
 //! table is read once.
 
 mod assign;
+pub(crate) mod cells;
 mod check;
 mod groups;
 mod known;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::check::{check_value, fault_of_json};
+use super::cells::fault_of_json;
+use super::check::check_value;
 use super::known::Known;
 use super::{Assignment, Job, Notice, Operator, Refusal, check_attribute, separator};
 use crate::Result;

@@ -188,11 +188,11 @@ fn other_interfaces_have_lines_too() {
 fn a_broken_address_is_named_and_the_others_are_written() {
     let lab = addressed();
     assert_snapshot!(session(&lab, "
-        nodech n3 hosts.ip=10.0.0.300
+        nodech n3 'hosts.ip=|10.0.0.($1+297)|'
         makehosts rack1 --file hosts
         cat hosts
     "), @"
-    $ nodech n3 hosts.ip=10.0.0.300
+    $ nodech n3 'hosts.ip=|10.0.0.($1+297)|'
     $ makehosts rack1 --file hosts
     ------- stderr -------
     n3: Error: '10.0.0.300' in attribute 'ip' is not an address

@@ -1,6 +1,6 @@
 use insta::assert_snapshot;
 
-use crate::{lab, rack, session};
+use crate::{lab, rack, session, write};
 
 #[test]
 fn a_dump_makes_another_home_the_same() {
@@ -103,4 +103,53 @@ fn one_bad_file_restores_nothing() {
     n3
     n4
     "#);
+}
+
+#[test]
+fn what_xcat_writes_is_taken_and_a_bad_cell_is_named() {
+    let lab = lab();
+    lab.shell("mkdir dump").success();
+    for (table, rows) in [
+        ("nodelist", "#node,groups\n\"n1\",\"all\"\n"),
+        ("mac", "#node,interface,mac\n\"n1\",,\"42:aE:f0:00:00:20!n1|42aef0000021!*NOIP*\"\n"),
+        (
+            "chain",
+            "#node,currstate,currchain,chain\n\"n1\",\"install rhels7.6-x86_64-compute\",\"boot\",\
+             \"runcmd=bmcsetup,osimage=rhels7.6-x86_64-install-compute:reboot4deploy\"\n",
+        ),
+        (
+            "networks",
+            "#netname,net,mask,gateway,dynamicrange,mtu\n\
+             \"10_1_0_0-255_255_0_0\",\"10.1.0.0\",\"255.255.0.0\",\"<xcatmaster>\",\"10.1.9.1-10.1.9.99\",\"1500\"\n\
+             \"fd59::/64\",\"fd59::/64\",\"/64\",\"<xcatmaster>\",,\n",
+        ),
+    ] {
+        write(&lab, &format!("dump/{table}.csv"), rows);
+    }
+    assert_snapshot!(session(&lab, "
+        restorexCATdb --strict -p dump
+        tabrestore dump/networks.csv
+        sed -i s/42aef0000021/42ae/ dump/mac.csv; restorexCATdb --strict -p dump
+        tabrestore dump/mac.csv
+        restorexCATdb -p dump
+        nodels n1 mac.mac
+    "), @"
+    $ restorexCATdb --strict -p dump
+    Restored 5 rows of 4 tables.
+    $ tabrestore dump/networks.csv
+    $ sed -i s/42aef0000021/42ae/ dump/mac.csv; restorexCATdb --strict -p dump
+    ------- stderr -------
+    Error: table mac, row n1: 'mac=42:aE:f0:00:00:20!n1|42ae!*NOIP*' cannot be: '42ae' is neither a MAC address nor an expression
+    [exit status: 1]
+    $ tabrestore dump/mac.csv
+    ------- stderr -------
+    Error: table mac, row n1: 'mac=42:aE:f0:00:00:20!n1|42ae!*NOIP*' cannot be: '42ae' is neither a MAC address nor an expression
+    [exit status: 1]
+    $ restorexCATdb -p dump
+    Restored 5 rows of 4 tables.
+    ------- stderr -------
+    Warning: restored as it stands: table mac, row n1: 'mac=42:aE:f0:00:00:20!n1|42ae!*NOIP*' cannot be: '42ae' is neither a MAC address nor an expression
+    $ nodels n1 mac.mac
+    n1: 42:aE:f0:00:00:20!n1|42ae!*NOIP*
+    ");
 }
