@@ -168,7 +168,8 @@ impl Http {
     /// Says what the client was answered.
     pub fn run(&mut self, input: &[u8]) -> Vec<u8> {
         self.server.forget();
-        let [token, install] = ["n1", "n3"].map(|node| self.server.tokens.give(node, false, SystemTime::now()));
+        let [token, install] = ["n1", "n3"]
+            .map(|node| self.server.tokens.give(node, false, Ipv4Addr::LOCALHOST.into(), SystemTime::now()));
         let input = replaced(&replaced(input, TOKEN, token.as_bytes()), INSTALL, install.as_bytes());
         let answer = self.runtime.block_on(converse(self.server.clone(), &input));
         for secret in ["secret of n2", "secret of the image", "secret of the site"] {

@@ -122,7 +122,7 @@ impl Server {
             Err(error) => return unavailable(&error),
         };
         // It goes on with the token that it has.
-        if let Ok(node) = self.proven(mac, &query.token, Purpose::Status) {
+        if let Ok(node) = self.proven(mac, &query.token, Purpose::Status, &ends) {
             let event = || ends.event(Kind::Reported, subject::NODE).of(mac).node(Some(node.name()));
             self.events.tell(event);
             return match discovery.director.reported(report) {
@@ -150,7 +150,7 @@ impl Server {
             Ok(Verdict::Node(name)) => {
                 let node = self.site.node_of(mac).ok().flatten();
                 let is_other = node.is_none_or(|node| node.name() != name);
-                let token = self.tokens.give(&name, is_other, SystemTime::now());
+                let token = self.tokens.give(&name, is_other, client, SystemTime::now());
                 self.events.tell(|| event(subject::NODE).node(Some(&name)));
                 text(Ok(format!("node {name}\ntoken {token}\n")))
             }
@@ -164,18 +164,18 @@ impl Server {
 
     /// What a node in the maintenance system is to do now.
     pub(super) fn step(&self, mac: Mac, query: &Query, ends: &Ends) -> Answer {
-        match self.proven(mac, &query.token, Purpose::Status) {
+        match self.proven(mac, &query.token, Purpose::Step, ends) {
             Ok(node) if is_between(&node) => self.go_on(mac, &node, &step_id(&node), ends),
             Ok(node) => told(&node),
-            Err(code) => self.denied(ends, mac, code),
+            Err(unproven) => self.denied(ends, mac, unproven),
         }
     }
 
     /// A node has done a step; it is told the next one.
     pub(super) fn done(&self, mac: Mac, query: &Query, ends: &Ends) -> Answer {
-        match self.proven(mac, &query.token, Purpose::Status) {
+        match self.proven(mac, &query.token, Purpose::Step, ends) {
             Ok(node) => self.go_on(mac, &node, &query.id, ends),
-            Err(code) => self.denied(ends, mac, code),
+            Err(unproven) => self.denied(ends, mac, unproven),
         }
     }
 
@@ -208,7 +208,12 @@ impl Server {
         if state != before {
             let ended = state == State::Standby && node.get("currchain").is_none();
             let has_run = matches!(before, State::Runcmd(_) | State::Runimage(_));
-            let now = if ended && has_run { "configured" } else { state.status() };
+            let now = match before {
+                _ if ended && has_run => "configured",
+                // It is off in a moment, and begins what comes next when somebody switches it on.
+                State::Shutdown => before.status(),
+                _ => state.status(),
+            };
             let event = || ends.event(Kind::Status, now).of(mac).node(Some(node.name()));
             self.events.tell(|| event().detail(format_args!("{before} is done, next is {state}")));
             self.site.record(node.name(), now)?;

@@ -16,7 +16,7 @@
 //!     GET  /genesis/NAME           the maintenance system
 //!     GET  /NAME                   iPXE, for firmware that boots by HTTP
 //!
-//! The token is in the script (`xcrane.token=`) and comes back in `Authorization: Bearer TOKEN`.
+//! The token is in the script (`xcrane.token=`) and comes back in `Authorization: Bearer TOKEN`, from where the node is.
 
 mod accept;
 mod content;
@@ -26,6 +26,7 @@ mod limits;
 mod maintenance;
 mod neighbour;
 mod piece;
+mod proof;
 mod provision;
 mod range;
 mod route;
@@ -292,7 +293,7 @@ impl Server {
         let known = known.filter(|node| !awaits_first_start(node));
         let arrives = known.is_some() && self.arrivals.take(mac);
         let is_up = known.is_some_and(|node| self.may_be_up(node) && !(arrives && begins_anew(node)));
-        let token = known.map(|node| self.tokens.give(node.name(), is_up, SystemTime::now()));
+        let token = known.map(|node| self.tokens.give(node.name(), is_up, client, SystemTime::now()));
         let genesis = has_genesis(&self.home);
         let ours = ends.ours.ip().to_string();
         let digest = node.as_ref().and_then(|node| self.digest(node));
@@ -340,9 +341,9 @@ impl Server {
         };
         // What says it again because the answer was lost says nothing new.
         let purpose = if word == "booted" { Purpose::Booted } else { Purpose::Status };
-        let node = match self.proven(mac, &token, purpose) {
+        let node = match self.proven(mac, &token, purpose, ends) {
             Ok(node) => node,
-            Err(code) => return self.denied(ends, mac, code),
+            Err(unproven) => return self.denied(ends, mac, unproven),
         };
         let name = node.name();
         match self.is_of_an_earlier_boot(&node, &token) {
@@ -386,7 +387,7 @@ impl Server {
     /// A file that only one node may have.
     fn own(&self, mac: Mac, name: &str, headers: &HeaderMap, ends: &Ends) -> Answer {
         let Some(token) = bearer(headers) else { return self.denied(ends, mac, StatusCode::UNAUTHORIZED) };
-        match self.proven(mac, &token, Purpose::Files) {
+        match self.proven(mac, &token, Purpose::Files, ends) {
             // A node's name has neither slashes nor is it `..`: no other directory is meant.
             Ok(node) if !node.name().contains('/') && !node.name().starts_with('.') => {
                 let event = || ends.event(Kind::Sent, subject::FILE).of(mac).node(Some(node.name())).detail(name);
@@ -401,29 +402,8 @@ impl Server {
                 file(Root::new([self.home.join("nodes").join(node.name())]).open(name), headers)
             }
             Ok(_) => status(StatusCode::NOT_FOUND),
-            Err(code) => self.denied(ends, mac, code),
+            Err(unproven) => self.denied(ends, mac, unproven),
         }
-    }
-
-    /// Who asks did not prove to be the node; what is told stands to the account of whoever has that address.
-    fn denied(&self, ends: &Ends, mac: Mac, code: StatusCode) -> Answer {
-        if code != StatusCode::SERVICE_UNAVAILABLE {
-            self.events.tell(|| ends.event(Kind::Denied, subject::TOKEN).detail(format_args!("as {mac}: {code}")));
-        }
-        status(code)
-    }
-
-    /// The node that has the address and the token.
-    fn proven(&self, mac: Mac, token: &str, purpose: Purpose) -> Result<Node, StatusCode> {
-        let node = self.site.node_of(mac).map_err(|error| {
-            warn!(%mac, error = %chain(&error), "http: cannot answer");
-            StatusCode::SERVICE_UNAVAILABLE
-        })?;
-        // The table also tells a daemon that has started since.
-        let node = node.filter(|node| purpose == Purpose::Booted || !is_up(node));
-        let node = node.filter(|node| self.tokens.accepts(node.name(), token, purpose, SystemTime::now()));
-        // Whether there is such a node is nobody's business.
-        node.ok_or(StatusCode::FORBIDDEN)
     }
 
     fn image(&self, image: &str, name: &str, path: String, headers: &HeaderMap) -> Answer {
@@ -459,11 +439,6 @@ impl Server {
         let directories = self.directories(node.get("provmethod")?).ok()?;
         script::image::digest(&directories)
     }
-}
-
-/// Whether a node has come up, by what is known of it last.
-fn is_up(node: &Node) -> bool {
-    matches!(node.get("status"), Some("booted" | "failed" | "sshd" | "powering-off"))
 }
 
 /// Whether a node with this status may have users by now, as far as that says: only these words tell that nobody is on it but what

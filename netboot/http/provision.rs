@@ -17,9 +17,9 @@ impl Server {
     /// nothing in it that users of the node may not read.
     pub(super) fn postscripts(&self, mac: Mac, token: Option<&str>, ends: Ends) -> Answer {
         let Some(token) = token else { return self.denied(&ends, mac, StatusCode::UNAUTHORIZED) };
-        let node = match self.proven(mac, token, Purpose::Booted) {
+        let node = match self.proven(mac, token, Purpose::Booted, &ends) {
             Ok(node) => node,
-            Err(code) => return self.denied(&ends, mac, code),
+            Err(unproven) => return self.denied(&ends, mac, unproven),
         };
         let event = |kind| ends.event(kind, subject::POSTSCRIPTS).of(mac).node(Some(node.name()));
         let ours = ends.ours.ip().to_string();
@@ -43,9 +43,9 @@ impl Server {
     pub(super) fn answers(&self, mac: Mac, token: &str, name: &str, ends: Ends) -> Answer {
         // The end of an installation is far from its begin, and no secret is in what is asked for then.
         let purpose = if Answers::is_late(name) { Purpose::Status } else { Purpose::Files };
-        let node = match self.proven(mac, token, purpose) {
+        let node = match self.proven(mac, token, purpose, &ends) {
             Ok(node) => node,
-            Err(code) => return self.denied(&ends, mac, code),
+            Err(unproven) => return self.denied(&ends, mac, unproven),
         };
         let event = |kind| ends.event(kind, subject::INSTALLER).of(mac).node(Some(node.name()));
         if !is_installed(&node) {

@@ -422,3 +422,61 @@ async fn a_node_is_installed_and_boots_from_its_disk() {
     assert_eq!(served.status("n1"), "booted");
     served.end().await;
 }
+
+#[tokio::test]
+async fn a_stolen_token_is_good_only_where_its_node_is() {
+    let mut served = Served::new().await;
+    let token = served.boot().await;
+    while served.heard.try_recv().is_ok() {}
+    let from =
+        |client: &str, path: &str| format!("--interface {client} -H Authorization:~Bearer~{token} @/node/{N1}/{path}");
+    for path in [
+        "file/key",
+        "postscripts",
+        "install/TOKEN/preseed.cfg",
+        "status/booted?token=TOKEN",
+        "step?token=TOKEN",
+        "done?token=TOKEN&id=x",
+    ] {
+        let line = from("127.0.0.9", path).replace("TOKEN", &token);
+        assert_eq!(served.code(&line).await, "403", "{line}");
+        let told =
+            "denied token - as 52:54:00:77:00:01: 403 Forbidden, with its token, from an address that is not its own";
+        assert_eq!(served.told().await, told, "{line}");
+    }
+    assert_eq!(served.code(&format!("-X POST -d booted {}", from("127.0.0.9", "status"))).await, "403");
+    assert_eq!(served.status("n1"), "netbooting");
+    let numbers = served.told().await;
+    assert!(numbers.starts_with("denied token "), "it is counted: {numbers}");
+    // It is given another address while it boots: both are its own, and that of a lease.
+    let origin = Origin { user: "root".into(), command: "test".into(), reason: None };
+    let moved = |edit: &mut tables::Edit<'_>| edit.set(table("hosts"), &["n1"], &[("ip", "127.0.0.50")]);
+    served.tables.edit(&origin, moved).unwrap();
+    for client in ["127.0.0.1", "127.0.0.50"] {
+        assert_eq!(served.curl(&from(client, "file/key")).await, "secret of n1", "{client}");
+    }
+    assert_eq!(served.code(&from("127.0.0.60", "file/key")).await, "403");
+    let lease = tables::Lease {
+        ip: "127.0.0.60".parse().unwrap(),
+        mac: "52:54:00:77:00:01".into(),
+        until: u64::MAX / 2,
+        client: String::new(),
+    };
+    served.tables.keep_leases(&[lease]).unwrap();
+    assert_eq!(served.curl(&from("127.0.0.60", "file/key")).await, "secret of n1");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_machine_that_switches_itself_off_says_so() {
+    let served = Served::new().await;
+    let token = served.boot().await;
+    served.record("n1", "powering-off");
+    let done = format!("@/node/{N1}/done?token={token}&id=x");
+    assert_eq!(served.code(&done).await, "403", "it is switched off by somebody else");
+    let origin = Origin { user: "root".into(), command: "test".into(), reason: None };
+    served.tables.edit(&origin, |edit| edit.set(table("chain"), &["n1"], &[("currstate", "shutdown")])).unwrap();
+    assert_eq!(served.code(&done).await, "200");
+    assert_eq!(served.code(&format!("-H Authorization:~Bearer~{token} @/node/{N1}/file/key")).await, "403");
+    served.end().await;
+}

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -29,6 +30,8 @@ const DIGEST: usize = 16;
 pub(super) enum Purpose {
     /// Saying how far it has come, until it has said that it is up: then others are on it who can read the token.
     Status,
+    /// Asking for a step, and saying that it has done one, which may be that it is switched off.
+    Step,
     /// Saying that it is up, also once more.
     Booted,
     /// What only this node may have, for a while and until it is up.
@@ -45,6 +48,8 @@ pub(super) struct Tokens {
 #[derive(Debug, Clone, Copy, Default)]
 struct Boot {
     given: u64,
+    /// The address to which the token was given, where that was done since we were started.
+    at: Option<IpAddr>,
     is_up: bool,
     /// Nobody has written down that it has begun.
     unheard: bool,
@@ -63,11 +68,11 @@ impl Tokens {
     }
 
     /// A token for a boot that begins now; of a node that is up it may be no boot, but somebody on it who asks.
-    pub(super) fn give(&self, node: &str, is_up: bool, now: SystemTime) -> String {
+    pub(super) fn give(&self, node: &str, is_up: bool, at: IpAddr, now: SystemTime) -> String {
         let mut boots = self.boots.lock().unwrap_or_else(PoisonError::into_inner);
         let boot = boots.entry(node.to_owned()).or_default();
         let later = millis(now).max(boot.given + 1);
-        *boot = Boot { given: later.next_multiple_of(2) + u64::from(is_up), is_up, unheard: false };
+        *boot = Boot { given: later.next_multiple_of(2) + u64::from(is_up), at: Some(at), is_up, unheard: false };
         let given = boot.given.to_be_bytes();
         URL_SAFE_NO_PAD.encode([&given[..], &self.digest(node, given)].concat())
     }
@@ -78,15 +83,21 @@ impl Tokens {
         let mut boots = self.boots.lock().unwrap_or_else(PoisonError::into_inner);
         let boot = boots.entry(node.to_owned()).or_default();
         if given > boot.given {
-            *boot = Boot { given, is_up: given % 2 == 1, unheard: false }; // it was given before we were started anew
+            *boot = Boot { given, at: None, is_up: given % 2 == 1, unheard: false }; // it was given before we were started anew
         }
         let (limit, ended) = match purpose {
-            Purpose::Status => (STATUS, boot.is_up),
+            Purpose::Status | Purpose::Step => (STATUS, boot.is_up),
             Purpose::Booted => (STATUS, false),
             Purpose::Files => (FILES, boot.is_up),
         };
         let age = millis(now).saturating_sub(given);
         given == boot.given && !ended && u128::from(age) <= limit.as_millis()
+    }
+
+    /// Whether the node's last token was given to that address.
+    pub(super) fn was_given_to(&self, node: &str, client: IpAddr) -> bool {
+        let boots = self.boots.lock().unwrap_or_else(PoisonError::into_inner);
+        boots.get(node).is_some_and(|boot| boot.at == Some(client))
     }
 
     /// The node has come up: others are on it now.
@@ -165,6 +176,8 @@ mod tests {
 
     use super::*;
 
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
     struct Kept {
         place: tempfile::TempDir,
         tokens: Tokens,
@@ -183,10 +196,11 @@ mod tests {
     #[test]
     fn a_token_is_for_one_node_and_one_boot() {
         let Kept { tokens, place } = kept();
-        let first = tokens.give("n1", false, at(0));
+        let first = tokens.give("n1", false, HERE, at(0));
         assert!(tokens.accepts("n1", &first, Purpose::Files, at(60)));
         assert!(!tokens.accepts("n2", &first, Purpose::Status, at(60)));
-        let second = tokens.give("n1", false, at(0));
+        assert!(tokens.was_given_to("n1", HERE) && !tokens.was_given_to("n1", IpAddr::from([127, 0, 0, 9])));
+        let second = tokens.give("n1", false, HERE, at(0));
         assert!(!tokens.accepts("n1", &first, Purpose::Status, at(60)), "it has booted since");
         assert!(tokens.accepts("n1", &second, Purpose::Status, at(60)));
         assert!(!tokens.accepts("n1", &second, Purpose::Files, at(3601)));
@@ -202,7 +216,7 @@ mod tests {
     #[test]
     fn a_daemon_that_starts_anew_knows_its_tokens() {
         let Kept { tokens, place } = kept();
-        let [first, second] = [0, 5].map(|seconds| tokens.give("n1", false, at(seconds)));
+        let [first, second] = [0, 5].map(|seconds| tokens.give("n1", false, HERE, at(seconds)));
         let anew = Tokens::open(&place.path().join("key")).unwrap();
         assert!(anew.accepts("n1", &second, Purpose::Files, at(60)));
         assert!(!anew.accepts("n1", &first, Purpose::Status, at(60)));
@@ -212,13 +226,13 @@ mod tests {
     #[test]
     fn a_token_of_a_node_that_is_up_opens_nothing_whoever_reads_it() {
         let Kept { tokens, place } = kept();
-        let token = tokens.give("n1", true, at(0));
+        let token = tokens.give("n1", true, HERE, at(0));
         for tokens in [&tokens, &Tokens::open(&place.path().join("key")).unwrap()] {
             assert!(!tokens.accepts("n1", &token, Purpose::Files, at(60)));
             assert!(!tokens.accepts("n1", &token, Purpose::Status, at(60)));
             assert!(tokens.accepts("n1", &token, Purpose::Booted, at(60)));
         }
-        let next = tokens.give("n1", false, at(0));
+        let next = tokens.give("n1", false, HERE, at(0));
         assert!(tokens.accepts("n1", &next, Purpose::Files, at(60)));
         assert!(!tokens.accepts("n1", &token, Purpose::Booted, at(60)));
     }
@@ -227,7 +241,7 @@ mod tests {
     fn no_other_text_is_a_token() {
         let Kept { tokens, .. } = kept();
         let refuses = |text: &str| !tokens.accepts("n1", text, Purpose::Booted, at(1));
-        let token = URL_SAFE_NO_PAD.decode(tokens.give("n1", false, at(0))).unwrap();
+        let token = URL_SAFE_NO_PAD.decode(tokens.give("n1", false, HERE, at(0))).unwrap();
         for bit in 0..token.len() * 8 {
             let mut other = token.clone();
             other[bit / 8] ^= 1 << (bit % 8);

@@ -28,6 +28,11 @@ load their images, their postscripts and the answers of their installers, and sa
 What is seen of machines is told by bootwhy. A node that is on its way for longer than site.boottimeout (default 900 s) is booted if its
 sshd answers, else failed.
 
+A node proves by its token who it is, and by calling from where it is: an address of its own by the tables or by a lease, or one at
+which the kernel finds its MAC address. Nodes behind an address translation (NAT) are not served. A DHCP relay is the router of its
+network (networks.gateway): what comes through another one does not prove that a node boots, which then stays powering-on until its
+sshd answers.
+
 DNS knows the names and addresses that makehosts would write, in both directions; DHCP names this server where neither
 networks.nameservers nor site.nameservers names one. Other names are asked of site.forwarders, for machines of the networks of
 table networks only; without forwarders they are refused.

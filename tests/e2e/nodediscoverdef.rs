@@ -290,4 +290,15 @@ fn machines_become_nodes_and_none_becomes_anothers() {
     sixth.0.udhcpc(IPXE).success();
     assert_eq!(say_booted(), "204");
     assert_eq!(now(), "chain.currstate: standby\nnodelist.status: booted\n");
+    // One that is to switch itself off asks for that, says so before it does, and goes on from there when it is switched on.
+    lab.run("nodeset n6 shutdown,shell").success();
+    sixth.0.udhcpc(IPXE).success();
+    let token = sixth.0.shell(&format!("curl -s {url} | sed -n 's/.*xcrane.token=\\([^ ]*\\).*/\\1/p' | head -n 1"));
+    let token = token.success();
+    assert_eq!(now(), "chain.currstate: shutdown\nnodelist.status: powering-off\n");
+    let step = sixth.0.shell(&format!("curl -s '{url}/step?token={token}'")).success();
+    assert!(step.contains("do shutdown"), "{step}");
+    let id = step.lines().find_map(|line| line.strip_prefix("id ")).unwrap();
+    assert!(ask(&format!("done?token={token}&id={id}")).contains("do shell"));
+    assert_eq!(now(), "chain.currstate: shell\nnodelist.status: powering-off\n");
 }
