@@ -1,5 +1,6 @@
 //! `bmcdiscover`: the BMCs at a range of addresses, of which nobody has said anything yet.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use clap::Args;
@@ -124,7 +125,27 @@ struct Search {
     interrupted: bool,
 }
 
-/// Asks all addresses, and tells of each BMC the moment it is known.
+/// Answers in the order of addresses: one that is slow keeps those behind it waiting, and each for a moment only.
+struct InOrder {
+    pending: BTreeSet<IpAddr>,
+    ready: BTreeMap<IpAddr, Found>,
+}
+
+impl InOrder {
+    fn of(addresses: &[Ipv4Addr]) -> Self {
+        Self { pending: addresses.iter().copied().map(IpAddr::from).collect(), ready: BTreeMap::new() }
+    }
+
+    /// Takes the answer of an address; those that nobody comes before any more.
+    fn add(&mut self, address: IpAddr, found: Option<Found>) -> BTreeMap<IpAddr, Found> {
+        self.pending.remove(&address);
+        self.ready.extend(found.map(|found| (address, found)));
+        let later = self.pending.first().map_or_else(BTreeMap::new, |first| self.ready.split_off(first));
+        std::mem::replace(&mut self.ready, later)
+    }
+}
+
+/// Asks all addresses, and tells of each BMC as soon as all before it have answered or been given up.
 async fn search(
     cx: &Context,
     addresses: &[Ipv4Addr],
@@ -138,6 +159,7 @@ async fn search(
     };
     let bar = cx.ui.count("addresses", addresses.len());
     let mut keyboard = cx.keyboard();
+    let mut order = InOrder::of(addresses);
     let mut search = Search { found: Vec::new(), silenced: Vec::new(), interrupted: false };
     let mut waiting = addresses.iter().copied();
     let mut running: FuturesUnordered<_> = waiting.by_ref().take(at_once(addresses)).map(&probe).collect();
@@ -154,18 +176,20 @@ async fn search(
         };
         bar.inc(1);
         running.extend(waiting.next().map(&probe));
-        match answer {
-            Ok(None) => (),
-            Ok(Some(found)) => {
-                tell(&found);
-                search.found.push(found);
-            }
-            Err(error) => search.silenced.push((address, plugins::chain(&error))),
+        let found = answer.unwrap_or_else(|error| {
+            search.silenced.push((address, plugins::chain(&error)));
+            None
+        });
+        for found in order.add(address, found).into_values() {
+            tell(&found);
+            search.found.push(found);
         }
     }
+    // After a Ctrl-C there are those that were waiting for others.
+    order.ready.values().for_each(&tell);
+    search.found.extend(order.ready.into_values());
     cx.give_back(keyboard);
     bar.finish_and_clear();
-    search.found.sort_by_key(|found| found.address);
     Ok(search)
 }
 
@@ -313,9 +337,8 @@ fn stanza(found: &Found, node: Option<&str>) -> Vec<String> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn names_are_what_a_node_may_be_called() {
-        let found = |model: Option<&str>, serial: Option<&str>| Found {
+    fn found(model: Option<&str>, serial: Option<&str>) -> Found {
+        Found {
             address: "10.0.0.7".parse().unwrap(),
             speaks: vec!["ipmi", "redfish"],
             guid: None,
@@ -325,7 +348,25 @@ mod tests {
             serial: serial.map(str::to_owned),
             trouble: None,
             is_stranger: false,
+        }
+    }
+
+    #[test]
+    fn answers_are_told_in_the_order_of_addresses() {
+        let address = |last: u8| Ipv4Addr::new(10, 0, 0, last);
+        let mut order = InOrder::of(&[9, 10, 11, 100].map(address));
+        let mut add = |last: u8, answers: bool| {
+            let ready = order.add(address(last).into(), answers.then(|| found(None, None)));
+            ready.into_keys().map(|address| address.to_string()).collect::<Vec<_>>().join(" ")
         };
+        assert_eq!(add(100, true), "");
+        assert_eq!(add(10, true), "");
+        assert_eq!(add(9, false), "10.0.0.10", "9 is silent, 11 has not answered");
+        assert_eq!(add(11, true), "10.0.0.11 10.0.0.100");
+    }
+
+    #[test]
+    fn names_are_what_a_node_may_be_called() {
         assert_eq!(name(&found(Some("8247-42L"), Some("10.112 CA"))), "node-8247-42l-10-112-ca");
         assert_eq!(name(&found(Some("8247-42L"), None)), "node-10-0-0-7");
         assert_eq!(line(&found(None, Some("S1"))), "10.0.0.7,ipmi+redfish,Acme  Inc,,,S1,");
