@@ -107,6 +107,8 @@ pub struct Answers {
     /// A template of the site's own in place of ours.
     template: Option<String>,
     pkgdir: Option<String>,
+    /// Mirrors for what is installed later, where the nodes' own medium is no place for that.
+    mirrors: Vec<String>,
     suite: &'static str,
     password: Option<Password>,
     keys: Vec<String>,
@@ -137,6 +139,7 @@ impl Answers {
                 packages.wanted.push((*needed).to_owned());
             }
         }
+        let mut places = lists::words(cell("pkgdir")).map(str::to_owned);
         let password = root(tables)?;
         if password.is_none() && keys.is_empty() {
             return Err(Error::NoLogin);
@@ -150,7 +153,8 @@ impl Answers {
             packages,
             partitioning: partitioning(cell("partitionfile")).map_err(wrong)?,
             template: template(cell("template")).map_err(wrong)?,
-            pkgdir: lists::words(cell("pkgdir")).next().map(str::to_owned),
+            pkgdir: places.next(),
+            mirrors: places.filter(|place| !place.starts_with('/')).collect(),
             suite: distribution::suite(osvers).unwrap_or_default(),
             password,
             keys: keys.iter().map(|key| key.trim().to_owned()).collect(),
@@ -218,12 +222,43 @@ impl Answers {
             mirror,
             mirror_host => host,
             mirror_directory => directory,
-            is_own_mirror => self.pkgdir.as_deref().is_some_and(|place| place.starts_with('/')),
+            is_own_mirror => self.has_own_mirror(),
+            sources => self.sources(),
             suite => self.suite,
             password => self.password.as_ref().map(Password::hash),
             keys => self.keys,
             timezone => self.timezone,
             node => script::public(&self.node),
+        }
+    }
+
+    /// Whether packages come from a medium that we serve, which nobody has signed.
+    fn has_own_mirror(&self) -> bool {
+        self.pkgdir.as_deref().is_some_and(|place| place.starts_with('/'))
+    }
+
+    /// What stands in place of that medium in sources.list of an installed node: the site's mirrors, else the distribution's.
+    fn sources(&self) -> Vec<String> {
+        let suite = self.suite;
+        let [distribution, security, parts] = match self.installer {
+            _ if !self.has_own_mirror() || suite.is_empty() => return Vec::new(),
+            Installer::Preseed => [MIRROR, "http://security.debian.org/debian-security", "main"],
+            Installer::Autoinstall => {
+                ["http://archive.ubuntu.com/ubuntu", "http://security.ubuntu.com/ubuntu", "main universe"]
+            }
+            Installer::Kickstart => return Vec::new(),
+        };
+        let line = |mirror: &String| match mirror.starts_with("deb ") {
+            true => mirror.clone(),
+            false => format!("deb {} {suite} {parts}", mirror.trim_end_matches('/')),
+        };
+        match self.mirrors.is_empty() {
+            false => self.mirrors.iter().map(line).collect(),
+            true => vec![
+                format!("deb {distribution} {suite} {parts}"),
+                format!("deb {distribution} {suite}-updates {parts}"),
+                format!("deb {security} {suite}-security {parts}"),
+            ],
         }
     }
 

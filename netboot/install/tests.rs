@@ -279,6 +279,44 @@ fn the_end_of_an_installation_is_a_script() {
     }
 }
 
+/// What an installed node has in its sources.list, which apt must read.
+fn sources(world: &World, image: &str) -> String {
+    let script = world.written(image, FINISH);
+    must(Command::new("sh").args(["-n", "-s"]), &script);
+    let Some((_, rest)) = script.split_once("cat >/etc/apt/sources.list <<'END'\n") else { return String::new() };
+    let list = rest.split_once("END\n").unwrap().0.to_owned();
+    let file = world.home.path().join("sources.list");
+    fs::write(&file, &list).unwrap();
+    // It fetches nothing, and refuses a list that it cannot read.
+    let options = [format!("Dir::Etc::SourceList={}", file.display()), "Dir::Etc::SourceParts=/dev/null".to_owned()];
+    let [own, parts] = &options;
+    let asked = must(Command::new("apt-get").args(["update", "--print-uris", "-o", own, "-o", parts]), "");
+    assert!(asked.contains("/InRelease'"), "{asked}");
+    list
+}
+
+#[test]
+fn an_installed_node_has_a_mirror_and_not_the_unsigned_medium() {
+    let world = world();
+    assert_eq!(sources(&world, "d"), "", "its installer has written where it was installed from");
+    let set = |image: &str, pkgdir: &str| world.set("linuximage", &[image], &[("pkgdir", pkgdir)]);
+    set("d", "/media/debian");
+    assert_eq!(
+        sources(&world, "d"),
+        "deb http://deb.debian.org/debian bookworm main\n\
+         deb http://deb.debian.org/debian bookworm-updates main\n\
+         deb http://security.debian.org/debian-security bookworm-security main\n"
+    );
+    set("d", "/media/debian,/media/more,http://mirror.site/debian/");
+    assert_eq!(sources(&world, "d"), "deb http://mirror.site/debian bookworm main\n");
+    set("d", "http://mirror.site/debian");
+    assert_eq!(sources(&world, "d"), "");
+    set("u", "/media/ubuntu");
+    assert!(sources(&world, "u").starts_with("deb http://archive.ubuntu.com/ubuntu noble main universe\n"));
+    set("r", "/media/rocky");
+    assert_eq!(sources(&world, "r"), "", "its own repositories stand in files of a package");
+}
+
 #[test]
 fn what_cannot_be_installed_says_why() {
     let world = world();

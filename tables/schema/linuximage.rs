@@ -11,7 +11,11 @@ const COLUMNS: &[Column] = &[
     text("boottarget", "A target of table boottarget that replaces kernel and parameters."),
     text("addkcmdline", "More for the kernel's command line of nodes with this image."),
     list("pkglist", "Files that list the packages of the distribution to install."),
-    list("pkgdir", "Directories with the distribution's packages."),
+    list(
+        "pkgdir",
+        "Directories with the distribution's packages, or mirrors. A node installed from a directory has the mirrors named behind it in \
+         sources.list; default is the distribution's.",
+    ),
     list("otherpkglist", "Files that list further packages to install."),
     list("otherpkgdir", "Directories with further packages."),
     text("exlist", "A file that lists what to leave out of a diskless image."),

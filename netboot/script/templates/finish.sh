@@ -54,4 +54,13 @@ RestartSec=10
 WantedBy=multi-user.target
 END
 systemctl enable xcrane-first-start.service
+{% if sources %}
+# The medium that all this came from was signed by nobody, and apt takes nothing more from it.
+rm -f /etc/apt/sources.list.d/ubuntu.sources
+cat >/etc/apt/sources.list <<'END'
+{% for source in sources %}
+{{ source }}
+{% endfor %}
+END
+{% endif %}
 get -o /dev/null "$node/status/installed?token=$token"
