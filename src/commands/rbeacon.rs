@@ -29,6 +29,7 @@ pub(crate) struct Rbeacon {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Verb {
+    #[value(alias = "blink")]
     On,
     Off,
     Stat,

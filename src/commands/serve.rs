@@ -23,7 +23,8 @@ machine with one of networks.dynamicrange or, without that, not at all. Only net
 Addresses that were given are in table lease and outlive the daemon.
 
 Firmware that boots over the network is given iPXE (undionly.kpxe, snponly.efi, ipxe-arm64.efi, of the distribution's package ipxe)
-by TFTP, from here or from networks.tftpserver; iPXE is given the node's script by HTTP, as nodeset --show writes it. Over HTTP nodes
+by TFTP, from here or from networks.tftpserver; Debian 12's package has none for arm64, and what stands as ipxe-arm64.efi beside
+the others in /usr/lib/ipxe (of a newer package, or of a build of the site's own) is served; iPXE is given the node's script by HTTP, as nodeset --show writes it. Over HTTP nodes
 load their images, their postscripts and the answers of their installers, and say how far they have come: nodelist.status follows. The log goes to stderr.
 What is seen of machines is told by bootwhy. A node that is on its way for longer than site.boottimeout (default 900 s) is booted if its
 sshd answers, else failed.

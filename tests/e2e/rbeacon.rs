@@ -13,6 +13,7 @@ fn the_light_is_switched_and_another_program_sees_it() {
         rbeacon all on -b
         rbeacon n1 stat
         rbeacon n1 off
+        rbeacon n2 blink
         rbeacon all stat
     ").replace("n2: on\nn1: off", "n1: off\nn2: on"), @"
     $ rbeacon all on -b
@@ -21,6 +22,8 @@ fn the_light_is_switched_and_another_program_sees_it() {
     n1: on
     $ rbeacon n1 off
     n1: off
+    $ rbeacon n2 blink
+    n2: on
     $ rbeacon all stat
     n1: off
     n2: on
