@@ -30,11 +30,17 @@ impl Ways<'_> {
 
     /// As [`Power::state`].
     pub async fn state(&self, node: &Node) -> Result<PowerReading> {
+        self.told(node).await.map(|(reading, _)| reading)
+    }
+
+    /// The same, with a warning where another backend told it than the first that can.
+    pub async fn told(&self, node: &Node) -> Result<(PowerReading, Option<String>)> {
         let mut missed = Missed::default();
         for &(name, power) in &self.ways {
             match self.named(name, power.state(node).await) {
                 Err(error) if leads_on(&error, true) => missed.add(name, error),
-                answer => return answer,
+                Err(error) => return Err(error),
+                Ok(reading) => return Ok((reading, missed.warning("told", name))),
             }
         }
         Err(missed.error())
@@ -55,11 +61,10 @@ impl Ways<'_> {
             match self.named(name, power.apply(node, action).await) {
                 Err(error) if leads_on(&error, may_be_repeated(action)) => missed.add(name, error),
                 Err(error) => return Err(error),
-                Ok(powered) if missed.0.is_empty() => return Ok(powered),
                 Ok(powered) => {
-                    let further = powered.warning.map(|warning| format!("; {warning}")).unwrap_or_default();
-                    let warning = format!("done by {name}: {}{further}", crate::chain(&missed.error()));
-                    return Ok(Powered { warning: Some(warning), ..powered });
+                    let warnings = missed.warning("done", name).into_iter().chain(powered.warning);
+                    let warning = warnings.reduce(|first, further| format!("{first}; {further}"));
+                    return Ok(Powered { warning, ..powered });
                 }
             }
         }
@@ -100,6 +105,12 @@ struct Missed(Vec<(&'static str, Error)>);
 impl Missed {
     fn add(&mut self, name: &'static str, error: Error) {
         self.0.push((name, error));
+    }
+
+    /// That it was another one; what cannot do it at all is not missed.
+    fn warning(self, what: &str, name: &str) -> Option<String> {
+        let is_missed = self.0.iter().any(|(_, error)| !matches!(error, Error::Unsupported { .. }));
+        is_missed.then(|| format!("{what} by {name}: {}", crate::chain(&self.error())))
     }
 
     /// What one cannot do at all says nothing where another was asked in vain.
@@ -227,6 +238,12 @@ mod tests {
         check(&[("a", undefined), ("b", unable)], PowerAction::On, &format!("Error: {WHY} | {WHY} | false")).await;
         let both = format!("a: cannot reach b1: no answer; b: {WHY}");
         check(&[("a", dead), ("b", undefined)], PowerAction::On, &format!("Error: {both} | {both} | true")).await;
+        let ways = Ways { column: "power", ways: vec![("a", undefined), ("b", does)] };
+        let (_, warning) = ways.told(&Node::new("n1", Default::default(), None)).await.unwrap();
+        assert_eq!(warning, Some(format!("told by b: {WHY}")));
+        let ways = Ways { column: "power", ways: vec![("a", unable), ("b", does)] };
+        let (_, warning) = ways.told(&Node::new("n1", Default::default(), None)).await.unwrap();
+        assert_eq!(warning, None, "it was never its task");
         let ways = Ways { column: "power", ways: vec![("a", dead), ("b", undefined)] };
         let node = Node::new("n1", Default::default(), None);
         let error = ways.apply(&node, PowerAction::On).await.unwrap_err();

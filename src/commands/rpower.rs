@@ -83,7 +83,10 @@ impl Run for Rpower {
         let backends = cx.backends()?;
         let manner = Manner::from(&self.shape).widened(backends.beyond_fanout(&nodes));
         let Some(action) = self.action.action() else {
-            let ask = async |node: Node| Ok(self.action.tell(backends.power(&node)?.state(&node).await?));
+            let ask = async |node: Node| {
+                let (reading, warning) = backends.power(&node)?.told(&node).await?;
+                Ok(Answer { warnings: warning.into_iter().collect(), ..self.action.tell(reading) })
+            };
             return Ok(cx.each(nodes, manner, ask).await.into());
         };
         cx.check(manner.format, &nodes, |node| Ok(backends.power(node)?.check(node, action)?))?;

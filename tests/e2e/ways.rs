@@ -44,6 +44,8 @@ fn power_takes_the_next_way_where_one_is_dead() {
     ")), @"
     $ rpower h1 state
     h1: sshd
+    ------- stderr -------
+    h1: Warning: told by ssh: cannot reach BMC 10.78.0.1: no answer to N requests in 1.4 s
     $ rpower h1 suspend
     ------- stderr -------
     h1: Error: suspend is not supported when using power=ipmi
