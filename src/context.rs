@@ -189,6 +189,9 @@ impl Context {
         }
         self.ui.finish_folding();
         let names = tables::noderange::fold(&refused);
+        if hints.is_empty() && refused.len() < nodes.len() {
+            hints.push(format!("the others can be served: NODERANGE,-({names}) leaves out who cannot"));
+        }
         Err(Failure { hints, ..Failure::refused(format!("nothing was done: {names} cannot be served as defined")) })
     }
 

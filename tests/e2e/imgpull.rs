@@ -128,6 +128,7 @@ fn what_stands_in_the_way_is_told_with_what_mends_it() {
     ------- stderr -------
     c1: Error: it is a container; images are on its host, h2
     Error: nothing was done: c1 cannot be served as defined
+    Hint: the others can be served: NODERANGE,-(c1) leaves out who cannot
     [exit status: 1]
     $ imgpull h2 Busybox
     ------- stderr -------

@@ -303,6 +303,7 @@ fn what_cannot_be_is_refused_before_anything_is_touched() {
     c1: Error: attribute 'mgt': 'docker' makes this node a container; name the hosts that carry them
     h2: Error: attribute 'dockermtu': 'big' is not a number from 68 to 65535
     Error: nothing was done: c1,h2 cannot be served as defined
+    Hint: the others can be served: NODERANGE,-(c1,h2) leaves out who cannot
     [exit status: 1]
     ");
     lab.run("chdef h2 dockermtu= dockerpools=10.100.0.0/16").success();

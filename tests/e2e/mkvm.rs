@@ -52,6 +52,7 @@ fn all_definitions_are_checked_before_the_first_is_made() {
     c3: Error: attribute 'vmhost': 'h9' is not a defined node; it takes the node that is the container's Docker host
     c4: Error: attribute 'provmethod': is not set; it takes the name of an image or the path of an image archive
     Error: nothing was done: c[2-4] cannot be served as defined
+    Hint: the others can be served: NODERANGE,-(c[2-4]) leaves out who cannot
     [exit status: 1]
     ");
     assert_eq!(lab.host("h1").docker("ps -aq").success(), "");

@@ -186,6 +186,7 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
     ------- stderr -------
     n2: Error: attribute 'addkcmdline' has {{ nodes.ip }}, for which nothing stands: there are address, again, digest, mac, name, server, state, task, token and node.ATTRIBUTE
     Error: nothing was done: n2 cannot be served as defined
+    Hint: the others can be served: NODERANGE,-(n2) leaves out who cannot
     [exit status: 1]
     $ chdef n2 addkcmdline='a || b'
     1 object definitions have been created or modified.
@@ -193,6 +194,7 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
     ------- stderr -------
     n2: Error: the kernel's command line has the word '||', at which iPXE ends it
     Error: nothing was done: n2 cannot be served as defined
+    Hint: the others can be served: NODERANGE,-(n2) leaves out who cannot
     [exit status: 1]
     $ rm $XCRANE_HOME/images/deb12/sha256sums $XCRANE_HOME/images/deb12/initrd
     $ nodeset n1 osimage=deb12

@@ -82,6 +82,7 @@ fn nodes_boot_the_image_from_the_network() {
     ------- stderr -------
     n2: Error: the kernel's command line has the word '||', at which iPXE ends it
     Error: nothing was done: n2 cannot be served as defined
+    Hint: the others can be served: NODERANGE,-(n2) leaves out who cannot
     [exit status: 1]
     $ nodeset all stat
     n1: offline
