@@ -138,3 +138,33 @@ fn a_console_comes_back_with_its_bmc() {
     console.expect("[left n1]", LIMIT);
     assert_eq!(console.wait(LIMIT).code, 0);
 }
+
+/// How many sessions a BMC has, the one included by which it is asked.
+fn sessions(lab: &Lab) -> u8 {
+    let answer = lab.server(1).ipmitool("raw 6 0x3d 1").success();
+    let count = answer.split_whitespace().nth(2).unwrap_or_else(|| panic!("{answer}"));
+    u8::from_str_radix(count, 16).unwrap_or_else(|_| panic!("{answer}"))
+}
+
+/// `ipmi_sim` ends a session that has been silent for half a minute.
+#[test]
+fn a_console_where_nobody_says_anything_stays_open() {
+    let lab = server();
+    let mut console = open(&lab, "rcons n1");
+    let ipmitool = "ipmitool -I lanplus -C 3 -H 10.79.0.1 -U admin -P secret shell";
+    let asks_once = "echo chassis power status; sleep 60";
+    lab.shell(&format!("{{ ({asks_once}) | timeout 60 {ipmitool}; }} >idle 2>&1 &")).success();
+    let until = |expected: u8| {
+        wait_for("the sessions of the BMC", LIMIT, || match sessions(&lab) {
+            count if count == expected => Wait::Ready(()),
+            count => Wait::NotYet(format!("there are {count}")),
+        });
+    };
+    until(3);
+    // The other one, which says nothing either, is over; ours is not.
+    until(2);
+    console.send("still\r");
+    let said = console.expect("heard still\r\n", LIMIT);
+    assert!(!said.contains("cut off"), "{said}");
+    leave(&lab, console);
+}
