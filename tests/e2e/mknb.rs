@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ::lab::Lab;
+use ::lab::{Lab, Wait, wait_for};
 use insta::assert_snapshot;
 
 use crate::serve::{define_network, serve};
@@ -86,6 +86,28 @@ fn a_machine_that_nobody_knows_becomes_its_node_and_goes_through_its_chain() {
     let why = lab.run("deflog m1").success();
     assert!(why.contains("xcrane serve") && why.contains("discovered 52:54:00:77:00:01"), "{why}");
     assert!(why.contains("m1 has done runcmd=hello again"), "{why}");
+    runs_an_archive_and_switches_itself_off(&lab);
+}
+
+/// In the maintenance system again, and behind that in its shell, when somebody has switched it on.
+fn runs_an_archive_and_switches_itself_off(lab: &Lab) {
+    let machine = lab.server(1);
+    let archive = "mkdir archive && printf 'echo xcrane-test: the archive has run\\n' >archive/runme.sh && \
+                   tar -C archive -czf $XCRANE_HOME/genesis/archive.tgz .";
+    lab.shell(archive).success();
+    lab.run("nodeset m1 runimage=http://10.77.0.254/genesis/archive.tgz,shutdown,shell").success();
+    lab.run("rpower m1 on").success();
+    machine.await_console("xcrane-test: the archive has run", 1, LIMIT);
+    machine.await_console("switching off", 1, LIMIT);
+    wait_for("the end of the machine", LIMIT, || match lab.run("rpower m1 stat").stdout {
+        told if told == "m1: off\n" => Wait::Ready(()),
+        told => Wait::NotYet(told),
+    });
+    let now = lab.run("nodels m1 chain.currstate nodelist.status").success();
+    assert_eq!(now, "m1: chain.currstate: shell\nm1: nodelist.status: powering-off");
+    lab.run("rpower m1 on").success();
+    machine.await_console("a shell, which ends by exit", 1, LIMIT);
+    lab.run("rpower m1 off").success();
 }
 
 #[test]
