@@ -43,7 +43,8 @@ pub(super) fn fault(table: &str, column: &str, value: &str) -> Option<String> {
         ("hosts", "ip") => fault_of_address(value),
         ("mac", "mac") => fault_of_macs(value),
         ("chain", "currstate") => fault_of_state(value),
-        ("chain", "chain" | "currchain") => fault_of_chain(value),
+        // Not currchain: it is what a machine was given of its chain, and one bad chain must not keep others from being discovered.
+        ("chain", "chain") => fault_of_chain(value),
         ("networks", "net") => fault_of_network(value),
         ("networks", "mask") => fault_of_mask(value),
         ("networks", "dynamicrange") => fault_of_ranges(value),
