@@ -11,7 +11,7 @@ use tables::noderange::fold;
 
 use super::Module;
 use super::config::{self, Config};
-use super::contract::Proposal;
+use super::contract::{Proposal, said};
 use super::manifest::Method;
 use super::merge::{Merged, merged};
 use super::plan::write_private;
@@ -63,6 +63,7 @@ pub(crate) async fn init(cx: &Context, site: &Site, module: &Module, force: bool
     let said = call.carry_out::<Proposal>(cx, None).await?;
     let chosen = if force { unedited(&known, &base.values(module).unwrap_or_default()) } else { known };
     let proposed = filled(cx, site, module, &chosen, said.config)?;
+    warn_of_ranges(cx, module, &proposed);
     let new =
         config::written(schema, &proposed).map_err(|why| Failure::refused(format!("init of module {name}: {why}")))?;
     let masked = |diff: String| secrets.mask(&Secrets::of(schema, &proposed).mask_config(&diff));
@@ -94,6 +95,21 @@ pub(crate) async fn init(cx: &Context, site: &Site, module: &Module, force: bool
     let now = Config { text, ..old };
     let kept = is_kept.then(|| Edited { keys: kept, diff: masked(now.diff(&new)) });
     Ok(Init { file: now.file, done, kept })
+}
+
+/// A module may propose nodes that no site but its author's has: that is said now, and not only by the first plan.
+fn warn_of_ranges(cx: &Context, module: &Module, proposed: &Map<String, Value>) {
+    let is_range = |key: &str| module.manifest.config.get(key).is_some_and(|wanted| wanted.kind == Type::Noderange);
+    let name = module.manifest.name();
+    for (key, value) in proposed.iter().filter(|(key, _)| is_range(key)) {
+        let range = value.as_str().unwrap_or_default();
+        if let Err(failure) = cx.nodes(range) {
+            cx.ui.warning(&said(&format!(
+                "init of module {name} proposes {key} that are not here: {}",
+                failure.message
+            )));
+        }
+    }
 }
 
 /// What is still as it was proposed.

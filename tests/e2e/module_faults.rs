@@ -6,7 +6,7 @@ use std::time::Duration;
 use ::lab::{Lab, Wait, wait_for};
 use insta::assert_snapshot;
 
-use crate::module::{CHANGE, config, local, module, scripted};
+use crate::module::{CHANGE, config, local, module, put, scripted};
 use crate::{defined_hosts, rack, session};
 
 /// Applies modules that have nothing to do with each other.
@@ -489,4 +489,26 @@ fn a_program_of_this_machine_that_nobody_hears_any_more_is_not_run_over() {
         if applied.code == 0 { Wait::Ready(()) } else { Wait::NotYet(applied.to_string()) }
     });
     assert_eq!(log(), "begin\nend\nbegin\nend");
+}
+
+#[test]
+fn nodes_that_are_proposed_and_not_here_are_told() {
+    let lab = rack();
+    let schema = "[config.nodes]\ntype = 'noderange'\nhelp = 'where'\n";
+    scripted(&lab, "far", schema, "");
+    let program = lab.state().join("modules/far/run");
+    put(&program, "#!/bin/sh\necho '{\"result\":{\"config\":{\"nodes\":\"moon\"}}}'\n", 0o755);
+    assert_snapshot!(session(&lab, "
+        xcrane module init far
+        nodeadd n9 groups=moon
+        xcrane module init far
+    "), @"
+    $ xcrane module init far
+    far: wrote $XCRANE_HOME/configs/far.toml
+    ------- stderr -------
+    Warning: init of module far proposes nodes that are not here: Invalid nodes and/or groups in noderange: moon
+    $ nodeadd n9 groups=moon
+    $ xcrane module init far
+    far: $XCRANE_HOME/configs/far.toml is as it would be written
+    ");
 }
