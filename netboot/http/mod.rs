@@ -19,6 +19,9 @@
 //! The token is in the script (`xcrane.token=`) and comes back in `Authorization: Bearer TOKEN`, from where the node is.
 
 mod accept;
+mod answer;
+mod begin;
+mod callback;
 mod content;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -36,21 +39,17 @@ mod told;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use tables::Node;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 use tracing::warn;
 
 use crate::arrivals::Arrivals;
@@ -60,12 +59,16 @@ use crate::hostkey;
 use crate::mac::Mac;
 use crate::recent::Recent;
 use crate::root::{self, Opened, Refused, Root};
-use crate::script::{self, Around, State, Templates};
+use crate::script::{self, Templates};
+use answer::{Answer, Body, empty, file, full, not_allowed, status, text, too_many, unavailable};
+use callback::said;
 use limits::Limits;
 use maintenance::{Discovery, Query};
 use route::Route;
 use token::{Purpose, Tokens};
 use told::Fetch;
+
+pub(crate) use answer::chain;
 
 pub use accept::serve;
 pub use neighbour::neighbour_at;
@@ -75,30 +78,9 @@ pub use site::{LiveSite, Site};
 /// The port unless a site says otherwise.
 pub const PORT: u16 = 80;
 
-type Body = UnsyncBoxBody<Bytes, io::Error>;
-type Answer = Response<Body>;
-
-/// What a node may say of itself (`nodelist.status`, in xCAT's words).
-const STATUSES: &[&str] = &[
-    "discovering",
-    "discovered",
-    "configuring",
-    "configured",
-    "standingby",
-    "shell",
-    "bmcready",
-    "installing",
-    "installed",
-    "netbooting",
-    "booting",
-    "postbooting",
-    "booted",
-    "failed",
-];
 /// So many files of so many bytes are kept for a moment for whoever asks next.
 const SMALL_FILES: usize = 256;
 const SMALLEST: u64 = 32 << 10;
-const LONGEST_STATUS: usize = 256;
 /// How long a report may take to arrive.
 const ARRIVING: Duration = Duration::from_secs(20);
 
@@ -273,117 +255,6 @@ impl Server {
         Fetch { events: self.events.clone(), ends, subject, name }
     }
 
-    /// The script of a machine. Fetching it is where a boot begins: the node gets a token, and its status follows. Not so
-    /// while it is up, for whoever is on it can ask, too; unless DHCP has just heard of its firmware.
-    fn script(&self, mac: Mac, ends: &Ends, begins: bool) -> Answer {
-        let mut node = match self.site.node_of(mac) {
-            Ok(node) => node,
-            Err(error) => return unavailable(&error),
-        };
-        if let Some(known) = node.as_ref().filter(|node| begins && neighbour::is_at(node, mac, ends.client.ip()))
-            // Users of a node that is to reboot have not done so when they ask.
-            && (self.arrivals.has(mac) || !self.may_be_up(known))
-            && let Some(further) = self.begun(mac, known, ends)
-        {
-            node = Some(further);
-        }
-        let (client, server) = (ends.client.ip(), address(ends.ours));
-        let known = node.as_ref().filter(|node| begins && neighbour::is_at(node, mac, client));
-        // What was installed has yet to say that it is up, with the token of the installation.
-        let known = known.filter(|node| !awaits_first_start(node));
-        let arrives = known.is_some() && self.arrivals.take(mac);
-        let is_up = known.is_some_and(|node| self.may_be_up(node) && !(arrives && begins_anew(node)));
-        let token = known.map(|node| self.tokens.give(node.name(), is_up, client, SystemTime::now()));
-        let genesis = has_genesis(&self.home);
-        let ours = ends.ours.ip().to_string();
-        let digest = node.as_ref().and_then(|node| self.digest(node));
-        let digest = digest.as_deref();
-        let around = Around { server: &server, address: &ours, digest, mac, token: token.as_deref(), genesis };
-        let written = script::write(&self.templates, node.as_ref(), &around);
-        let state = node.as_ref().map_or(State::Discover, State::of);
-        let event = |kind| ends.event(kind, state.word());
-        // Who cannot be the node has no part in what is known of it.
-        let own = |kind| event(kind).of(mac).node(node.as_ref().map(Node::name));
-        self.events.tell(|| match (&written, known) {
-            (Err(error), Some(_)) => own(Kind::NoScript).detail(chain(error)),
-            (Err(error), None) => event(Kind::NoScript).detail(format_args!("{mac}: {}", chain(error))),
-            (Ok(_), Some(_)) if is_up => own(Kind::Script).detail("it is up already, its files stay shut"),
-            (Ok(_), Some(_)) => own(Kind::Script).detail(state.image()),
-            (Ok(_), None) if node.is_none() => event(Kind::Script).of(mac).detail("no node has this MAC address"),
-            (Ok(_), None) => event(Kind::Script).detail(format_args!("of {mac}, which is not there: without a token")),
-        });
-        if let (Ok(_), Some(node)) = (&written, known.filter(|_| !is_up))
-            && let Err(error) = self.site.record(node.name(), state.status())
-        {
-            self.tokens.is_unheard(node.name());
-            warn!(node = node.name(), %error, "http: status not written");
-        }
-        text(written)
-    }
-
-    /// Whether there may be others on a node who ask in its name. Until it has no power they still are, and it is said to be
-    /// switched on before its BMC is asked. That it is on its way, or was never heard of, decides only where this very daemon
-    /// would not hear of its firmware.
-    fn may_be_up(&self, node: &Node) -> bool {
-        match node.get("status") {
-            None | Some("powering-on") => self.arrivals.is_fed(),
-            // The others that boot so are in the maintenance system.
-            Some("booting") => matches!(State::of(node), State::Boot | State::Offline),
-            Some(status) => has_users(status),
-        }
-    }
-
-    /// A node says how far it has come.
-    fn told(&self, mac: Mac, token: Option<String>, word: &str, ends: &Ends) -> Answer {
-        let Some(token) = token else { return self.denied(ends, mac, StatusCode::UNAUTHORIZED) };
-        let Some(word) = STATUSES.iter().copied().find(|known| *known == word) else {
-            return status(StatusCode::BAD_REQUEST);
-        };
-        // What says it again because the answer was lost says nothing new.
-        let purpose = if word == "booted" { Purpose::Booted } else { Purpose::Status };
-        let node = match self.proven(mac, &token, purpose, ends) {
-            Ok(node) => node,
-            Err(unproven) => return self.denied(ends, mac, unproven),
-        };
-        let name = node.name();
-        match self.is_of_an_earlier_boot(&node, &token) {
-            Ok(false) => {}
-            Ok(true) => return self.denied(ends, mac, StatusCode::FORBIDDEN),
-            Err(error) => return unavailable(&error),
-        }
-        // Who has not booted since has not done the step that is set now, and who says it again has done no other one.
-        let came_up = word == "booted"
-            && node.get("status") != Some("booted")
-            && self.tokens.accepts(name, &token, Purpose::Status, SystemTime::now());
-        if word == "installed"
-            && provision::is_installed(&node)
-            && let Err(error) = self.site.installed(name)
-        {
-            return unavailable(&error);
-        }
-        if let Err(error) = self.site.record(name, word) {
-            return unavailable(&error);
-        }
-        self.events.tell(|| ends.event(Kind::Status, word).of(mac).node(Some(name)));
-        // Of one that has failed to do all that was to be done the same holds: somebody may be on it. In the maintenance system
-        // nobody is, and it asks what comes then.
-        if word == "booted" || word == "failed" && !State::of(&node).is_maintenance() {
-            self.tokens.is_up(name);
-            self.arrivals.take(mac);
-        }
-        if came_up {
-            self.came_up(name, mac, ends);
-        }
-        empty(StatusCode::NO_CONTENT)
-    }
-
-    /// Whether a token is of a boot before the one that a node is switched on for. With the script of that its status goes on, unless
-    /// it could not be written then.
-    fn is_of_an_earlier_boot(&self, node: &Node, token: &str) -> tables::Result<bool> {
-        let begins = node.get("status") == Some("powering-on") && self.site.keeps_statuses()?;
-        Ok(begins && !self.tokens.was_unheard(node.name(), token))
-    }
-
     /// A file that only one node may have.
     fn own(&self, mac: Mac, name: &str, headers: &HeaderMap, ends: &Ends) -> Answer {
         let Some(token) = bearer(headers) else { return self.denied(ends, mac, StatusCode::UNAUTHORIZED) };
@@ -441,35 +312,6 @@ impl Server {
     }
 }
 
-/// Whether a node with this status may have users by now, as far as that says: only these words tell that nobody is on it but what
-/// says them. Others do not, of whoever they are: `sshd` of a look at it, `unknown` of one that was lost sight of.
-fn has_users(status: &str) -> bool {
-    const ALONE: [&str; 10] = [
-        "netbooting",
-        "postbooting",
-        "installing",
-        "installed",
-        "discovering",
-        "discovered",
-        "configuring",
-        "configured",
-        "standingby",
-        "bmcready",
-    ];
-    !ALONE.contains(&status)
-}
-
-/// Whether a node that was up and is in its firmware now begins a boot that somebody hears the end of: what boots from its disk does
-/// not say that it is up again.
-fn begins_anew(node: &Node) -> bool {
-    node.get("status") != Some("booted") || !matches!(State::of(node), State::Boot | State::Offline)
-}
-
-/// Whether a node was installed and has not come up since.
-fn awaits_first_start(node: &Node) -> bool {
-    node.get("status") == Some("installed") && State::of(node) == State::Boot
-}
-
 /// Whether a home has a maintenance system.
 pub fn has_genesis(home: &Path) -> bool {
     let Ok(entries) = std::fs::read_dir(home.join("genesis")) else { return false };
@@ -493,23 +335,6 @@ async fn waiting(work: impl FnOnce() -> Answer + Send + 'static) -> Answer {
     })
 }
 
-fn file(opened: Result<Opened, Refused>, headers: &HeaderMap) -> Answer {
-    match opened {
-        Ok(opened) => content::answer(opened, headers),
-        Err(Refused::Absent) => status(StatusCode::NOT_FOUND),
-        Err(Refused::Denied) => status(StatusCode::FORBIDDEN),
-        Err(Refused::Failed(error)) => unavailable(&error),
-    }
-}
-
-/// The word in the body of a request.
-async fn said(body: Incoming) -> Result<String, StatusCode> {
-    let arriving = timeout(ARRIVING, Limited::new(body, LONGEST_STATUS).collect()).await;
-    let body = arriving.map_err(|_| StatusCode::REQUEST_TIMEOUT)?.map_err(|_| StatusCode::BAD_REQUEST)?;
-    let bytes = body.to_bytes();
-    Ok(String::from_utf8_lossy(&bytes).trim().trim_start_matches("status=").to_owned())
-}
-
 /// The token in an address, for what cannot send headers.
 fn asked_with(uri: &hyper::Uri) -> Option<String> {
     uri.query().and_then(|query| query.strip_prefix("token=")).map(str::to_owned)
@@ -518,65 +343,6 @@ fn asked_with(uri: &hyper::Uri) -> Option<String> {
 fn bearer(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     value.strip_prefix("Bearer ").map(|token| token.trim().to_owned())
-}
-
-fn text(written: Result<String, script::Error>) -> Answer {
-    let (code, text) = match written {
-        Ok(text) => (StatusCode::OK, text),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", chain(&error))),
-    };
-    let mut answer = empty(code);
-    content::set(&mut answer, header::CONTENT_TYPE, "text/plain; charset=utf-8");
-    // It is another one for each boot.
-    content::set(&mut answer, header::CACHE_CONTROL, "no-store");
-    *answer.body_mut() = full(text);
-    answer
-}
-
-fn status(code: StatusCode) -> Answer {
-    let mut answer = empty(code);
-    *answer.body_mut() = full(format!("{}\n", code.canonical_reason().unwrap_or_default()));
-    answer
-}
-
-fn not_allowed(methods: &'static str) -> Answer {
-    let mut answer = status(StatusCode::METHOD_NOT_ALLOWED);
-    content::set(&mut answer, header::ALLOW, methods);
-    answer
-}
-
-/// To one that asks more than it could wait for.
-fn too_many() -> Answer {
-    let mut answer = status(StatusCode::TOO_MANY_REQUESTS);
-    content::set(&mut answer, header::RETRY_AFTER, "5");
-    content::set(&mut answer, header::CONNECTION, "close");
-    answer
-}
-
-/// Trouble of ours, which may be over soon.
-fn unavailable(error: &dyn std::error::Error) -> Answer {
-    warn!(error = %chain(error), "http: cannot answer");
-    status(StatusCode::SERVICE_UNAVAILABLE)
-}
-
-fn empty(code: StatusCode) -> Answer {
-    let mut answer = Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
-    *answer.status_mut() = code;
-    answer
-}
-
-fn full(content: impl Into<Bytes>) -> Body {
-    Full::new(content.into()).map_err(|never| match never {}).boxed_unsync()
-}
-
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        write!(text, ": {cause}").expect("a String takes all");
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]
