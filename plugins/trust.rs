@@ -8,27 +8,29 @@ use nix::unistd::geteuid;
 
 use crate::{Error, Result};
 
-/// Refuses a program that somebody else than root and us could have written.
+/// Refuses a program that somebody else than root and us could have written, or put there; or what it loads from beside it.
 pub fn trusted(program: &Path) -> Result<()> {
-    let path = program.display().to_string();
-    let found =
-        std::fs::metadata(program).map_err(|source| Error::File { doing: "read", path: path.clone(), source })?;
-    match distrust(&found, geteuid().as_raw()) {
-        None => Ok(()),
-        Some(why) => {
-            let why = format!("{why}; what makes it ours: chown root {path} && chmod go-w {path}");
-            Err(Error::Refused { what: format!("cannot run {path}"), why })
+    let us = geteuid().as_raw();
+    for (path, it) in [(Some(program), "it"), (program.parent(), "its directory")] {
+        let Some(path) = path else { continue };
+        let shown = path.display().to_string();
+        let found =
+            std::fs::metadata(path).map_err(|source| Error::File { doing: "read", path: shown.clone(), source })?;
+        if let Some(why) = distrust(&found, us, it) {
+            let why = format!("{why}; what makes it ours: chown root {shown} && chmod go-w {shown}");
+            return Err(Error::Refused { what: format!("cannot run {}", program.display()), why });
         }
     }
+    Ok(())
 }
 
-fn distrust(found: &Metadata, us: u32) -> Option<String> {
+fn distrust(found: &Metadata, us: u32, it: &str) -> Option<String> {
     let mode = found.permissions().mode();
     match () {
-        () if mode & 0o002 != 0 => Some("everybody may write it".into()),
-        () if mode & 0o020 != 0 => Some("its group may write it".into()),
+        () if mode & 0o002 != 0 => Some(format!("everybody may write {it}")),
+        () if mode & 0o020 != 0 => Some(format!("its group may write {it}")),
         () if found.uid() != 0 && found.uid() != us => {
-            Some(format!("it belongs to user {}, who is neither root nor the one who runs it", found.uid()))
+            Some(format!("{it} belongs to user {}, who is neither root nor the one who runs it", found.uid()))
         }
         () => None,
     }
@@ -46,7 +48,7 @@ mod tests {
         let owner = file.as_file().metadata().unwrap().uid();
         let check = |mode: u32, us: u32, expected: Option<&str>| {
             set_permissions(file.path(), Permissions::from_mode(mode)).unwrap();
-            let why = distrust(&std::fs::metadata(file.path()).unwrap(), us);
+            let why = distrust(&std::fs::metadata(file.path()).unwrap(), us, "it");
             match expected {
                 None => assert_eq!(why, None, "{mode:o}"),
                 Some(expected) => assert!(why.as_ref().is_some_and(|why| why.contains(expected)), "{mode:o}: {why:?}"),
@@ -60,5 +62,23 @@ mod tests {
             check(0o755, 0, Some("it belongs to user 4242"));
             check(0o755, 4242, None);
         }
+    }
+
+    #[test]
+    fn what_stands_where_others_may_put_something_is_not_run() {
+        let home = tempfile::tempdir().unwrap();
+        let program = home.path().join("run");
+        std::fs::write(&program, "").unwrap();
+        set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        let told = |mode: u32| {
+            set_permissions(home.path(), Permissions::from_mode(mode)).unwrap();
+            trusted(&program).map_err(|error| crate::chain(&error))
+        };
+        assert_eq!(told(0o755), Ok(()));
+        let at = home.path().display();
+        let why = format!(
+            "cannot run {at}/run: everybody may write its directory; what makes it ours: chown root {at} && chmod go-w {at}"
+        );
+        assert_eq!(told(0o757), Err(why));
     }
 }

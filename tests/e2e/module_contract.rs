@@ -277,3 +277,34 @@ test) echo '{"result":{"tests":[{"what":"it answers"},{"what":"it is quick","fau
     [exit status: 1]
     "#);
 }
+
+#[test]
+fn programs_that_cannot_be_run_are_told_with_what_mends_them() {
+    let lab = rack();
+    scripted(&lab, "windows", "", "");
+    put(&lab.state().join("modules/windows/run"), "#!/bin/sh\r\necho\r\n", 0o755);
+    scripted(&lab, "plain", "", "");
+    put(&lab.state().join("modules/plain/run"), "#!/bin/sh\necho\n", 0o644);
+    scripted(&lab, "open", "", "");
+    lab.shell("chmod 777 $XCRANE_HOME/modules/open").success();
+    assert_snapshot!(session(&lab, "
+        xcrane module plan windows
+        xcrane module plan plain
+        xcrane module plan open
+    "), @"
+    $ xcrane module plan windows
+    ------- stderr -------
+    Error: plan of module windows: cannot run $XCRANE_HOME/modules/windows/run: No such file or directory (os error 2)
+    Hint: its first line names a program that is not here, or ends as lines of Windows do
+    [exit status: 1]
+    $ xcrane module plan plain
+    ------- stderr -------
+    Error: plan of module plain: cannot run $XCRANE_HOME/modules/plain/run: Permission denied (os error 13)
+    Hint: make it one that can be run: chmod +x $XCRANE_HOME/modules/plain/run
+    [exit status: 1]
+    $ xcrane module plan open
+    ------- stderr -------
+    Error: plan of module open: cannot run $XCRANE_HOME/modules/open/run: everybody may write its directory; what makes it ours: chown root $XCRANE_HOME/modules/open && chmod go-w $XCRANE_HOME/modules/open
+    [exit status: 1]
+    ");
+}

@@ -1,5 +1,6 @@
 //! On the management node, in the module's directory.
 
+use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
@@ -49,7 +50,17 @@ async fn until_end(
     hear: &mut impl FnMut(Line),
 ) -> Result<i64, Failure> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
-    let cannot = |error: std::io::Error| call.failed(&format!("cannot run {program}: {error}"), "");
+    let cannot = |error: std::io::Error| {
+        let failure = call.failed(&format!("cannot run {program}: {error}"), "");
+        match error.kind() {
+            // The file itself is there.
+            ErrorKind::NotFound => {
+                failure.hint("its first line names a program that is not here, or ends as lines of Windows do")
+            }
+            ErrorKind::PermissionDenied => failure.hint(format!("make it one that can be run: chmod +x {program}")),
+            _ => failure,
+        }
+    };
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let (mut child, _group) = Group::lead(&mut command).map_err(cannot)?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
