@@ -69,6 +69,11 @@ fn in_words(error: clap::Error) -> clap::Error {
     }
 }
 
+/// Where all of them look.
+const FILES: &str =
+    "What is defined is in one directory: $XCRANE_HOME, else home of /etc/xcrane/xcrane.toml (or of the file
+$XCRANE_CONFIG), else /var/lib/xcrane. xcrane link DIR makes a link of each command's own name.";
+
 /// Every command under the one name `xcrane`.
 pub(crate) fn tree() -> clap::Command {
     clap::Command::new("xcrane")
@@ -77,6 +82,7 @@ pub(crate) fn tree() -> clap::Command {
         .disable_help_subcommand(true)
         .subcommand_required(true)
         .arg_required_else_help(true)
+        .after_help(FILES)
         .subcommands(commands::ALL.iter().map(Command::parser))
 }
 

@@ -19,8 +19,8 @@ use crate::outcome::Outcome;
 #[command(after_help = "Installs the engine from the host's own package source, or from a directory of this machine;
 writes daemon.json and the service's drop-in; where dockerendpoint is tcp://HOST:2376, gives
 the engine a certificate of its own and makes it listen. What is so already stays: a second
-run changes nothing. lsdef -h lists the attributes (dockerpools, dockermtu, dockermirrors …),
-which a group can carry for its hosts.
+run changes nothing. tabdump -d dockerhost describes what can be said of hosts, as attributes
+dockerpools, dockermtu, dockermirrors …, which a group can carry for its hosts.
 
 In daemon.json only the keys that xcrane has set are its own; what an admin puts beside them
 stays. The engine is restarted only for what a reload does not do, and whoever is at the
