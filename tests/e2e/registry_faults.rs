@@ -95,7 +95,7 @@ fn a_registry_that_is_killed_in_mid_push_holds_nothing_that_is_corrupt() {
     image(&host, "big", 48);
     host.slow("80mbit");
     let started = format!("docker push -q {PLACE}/big:1 >/tmp/push 2>&1; echo ended $? >>/tmp/push");
-    host.shell(&format!("setsid sh -c '{started}' </dev/null >/dev/null 2>&1 &"));
+    host.shell(&format!("touch /tmp/push; setsid sh -c '{started}' </dev/null >/dev/null 2>&1 &"));
     for _ in 0..2 {
         wait_for("an upload", LIMIT, || {
             let begun = "find /srv/images -path '*/_uploads/*/data' -size +1000k | grep . || echo none";
@@ -153,7 +153,7 @@ fn a_collection_waits_for_a_push_that_is_under_way() {
     image(&host, "big", 24);
     host.slow("20mbit");
     let started = format!("docker push -q {PLACE}/big:1 >/tmp/push 2>&1; echo ended $? >>/tmp/push");
-    host.shell(&format!("setsid sh -c '{started}' </dev/null >/dev/null 2>&1 &"));
+    host.shell(&format!("touch /tmp/push; setsid sh -c '{started}' </dev/null >/dev/null 2>&1 &"));
     wait_for("an upload", LIMIT, || {
         match registry.shell("find /srv/images -path '*/_uploads/*/data' -size +100k").as_str() {
             "" => Wait::NotYet(host.shell("cat /tmp/push")),

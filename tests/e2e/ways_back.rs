@@ -49,6 +49,11 @@ fn a_bad_change_does_not_outlive_a_power_cut() {
     assert_eq!(host.shell("find /etc/systemd/system -name 'xcrane-undo*'"), "");
 
     host.shell("rm /etc/systemd/network/00-aaa.network");
+    // On a busy machine the network is still on its way back when its files are.
+    wait_for("the host is reached", LIMIT, || match lab.run("xdsh h1 true") {
+        run if run.code == 0 => Wait::Ready(()),
+        run => Wait::NotYet(run.to_string()),
+    });
     lab.run("mknet net").success();
     assert_eq!(host.shell("ls /etc/xcrane"), "networks\n", "a change that was kept has a way back");
     assert_eq!(host.shell("find /etc/systemd/system -name 'xcrane-undo*'"), "");
