@@ -12,16 +12,16 @@ BIN = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share
 UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 
-.PHONY: help build release demo demo-metal test lint docs bench fuzz lab lab-root install man packages clean
+.PHONY: help build release demo demo-metal test test-install lint docs bench fuzz lab lab-root install man packages clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 build: ## Build for development
 	$(CARGO) build --locked --workspace
 
 # What is tested uses the machine's OpenSSL, which spares minutes of compiling; what is installed has its own inside.
-lint docs test: export OPENSSL_NO_VENDOR = 1
+lint docs test test-install: export OPENSSL_NO_VENDOR = 1
 
 release:
 	$(CARGO) build --locked --release --workspace
@@ -57,6 +57,11 @@ test: packages lint docs lab-root ## Format, lints, docs and all tests, on real 
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	    $(CARGO) nextest run --locked --workspace --no-fail-fast; \
 	else $(CARGO) test --locked --workspace --no-fail-fast; fi
+
+test-install: packages lab-root ## Debian's installer runs to its end on an emulated machine: from a quarter of an hour to a whole one
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	    $(CARGO) nextest run --locked --workspace --run-ignored only -E 'test(install::)'; \
+	else $(CARGO) test --locked --test e2e install:: -- --ignored; fi
 
 bench: packages ## Speed beside rivals, as ratios, in about ten minutes; GUESTS=24 for fewer containers
 	@.ci/packages $(BENCH_PACKAGES)

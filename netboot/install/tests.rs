@@ -117,7 +117,8 @@ fn debian_gets_a_preseed_that_debconf_reads() {
     d-i partman/confirm_nooverwrite boolean true
     d-i apt-setup/cdrom/set-first boolean false
     popularity-contest popularity-contest/participate boolean false
-    tasksel tasksel/first multiselect
+    # Packages are said by name, and no tasks.
+    d-i pkgsel/run_tasksel boolean false
     d-i pkgsel/include string vim htop openssh-server curl
     d-i pkgsel/upgrade select none
     d-i grub-installer/only_debian boolean true

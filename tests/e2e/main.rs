@@ -38,6 +38,7 @@ mod imgpull;
 mod imgpush;
 mod imgsave;
 mod imgtest;
+mod install;
 mod link;
 mod looks;
 mod lsdef;

@@ -23,7 +23,7 @@ use crate::stranger::Wire;
 use crate::test_host::TestHost;
 use crate::test_stranger::TestStranger;
 use crate::virtual_machine::{Controller, Firmware};
-use crate::{place, pypi, words};
+use crate::{medium, place, pypi, words};
 
 /// No command under test takes longer, however busy the machine.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -268,6 +268,11 @@ impl Lab {
     /// The same repository as a directory of this machine.
     pub fn package_directory(&self) -> PathBuf {
         self.room().package_directory()
+    }
+
+    /// A medium of Debian as a directory, with the installer that boots from the network in `netboot`. Made the first time, which takes minutes.
+    pub fn installation_medium(&self) -> PathBuf {
+        ok(medium::ready())
     }
 
     /// What pykickstart, by which the Red Hat family installs, says of answers in the home directory; `version` is such as `RHEL9`.

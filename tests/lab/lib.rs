@@ -12,6 +12,7 @@ mod faults;
 mod host;
 mod kind;
 mod lab;
+mod medium;
 mod old_engine;
 mod once;
 mod packages;
