@@ -37,5 +37,9 @@ pub(crate) fn config(
 
 /// The module's nodes that are in no table any more.
 pub(crate) fn gone(cx: &Context, document: &Document) -> Vec<String> {
+    // Mostly there are none, which one look at all of them tells.
+    if cx.nodes(&fold(document.targets.keys())).is_ok() {
+        return Vec::new();
+    }
     document.targets.keys().filter(|name| cx.nodes(name).is_err()).cloned().collect()
 }

@@ -61,10 +61,11 @@ pub(crate) async fn audit(cx: &Context, site: &mut Site, module: &Module, adopt:
     if document != installed.document {
         state::save(cx, &document, installed.serial)?;
     }
+    let gone = applied::gone(cx, &installed.document);
     Ok(Audited {
         found,
-        left: left(cx, site, module),
-        gone: applied::gone(cx, &installed.document),
+        left: left(cx, site, module, &gone),
+        gone,
         half_applied: document.unfinished.map(|unfinished| unfinished.told()),
     })
 }
@@ -112,11 +113,11 @@ fn questions<'m>(
 }
 
 /// A config that cannot be read says nothing of this; who plans is told of it.
-fn left(cx: &Context, site: &Site, module: &Module) -> Vec<String> {
+fn left(cx: &Context, site: &Site, module: &Module, gone: &[String]) -> Vec<String> {
     let now = Config::read(&site.home, module).and_then(|config| config.values(module));
     let left =
         now.and_then(|config| site.ready(cx, module, config)).map(|ready| leavers::of(&ready)).unwrap_or_default();
-    left.into_iter().filter(|name| cx.nodes(name).is_ok()).collect()
+    left.into_iter().filter(|name| !gone.contains(name)).collect()
 }
 
 /// An apply of the module is not disturbed, and what it has done before is known.

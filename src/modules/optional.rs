@@ -241,10 +241,8 @@ async fn tried(cx: &Context, ready: &Ready<'_>, asked: Vec<Asked<'_>>) -> Result
 }
 
 /// A node that is in no table any more is asked nothing, and is nobody's to scale.
-fn forget(cx: &Context, ready: &Ready<'_>, document: &mut Document) {
-    let is_gone = |name: &String| ready.targets.iter().all(|node| node.name() != name) && cx.nodes(name).is_err();
-    let gone: Vec<String> = document.targets.keys().filter(|name| is_gone(name)).cloned().collect();
-    for name in gone {
+fn forget(cx: &Context, document: &mut Document) {
+    for name in applied::gone(cx, document) {
         document.targets.remove(&name);
         cx.ui.note(&format!("{name}: is in no table any more, and was forgotten"));
     }
@@ -277,7 +275,7 @@ async fn change(cx: &Context, ready: &Ready<'_>, method: Method, asked: Vec<Aske
         }
     }
     if method == Method::Scale {
-        forget(cx, ready, &mut document);
+        forget(cx, &mut document);
     }
     if method != Method::Restore && done.answers.iter().all(|one| one.answer.is_ok()) {
         document.config = Some(secrets::without(&ready.module.manifest.config, &ready.config));
