@@ -46,6 +46,22 @@ pub(crate) fn scripted(lab: &Lab, name: &str, rest: &str, cases: &str) {
     module(lab, name, &format!("{rest}\n{labels}[methods]\n{}", methods.concat()), &program);
 }
 
+/// A module whose program is sent to each of its nodes, but for `metadata` and `init`: `head` is what its manifest begins with beside
+/// its targets, `further` the methods that it need not have, and each may take `limit` seconds.
+pub(crate) fn on_nodes(lab: &Lab, name: &str, head: &str, further: &[&str], limit: u32, program: &str) {
+    let here = ["metadata", "init"].map(|method| format!("{method} = {{ way = 'local', program = 'run' }}\n")).concat();
+    let there: String = ["plan", "apply", "audit"]
+        .iter()
+        .chain(further)
+        .map(|method| format!("{method} = {{ way = 'node', program = 'run', limit = {limit} }}\n"))
+        .collect();
+    let manifest = format!(
+        "targets = 'nodes'\n{head}\n[labels]\nname = '{name}'\nversion = '1.0'\n[config.nodes]\ntype = 'noderange'\nhelp = 'where'\n\
+         [methods]\n{here}{there}"
+    );
+    module(lab, name, &manifest, program);
+}
+
 /// A module that takes two nodes for itself and wants their addresses.
 const RING: &str = "targets = 'nodes'
 [config.nodes]

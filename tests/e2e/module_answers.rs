@@ -6,7 +6,7 @@ use std::time::Duration;
 use ::lab::{Lab, Wait, wait_for};
 use insta::assert_snapshot;
 
-use crate::module::{CHANGE, config, local, put, scripted};
+use crate::module::{CHANGE, config, local, on_nodes, put, scripted};
 use crate::{defined_hosts, lab, rack, session};
 
 #[test]
@@ -49,17 +49,11 @@ fn as_many_nodes_at_once_as_may_be() {
     // All of them are one machine, which would let one program in after the other.
     lab.host("h1").shell("mv /usr/bin/flock /usr/bin/flock.away");
     let on = |at_once: &str| {
-        let on = "{ way = 'node', program = 'run' }";
-        let here = "{ way = 'local', program = 'run' }";
-        let manifest = format!(
-            "targets = 'nodes'\n{at_once}\n[labels]\nname = 'rolls'\nversion = '1.0'\n[config.nodes]\ntype = 'noderange'\n\
-             help = 'where'\n[methods]\nmetadata = {here}\ninit = {here}\nplan = {on}\napply = {on}\naudit = {on}\n"
-        );
         // How many are at it while one is.
         let program = "#!/bin/sh\ncase $1 in\nplan) echo '{\"result\":{\"changes\":[{\"what\":\"it\"}]}}' ;;\n\
             apply) mkdir -p /run/now; : >/run/now/$TARGET; sleep 0.3; ls /run/now | wc -l >>/run/most; rm /run/now/$TARGET\n\
             echo '{\"result\":{\"state\":1}}' ;;\nesac\n";
-        crate::module::module(&lab, "rolls", &manifest, program);
+        on_nodes(&lab, "rolls", at_once, &[], 600, program);
     };
     let most = |nodes: &str, how: &str| {
         lab.host("h1").shell("rm -f /run/most");
@@ -476,12 +470,7 @@ fn who_says_too_much_is_told_so() {
 #[test]
 fn who_says_too_much_on_a_node_is_ended() {
     let lab = defined_hosts(lab().hosts(1), 1);
-    let (here, on) = ("{ way = 'local', program = 'run' }", "{ way = 'node', program = 'run', limit = 100 }");
-    let manifest = format!(
-        "targets = 'nodes'\n[labels]\nname = 'endless'\nversion = '1.0'\n[config.nodes]\ntype = 'noderange'\nhelp = 'where'\n\
-         [methods]\nmetadata = {here}\ninit = {here}\nplan = {on}\napply = {on}\naudit = {on}\n"
-    );
-    crate::module::module(&lab, "endless", &manifest, "#!/bin/sh\nyes | tr -d '\\n'\n");
+    on_nodes(&lab, "endless", "", &[], 100, "#!/bin/sh\nyes | tr -d '\\n'\n");
     config(&lab, "endless", "nodes = 'h1'\n");
     assert_snapshot!(lab.run("xcrane module plan endless"), @"
     ------- stderr -------

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ::lab::{Lab, Wait, wait_for};
 use insta::assert_snapshot;
 
-use crate::module::{CHANGE, config, local, module, put, scripted};
+use crate::module::{CHANGE, config, local, on_nodes, put, scripted};
 use crate::{defined_hosts, rack, session};
 
 /// Applies modules that have nothing to do with each other.
@@ -346,12 +346,7 @@ fn a_plan_is_what_it_was_when_it_was_kept() {
 fn a_program_that_does_not_end_is_ended_with_all_that_it_has() {
     let lab = defined_hosts(crate::lab().hosts(1), 1);
     scripted(&lab, "dies", "", "plan) kill -9 $$ ;;");
-    let (here, on) = ("{ way = 'local', program = 'run' }", "{ way = 'node', program = 'run', limit = 2 }");
-    let manifest = format!(
-        "targets = 'nodes'\n[labels]\nname = 'deaf'\nversion = '1.0'\n[config.nodes]\ntype = 'noderange'\nhelp = 'where'\n\
-         [methods]\nmetadata = {here}\ninit = {here}\nplan = {on}\napply = {on}\naudit = {on}\n"
-    );
-    module(&lab, "deaf", &manifest, "#!/bin/sh\ntrap '' TERM HUP\nwhile :; do sleep 0.1; done\n");
+    on_nodes(&lab, "deaf", "", &[], 2, "#!/bin/sh\ntrap '' TERM HUP\nwhile :; do sleep 0.1; done\n");
     config(&lab, "deaf", "nodes = 'h1'\n");
     assert_snapshot!(session(&lab, "
         xcrane module plan dies
@@ -373,7 +368,7 @@ fn a_program_that_does_not_end_is_ended_with_all_that_it_has() {
             left => Wait::NotYet(left),
         }
     });
-    module(&lab, "deaf", &manifest, "#!/bin/sh\nread request\n[ ${#request} -gt 100 ] || exit 9\nexit 7\n");
+    on_nodes(&lab, "deaf", "", &[], 2, "#!/bin/sh\nread request\n[ ${#request} -gt 100 ] || exit 9\nexit 7\n");
     assert_snapshot!(lab.run("xcrane module plan deaf"), @"
     ------- stderr -------
     Error: h1: plan of module deaf: it ended with exit code 7
@@ -440,13 +435,7 @@ fn what_changes_nothing_leaves_the_state_as_it_is_and_none_goes_back_unasked() {
 #[test]
 fn a_module_of_nodes_that_has_none_is_not_applied() {
     let lab = rack();
-    let on = "{ way = 'node', program = 'run' }";
-    let here = "{ way = 'local', program = 'run' }";
-    let manifest = format!(
-        "targets = 'nodes'\n[labels]\nname = 'none'\nversion = '1.0'\n[config.nodes]\ntype = 'noderange'\nhelp = 'where'\n\
-         [methods]\nmetadata = {here}\ninit = {here}\nplan = {on}\napply = {on}\naudit = {on}\n"
-    );
-    module(&lab, "none", &manifest, "#!/bin/sh\necho '{\"result\":{\"config\":{}}}'\n");
+    on_nodes(&lab, "none", "", &[], 600, "#!/bin/sh\necho '{\"result\":{\"config\":{}}}'\n");
     assert_snapshot!(session(&lab, "
         xcrane module init none
         xcrane module plan none

@@ -2,23 +2,16 @@
 
 use insta::assert_snapshot;
 
-use crate::module::{CHANGE, config, local, module};
+use crate::module::{CHANGE, config, local, on_nodes};
 use crate::{defined_hosts, lab, session};
 
 #[test]
 fn nodes_that_are_in_no_table_any_more() {
     let lab = defined_hosts(lab().hosts(1), 1);
     lab.run("mkdef h2,h3 groups=hosts ip=10.77.0.1").success();
-    let on = "{ way = 'node', program = 'run' }";
-    let here = "{ way = 'local', program = 'run' }";
-    let manifest = format!(
-        "targets = 'nodes'\ninfluences = [['name eq watch']]\n[labels]\nname = 'group'\nversion = '1.0'\n[config.nodes]\n\
-         type = 'noderange'\nhelp = 'where'\n[methods]\nmetadata = {here}\ninit = {here}\nplan = {on}\napply = {on}\naudit = {on}\n\
-         scale = {on}\n"
-    );
     let program = "#!/bin/sh\ncase $1 in\nplan) echo '{\"result\":{\"changes\":[{\"what\":\"it\"}]}}' ;;\n\
         apply) echo '{\"result\":{\"state\":1}}' ;;\naudit) echo '{\"result\":{\"findings\":[]}}' ;;\nscale) echo '{\"result\":{}}' ;;\nesac\n";
-    module(&lab, "group", &manifest, program);
+    on_nodes(&lab, "group", "influences = [['name eq watch']]", &["scale"], 600, program);
     local(&lab, "watch", "", CHANGE);
     config(&lab, "group", "nodes = 'h1,h2,h3'\n");
     assert_eq!(lab.run("xcrane module plan group").code, 2);

@@ -3,19 +3,12 @@
 use insta::assert_snapshot;
 use lab::Lab;
 
-use crate::module::{config, module};
+use crate::module::{config, on_nodes};
 use crate::{defined_hosts, lab, session};
 
 /// A module whose nodes have a file each with what the config says, in `/run/kept`; n2 and n3 are h1, too.
 fn kept(lab: &Lab) {
     lab.run("mkdef n[1-3] groups=kept ip=10.77.0.1").success();
-    let on = "{ way = 'node', program = 'run' }";
-    let here = "{ way = 'local', program = 'run' }";
-    let manifest = format!(
-        "targets = 'nodes'\n[labels]\nname = 'kept'\nversion = '1.0'\n[config.nodes]\ntype = 'noderange'\nhelp = 'where'\n\
-         [config.text]\ntype = 'string'\nhelp = 'what'\n[methods]\nmetadata = {here}\ninit = {here}\nplan = {on}\napply = {on}\n\
-         audit = {on}\nbackup = {on}\nrestore = {on}\nscale = {on}\ntest = {on}\n"
-    );
     let program = r#"#!/bin/sh
 set -eu
 mkdir -p /run/kept
@@ -34,7 +27,8 @@ scale) echo "{\"warning\":\"$TARGET is asked\"}"; echo '{"result":{}}' ;;
 test) echo "{\"result\":{\"tests\":[{\"what\":\"$CONFIG_TEXT\"}]}}" ;;
 esac
 "#;
-    module(lab, "kept", &manifest, program);
+    let text = "[config.text]\ntype = 'string'\nhelp = 'what'";
+    on_nodes(lab, "kept", text, &["backup", "restore", "scale", "test"], 600, program);
 }
 
 fn applied(lab: &Lab, nodes: &str, text: &str) {
