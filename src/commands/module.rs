@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::diskless::import::Whence;
 use crate::failure::Failure;
 use crate::fanout::pressed;
+use crate::modules::check::Manner;
 use crate::modules::manifest::Method;
 use crate::modules::optional::Wanted;
 use crate::modules::selector::{Expression, Selector};
@@ -142,6 +143,9 @@ enum Verb {
         /// Also apply it, twice, to these nodes, which are to spare, and ask all else that it offers
         #[arg(long, value_name = "NODERANGE")]
         apply: Option<String>,
+        /// A config to go by; default is the site's, else what init proposes
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
         #[command(flatten)]
         shape: Shape,
     },
@@ -312,7 +316,10 @@ async fn carry_out(verb: Verb, cx: &Context) -> Result<Outcome, Failure> {
         Verb::Init { name, force, .. } => work::begin(cx, &site, &name, force, shape).await,
         Verb::Plan { names, with_requirements, .. } => plans::plan(cx, &site, &names, with_requirements, shape).await,
         Verb::Audit { name, adopt, .. } => work::compare(cx, &mut site, &name, adopt, shape).await,
-        Verb::Check { name, apply, .. } => work::judge(cx, &site, &name, apply.as_deref(), shape).await,
+        Verb::Check { name, apply, config, .. } => {
+            let manner = Manner { apply: apply.as_deref(), config: config.as_deref() };
+            work::judge(cx, &site, &name, manner, shape).await
+        }
         Verb::State { import: Some(file), name, .. } => work::import(cx, &mut site, name.as_deref(), &file),
         Verb::State { name, yaml, import: None } => tell::state(cx, &site, name.as_deref(), yaml),
         Verb::Remove { name, force, .. } => work::remove(cx, &mut site, &name, force, shape),

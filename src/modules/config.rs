@@ -32,6 +32,15 @@ impl Config {
         Self::at(home.join("configs").join(format!(".{}.init", module.manifest.name())))
     }
 
+    /// One that somebody has named, and that is there.
+    pub(super) fn of(file: &Path) -> Result<Self, Failure> {
+        let config = Self::at(file.to_owned())?;
+        match file.exists() {
+            true => Ok(config),
+            false => Err(Failure::refused(format!("there is no file {}", file.display()))),
+        }
+    }
+
     fn at(file: PathBuf) -> Result<Self, Failure> {
         match page::read(&file) {
             Ok(text) => Ok(Self { file, text: text.unwrap_or_default() }),
@@ -74,10 +83,13 @@ impl Config {
 pub(crate) fn written(schema: &Schema, proposed: &Map<String, Value>) -> Result<String, String> {
     let mut text = String::new();
     for (key, wanted) in schema {
-        text.push_str(&format!("# {} ({})\n", wanted.help, wanted.kind));
+        text.push_str(&wanted.comment());
         match (proposed.get(key), &wanted.default) {
             (Some(value), _) => text.push_str(&format!("{key} = {}\n\n", toml_of(value)?)),
-            (None, Some(default)) => text.push_str(&format!("# {key} = {default}\n\n")),
+            // A text of several lines is written as such.
+            (None, Some(default)) => {
+                text.push_str(&format!("# {key} = {}\n\n", default.to_string().replace('\n', "\n# ")));
+            }
             (None, None) => text.push_str(&format!("# {key} =\n\n")),
         }
     }
@@ -98,14 +110,20 @@ mod tests {
     #[test]
     fn a_config_explains_itself_and_passes_its_own_check() {
         let schema: Schema = toml::from_str(
-            "members = { type = 'noderange', help = 'nodes that hold the data', required = true }\n\
+            "banner = { type = 'string', help = 'what it greets with', default = \"a\\nb\" }\n\
+             members = { type = 'noderange', help = 'nodes that hold the data', required = true }\n\
              port = { type = 'integer', help = 'where clients connect', default = 2379 }\n",
         )
         .unwrap();
         let proposed = serde_json::json!({ "members": "n[1-3]" });
         let text = written(&schema, proposed.as_object().unwrap()).unwrap();
         insta::assert_snapshot!(text, @r#"
-        # nodes that hold the data (a noderange, as a string)
+        # what it greets with (a string)
+        # banner = """
+        # a
+        # b"""
+
+        # nodes that hold the data (a noderange, as a string, required)
         members = "n[1-3]"
 
         # where clients connect (a number)

@@ -8,11 +8,10 @@ use nix::sys::signal::Signal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use similar::TextDiff;
 
 use super::manifest::Method;
 use super::selector::Labels;
-use crate::ui::harmless;
+use super::words::{said, shown};
 
 /// The version of the contract.
 pub(crate) const VERSION: u32 = 1;
@@ -27,6 +26,8 @@ pub(crate) struct Request<'a> {
     pub(crate) method: &'a str,
     pub(crate) module: &'a str,
     pub(crate) version: &'a str,
+    /// The version that was applied last; null at first.
+    pub(crate) applied: Option<&'a str>,
     /// The config with its defaults filled in.
     pub(crate) config: &'a Map<String, Value>,
     /// What the module has said of itself before: of this target, or of the whole where it runs once.
@@ -48,13 +49,14 @@ pub(crate) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// What a program that would rather not read JSON finds in its environment: values of one line, and the node.
+    /// What a program that would rather not read JSON finds in its environment: values of one line, lists of words, and the node.
     pub(crate) fn variables(&self) -> Vec<(String, String)> {
         let config = self.config.iter().filter_map(|(key, value)| {
             let value = match value {
                 Value::String(text) => text.clone(),
                 Value::Bool(_) | Value::Number(_) => value.to_string(),
-                Value::Null | Value::Array(_) | Value::Object(_) => return None,
+                Value::Array(items) => words(items)?,
+                Value::Null | Value::Object(_) => return None,
             };
             let is_fit = |c: char| c.is_ascii_alphanumeric();
             let name: String = key.chars().map(|c| if is_fit(c) { c.to_ascii_uppercase() } else { '_' }).collect();
@@ -63,6 +65,13 @@ impl Request<'_> {
         let target = self.target.and_then(|target| target.get("name")).and_then(Value::as_str);
         config.chain(target.map(|name| ("TARGET".to_owned(), name.to_owned()))).collect()
     }
+}
+
+/// A list as a shell takes it: words with spaces between, if all of them are words.
+fn words(items: &[Value]) -> Option<String> {
+    let is_word = |text: &&str| !text.is_empty() && !text.contains(char::is_whitespace);
+    let words: Option<Vec<&str>> = items.iter().map(|item| item.as_str().filter(is_word)).collect();
+    words.map(|words| words.join(" "))
 }
 
 /// A line that a program says.
@@ -80,12 +89,14 @@ pub(crate) enum Message {
 
 /// `metadata`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Metadata {
     pub(crate) labels: Labels,
 }
 
 /// `init`: values for keys of the config.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Proposal {
     pub(crate) config: Map<String, Value>,
 }
@@ -101,6 +112,7 @@ pub(crate) enum Changes {
 
 /// The same as it is said.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Plan {
     changes: Option<Vec<Change>>,
     deferred: Option<String>,
@@ -135,6 +147,7 @@ pub(crate) struct Change {
 
 /// `apply`, `restore`, `update` and `scale`: what the module wants to remember.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Applied {
     #[serde(default)]
     pub(crate) state: Option<Value>,
@@ -142,12 +155,14 @@ pub(crate) struct Applied {
 
 /// `backup`: whatever the module needs to restore it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Kept {
     pub(crate) backup: Value,
 }
 
 /// `test`: whether it works, thing by thing.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Tested {
     pub(crate) tests: Vec<Trial>,
 }
@@ -164,6 +179,7 @@ pub(crate) struct Trial {
 
 /// `audit`: where machines differ from what the state says.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Audit {
     pub(crate) findings: Vec<Finding>,
     /// The state as it would be with the harmless ones taken in.
@@ -209,8 +225,8 @@ impl Finding {
             Kind::Changed => "changed",
             Kind::Missing => "missing",
         };
-        let harmless = if self.harmless { " (harmless)" } else { "" };
-        format!("{kind}: {}{harmless}", shown(&self.what, self.from.as_deref(), self.to.as_deref()))
+        let harmless = if self.harmless { ", harmless" } else { "" };
+        format!("{kind}{harmless}: {}", shown(&self.what, self.from.as_deref(), self.to.as_deref()))
     }
 }
 
@@ -221,38 +237,6 @@ impl Trial {
             None => format!("pass: {}", said(&self.what)),
             Some(fault) => format!("FAIL: {}: {}", said(&self.what), said(fault)),
         }
-    }
-}
-
-/// What a module says, for people: a node may have put it so that it gives the terminal orders, or looks like lines of ours.
-pub(crate) fn said(text: &str) -> String {
-    let mut lines = text.lines().map(harmless);
-    let first = lines.next().unwrap_or_default().into_owned();
-    lines.fold(first, |all, line| {
-        let indent = if line.starts_with("    ") { "" } else { "    " };
-        format!("{all}\n{indent}{line}")
-    })
-}
-
-fn shown(what: &str, from: Option<&str>, to: Option<&str>) -> String {
-    let what = said(what);
-    let is_long = |text: Option<&str>| text.is_some_and(|text| text.trim_end().contains('\n'));
-    if is_long(from) || is_long(to) {
-        let diff = TextDiff::from_lines(from.unwrap_or_default(), to.unwrap_or_default());
-        let diff = diff.unified_diff().context_radius(2).missing_newline_hint(false).to_string();
-        let lines: String = diff.lines().map(|line| format!("\n    {}", harmless(line))).collect();
-        return format!("{what}{lines}");
-    }
-    // A whole file ends with the end of a line; nothing at all is seen as such.
-    let word = |text: &str| match text.trim_end() {
-        "" => "''".to_owned(),
-        text => said(text),
-    };
-    match (from.map(word), to.map(word)) {
-        (None, None) => what,
-        (None, Some(to)) => format!("{what}: {to}"),
-        (Some(from), None) => format!("{what}: {from} -> nothing"),
-        (Some(from), Some(to)) => format!("{what}: {from} -> {to}"),
     }
 }
 
@@ -335,13 +319,15 @@ mod tests {
 
     #[test]
     fn values_of_one_line_are_variables() {
-        let config = serde_json::json!({ "text": "a b", "open-files": 3, "on": true, "list": ["a"], "long": "a\nB=1" });
+        let config = serde_json::json!({ "text": "a b", "open-files": 3, "on": true, "list": ["a", "b"],
+            "phrases": ["a b"], "long": "a\nB=1" });
         let target = serde_json::json!({ "name": "n1" });
         let request = Request {
             contract: VERSION,
             method: "plan",
             module: "m",
             version: "1",
+            applied: None,
             config: config.as_object().unwrap(),
             state: &Value::Null,
             states: &Map::new(),
@@ -352,7 +338,10 @@ mod tests {
             backup: None,
         };
         let written: Vec<String> = request.variables().iter().map(|(name, value)| format!("{name}={value}")).collect();
-        assert_eq!(written, ["CONFIG_TEXT=a b", "CONFIG_OPEN_FILES=3", "CONFIG_ON=true", "TARGET=n1"]);
+        assert_eq!(
+            written,
+            ["CONFIG_TEXT=a b", "CONFIG_OPEN_FILES=3", "CONFIG_ON=true", "CONFIG_LIST=a b", "TARGET=n1"]
+        );
     }
 
     #[test]

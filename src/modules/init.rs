@@ -11,14 +11,15 @@ use tables::noderange::fold;
 
 use super::Module;
 use super::config::{self, Config};
-use super::contract::{Proposal, said};
+use super::contract::Proposal;
 use super::manifest::Method;
 use super::merge::{Merged, merged};
 use super::plan::write_private;
 use super::run::Call;
-use super::schema::{self, Key, Type};
+use super::schema::{self, Key, Schema, Type};
 use super::secrets::Secrets;
 use super::site::Site;
+use super::words::said;
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -57,12 +58,12 @@ pub(crate) async fn init(cx: &Context, site: &Site, module: &Module, force: bool
     // What has a wrong value cannot be asked about; the module then proposes as if there were nothing.
     let known = old.values(module).unwrap_or_default();
     let secrets = Secrets::of(schema, &known);
-    let ready = site.ready(cx, module, known.clone())?;
-    let request = ready.request(Method::Init, super::WHOLE, &[]);
-    let call = Call { module, method: Method::Init, request: &request, secrets: &secrets };
-    let said = call.carry_out::<Proposal>(cx, None).await?;
-    let chosen = if force { unedited(&known, &base.values(module).unwrap_or_default()) } else { known };
-    let proposed = filled(cx, site, module, &chosen, said.config)?;
+    let was = base.values(module).unwrap_or_default();
+    let Proposed { values: mut proposed, lacking } = proposed(cx, site, module, &known, &was, force).await?;
+    lacking.iter().for_each(|why| cx.ui.warning(why));
+    if force {
+        proposed.extend(irreplaceable(schema, &known, &proposed));
+    }
     warn_of_ranges(cx, module, &proposed);
     let new =
         config::written(schema, &proposed).map_err(|why| Failure::refused(format!("init of module {name}: {why}")))?;
@@ -97,6 +98,59 @@ pub(crate) async fn init(cx: &Context, site: &Site, module: &Module, force: bool
     Ok(Init { file: now.file, done, kept })
 }
 
+/// What a module proposes, filled in.
+pub(super) struct Proposed {
+    pub(super) values: Map<String, Value>,
+    /// Where there are fewer nodes than are to be chosen.
+    pub(super) lacking: Vec<String>,
+}
+
+/// Asks a module what it proposes. It hears what the config says now with the nodes and addresses that are filled in where it
+/// proposes none itself. `was` is what was proposed last: what is otherwise than that was edited, and stays but with `force`.
+pub(super) async fn proposed(
+    cx: &Context,
+    site: &Site,
+    module: &Module,
+    known: &Map<String, Value>,
+    was: &Map<String, Value>,
+    force: bool,
+) -> Result<Proposed, Failure> {
+    let schema = &module.manifest.config;
+    let (same, edited): (Map<_, _>, Map<_, _>) =
+        known.clone().into_iter().partition(|(key, value)| was.get(key) == Some(value));
+    let Nodes { ranges, lacking } = nodes(cx, site, module, if force { &same } else { known });
+    let defaults = schema.iter().filter_map(|(key, wanted)| {
+        let default = serde_json::to_value(wanted.default.as_ref()?).ok()?;
+        Some((key.clone(), default))
+    });
+    let stays = if force { Map::new() } else { edited };
+    let mut heard: Map<String, Value> = defaults.chain(known.clone()).chain(ranges.clone()).chain(stays).collect();
+    let is_of_before = |key: &str| schema[key].addresses.is_some() && same.contains_key(key);
+    heard.retain(|key, _| !is_of_before(key));
+    fill_addresses(cx, module, &mut heard);
+    let ready = site.ready(cx, module, heard)?;
+    let request = ready.request(Method::Init, super::WHOLE, &[]);
+    let call = Call { module, method: Method::Init, request: &request, secrets: &ready.secrets };
+    let mut values = call.carry_out::<Proposal>(cx, None).await?.config;
+    // No nodes at all are no proposal: the config then says that some are needed.
+    let is_range = |key: &str| schema.get(key).is_some_and(|wanted| wanted.kind == Type::Noderange);
+    values.retain(|key, value| !(is_range(key) && value.as_str().is_some_and(str::is_empty)));
+    let lacking = lacking.into_iter().filter(|(key, _)| !values.contains_key(key)).map(|(_, why)| why).collect();
+    for (key, range) in ranges {
+        values.entry(key).or_insert(range);
+    }
+    fill_addresses(cx, module, &mut values);
+    Ok(Proposed { values, lacking })
+}
+
+/// What only people can know, a secret above all: the module needs it, and proposes nothing for it.
+fn irreplaceable(schema: &Schema, known: &Map<String, Value>, proposed: &Map<String, Value>) -> Map<String, Value> {
+    let is_needed = |key: &String| {
+        schema.get(key).is_some_and(|wanted| wanted.required && wanted.default.is_none()) && !proposed.contains_key(key)
+    };
+    known.iter().filter(|(key, _)| is_needed(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
 /// A module may propose nodes that no site but its author's has: that is said now, and not only by the first plan.
 fn warn_of_ranges(cx: &Context, module: &Module, proposed: &Map<String, Value>) {
     let is_range = |key: &str| module.manifest.config.get(key).is_some_and(|wanted| wanted.kind == Type::Noderange);
@@ -112,61 +166,50 @@ fn warn_of_ranges(cx: &Context, module: &Module, proposed: &Map<String, Value>) 
     }
 }
 
-/// What is still as it was proposed.
-fn unedited(known: &Map<String, Value>, base: &Map<String, Value>) -> Map<String, Value> {
-    let same = known.iter().filter(|(key, value)| base.get(*key) == Some(*value));
-    same.map(|(key, value)| (key.clone(), value.clone())).collect()
-}
-
 /// All nodes there are.
 const EVERY: &str = "/.*";
 
-/// What the module proposes, and of the rest what its config says is to be filled in: free nodes, and addresses of nodes. What
-/// somebody has chosen before stays chosen.
-pub(super) fn filled(
-    cx: &Context,
-    site: &Site,
-    module: &Module,
-    known: &Map<String, Value>,
-    mut proposed: Map<String, Value>,
-) -> Result<Map<String, Value>, Failure> {
-    let schema = &module.manifest.config;
-    // No nodes at all are no proposal: the config then says that some are needed.
-    let is_range = |key: &str| schema.get(key).is_some_and(|wanted| wanted.kind == Type::Noderange);
-    proposed.retain(|key, value| !(is_range(key) && value.as_str().is_some_and(str::is_empty)));
-    let mut taken = None;
-    for (key, wanted) in schema.iter().filter(|(_, wanted)| wanted.choose > 0 || wanted.everywhere) {
-        if proposed.contains_key(key) {
-            continue;
-        }
-        if wanted.everywhere {
-            let range = all(cx, wanted).map(Value::from).or_else(|| known.get(key).cloned());
-            proposed.extend(range.map(|range| (key.clone(), range)));
-            continue;
-        }
-        if let Some(chosen) = known.get(key) {
-            proposed.insert(key.clone(), chosen.clone());
-            continue;
-        }
-        if taken.is_none() {
-            taken = Some(site.chosen(cx, module.manifest.name()));
-        }
-        let taken = taken.as_mut().expect("set above");
-        if let Some(range) = chosen(cx, module, key, wanted, taken)? {
-            proposed.insert(key.clone(), range.into());
-        }
+/// Nodes that are filled in.
+struct Nodes {
+    /// By the key of the config.
+    ranges: Map<String, Value>,
+    /// Keys for which there are not enough, and why.
+    lacking: Vec<(String, String)>,
+}
+
+/// The nodes that the config says are to be filled in: all, or free ones. What somebody has chosen before stays chosen.
+fn nodes(cx: &Context, site: &Site, module: &Module, known: &Map<String, Value>) -> Nodes {
+    let (mut ranges, mut lacking, mut taken) = (Map::new(), Vec::new(), None);
+    let schema = module.manifest.config.iter();
+    for (key, wanted) in schema.filter(|(_, wanted)| wanted.choose > 0 || wanted.everywhere) {
+        let range = match (wanted.everywhere, known.get(key)) {
+            (true, before) => all(cx, wanted).map(Value::from).or_else(|| before.cloned()),
+            (false, Some(before)) => Some(before.clone()),
+            (false, None) => {
+                let taken = taken.get_or_insert_with(|| site.chosen(cx, module.manifest.name()));
+                let (range, why) = chosen(cx, module, key, wanted, taken);
+                lacking.extend(why.map(|why| (key.clone(), why)));
+                range.map(Value::from)
+            }
+        };
+        ranges.extend(range.map(|range| (key.clone(), range)));
     }
-    for (key, of) in schema.iter().filter_map(|(key, wanted)| Some((key, wanted.addresses.as_ref()?))) {
-        let range = proposed.get(of).and_then(Value::as_str).filter(|range| !range.is_empty());
-        let (Some(range), false) = (range, proposed.contains_key(key)) else { continue };
+    Nodes { ranges, lacking }
+}
+
+/// Lists of the config that are addresses of its nodes, where nobody has said them.
+fn fill_addresses(cx: &Context, module: &Module, values: &mut Map<String, Value>) {
+    let schema = module.manifest.config.iter();
+    for (key, of) in schema.filter_map(|(key, wanted)| Some((key, wanted.addresses.as_ref()?))) {
+        let range = values.get(of).and_then(Value::as_str).filter(|range| !range.is_empty());
+        let (Some(range), false) = (range, values.contains_key(key)) else { continue };
         // A range that the tables do not know yet is what its own key is about.
         let nodes = cx.nodes(range).unwrap_or_default();
         let addresses: Vec<Value> = nodes.iter().map(|node| node.get("ip").unwrap_or(node.name()).into()).collect();
         if !addresses.is_empty() {
-            proposed.insert(key.clone(), addresses.into());
+            values.insert(key.clone(), addresses.into());
         }
     }
-    Ok(proposed)
 }
 
 /// All nodes that can be worked on; none are no proposal.
@@ -187,24 +230,17 @@ fn chosen(
     key: &str,
     wanted: &Key,
     taken: &mut BTreeSet<String>,
-) -> Result<Option<String>, Failure> {
+) -> (Option<String>, Option<String>) {
     let from = wanted.from.as_deref().unwrap_or(EVERY);
     // No nodes at all is no error here: the config then says so.
     let nodes = cx.nodes(from).unwrap_or_default();
     let is_free = |node: &&Node| is_machine(node) && !taken.contains(node.name());
     let free: Vec<String> =
         nodes.iter().filter(is_free).take(wanted.choose).map(|node| node.name().to_owned()).collect();
-    if free.len() < wanted.choose {
+    let why = (free.len() < wanted.choose).then(|| {
         let (name, from) = (module.manifest.name(), wanted.from.as_deref().unwrap_or("the node table"));
-        cx.ui.warning(&format!(
-            "{key} of module {name} takes {} free nodes, and {from} has {}",
-            wanted.choose,
-            free.len()
-        ));
-    }
-    if free.is_empty() {
-        return Ok(None);
-    }
+        format!("{key} of module {name} takes {} free nodes, and {from} has {}", wanted.choose, free.len())
+    });
     taken.extend(free.iter().cloned());
-    Ok(Some(fold(free)))
+    ((!free.is_empty()).then(|| fold(free)), why)
 }

@@ -1,8 +1,8 @@
 //! Plans that are kept until they are applied: each under its id, and of each module which was made last. Only that one
 //! is carried out: who plans again takes the plan before out of everybody's hands, also where nothing comes of it.
 //!
-//! `$XCRANE_HOME/plans/ID.json` is a plan, readable only by us, as a config may have secrets; `plans/newest/NAME.json` says who
-//! made which when.
+//! `$XCRANE_HOME/plans/ID.json` is a plan, readable only by us: it has what machines are like, and no secrets of a config;
+//! `plans/newest/NAME.json` says who made which when.
 
 use std::collections::BTreeSet;
 use std::fs;

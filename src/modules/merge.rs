@@ -41,6 +41,10 @@ pub(super) fn merged(schema: &Schema, base: &str, old: &str, new: &str) -> Resul
         if is == will {
             continue;
         }
+        // What was never proposed is nobody's edit of a proposal.
+        if will.is_none() && was.is_none() {
+            continue;
+        }
         if was != is {
             kept.push(key.clone());
             continue;
@@ -48,7 +52,7 @@ pub(super) fn merged(schema: &Schema, base: &str, old: &str, new: &str) -> Resul
         edits.push(match (place(key), will) {
             (Some((_, value)), Some(will)) => Edit::Value(value, will.to_string()),
             (Some((name, value)), None) => Edit::Gone(name.start..value.end, format!("# {key} =")),
-            (None, Some(will)) => Edit::Added(format!("# {} ({})\n{key} = {will}\n", wanted.help, wanted.kind)),
+            (None, Some(will)) => Edit::Added(format!("{}{key} = {will}\n", wanted.comment())),
             (None, None) => continue,
         });
     }

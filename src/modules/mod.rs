@@ -37,6 +37,7 @@ mod telling;
 pub(crate) mod turn;
 pub(crate) mod unreadable;
 mod version;
+pub(crate) mod words;
 pub(crate) mod yaml;
 
 use std::collections::BTreeMap;

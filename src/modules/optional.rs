@@ -148,7 +148,8 @@ fn refuse(site: &Site, module: &Module, method: Method) -> Result<(), Failure> {
             .hint(format!("what applying would do: xcrane module plan {name}"))),
         Some(installed) => match installed.document.unfinished.as_ref().filter(|_| method != Method::Test) {
             Some(half) => Err(Failure::refused(format!("module {name} is half applied: {}", half.told()))
-                .hint("what is left is done by the apply that was cut off, run again")),
+                .hint("what is left is done by the same apply, run again; what it had no plan for, by plan and apply")
+                .hint("a node that does not come back is left out: of the module's config, then plan and apply")),
             None => Ok(()),
         },
     }
@@ -194,7 +195,9 @@ fn asked<'a>(
         if asked.backup.is_none() {
             let whom = if asked.target == WHOLE { "the whole" } else { &asked.target };
             let why = format!("the backup of module {} has nothing of {whom}", backup.module);
-            return Err(Failure::refused(why).hint("what it has is of the nodes that the module had when it was made"));
+            return Err(Failure::refused(why).hint(
+                "what it has is of the nodes that the module had when it was made: bring the module to these before",
+            ));
         }
     }
     Ok(asked)
@@ -252,11 +255,6 @@ fn forget(cx: &Context, document: &mut Document) {
 async fn change(cx: &Context, ready: &Ready<'_>, method: Method, asked: Vec<Asked<'_>>) -> Result<Done, Failure> {
     let (mut done, mut document) = (Done::default(), ready.document.clone());
     let (mut written, mut serial) = (ready.document.clone(), ready.serial);
-    if method == Method::Update {
-        let (labels, strong) = (ready.module.manifest.labels.clone(), ready.module.manifest.requires.strong.clone());
-        let Document { directory, .. } = Document::new(ready.module);
-        document = Document { labels, strong, directory, ..document };
-    }
     let stays = |target: &str| target == WHOLE || ready.targets.iter().any(|node| node.name() == target);
     let mut groups = gathered(answers::<Applied>(cx, ready, method, asked), ready.together(method));
     while let Some(group) = groups.next().await {
@@ -277,7 +275,12 @@ async fn change(cx: &Context, ready: &Ready<'_>, method: Method, asked: Vec<Aske
     if method == Method::Scale {
         forget(cx, &mut document);
     }
-    if method != Method::Restore && done.answers.iter().all(|one| one.answer.is_ok()) {
+    let is_whole = done.answers.iter().all(|one| one.answer.is_ok());
+    if method == Method::Update && is_whole {
+        let Document { labels, strong, directory, .. } = Document::new(ready.module);
+        document = Document { labels, strong, directory, ..document };
+    }
+    if method != Method::Restore && is_whole {
         document.config = Some(secrets::without(&ready.module.manifest.config, &ready.config));
     }
     if document != written {

@@ -40,6 +40,11 @@ pub(crate) fn refuse_other(site: &Site, part: &Part, now: &Part) -> Result<(), F
     other.map_or(Ok(()), |what| Err(old(part, &what)))
 }
 
+/// Refuses a part when the text of its config is another one now.
+pub(crate) fn refuse_other_config(part: &Part, config: &Config) -> Result<(), Failure> {
+    made_otherwise(part, &part.version, &digest(&config.text)).map_or(Ok(()), |what| Err(old(part, &what)))
+}
+
 /// What became of the nodes: a plan is for those that were asked, where they were then.
 fn elsewhere(then: &BTreeMap<String, Option<String>>, now: &BTreeMap<String, Option<String>>) -> Option<String> {
     let moved = then.iter().find_map(|(name, address)| match now.get(name) {

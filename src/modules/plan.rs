@@ -14,14 +14,16 @@ use sha2::{Digest, Sha256};
 use tables::noderange::fold;
 
 use super::config::Config;
-use super::contract::{Change, Changes, said};
+use super::contract::{Change, Changes};
 use super::kept::Made;
 use super::manifest::Method;
 use super::run::{about, answers};
 use super::site::{Ready, Site};
-use super::{Module, WHOLE, leavers, program, state};
+use super::words::said;
+use super::{Module, WHOLE, leavers, program, secrets, state};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::ui::Format;
 
 /// A plan: modules in their order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +49,7 @@ pub(crate) struct Part {
     pub(crate) files: BTreeMap<String, String>,
     /// Of the states of those that it requires, strong or weak, and that were applied.
     pub(crate) required: BTreeMap<String, u64>,
+    /// Without its secrets: those are in the file, which is as it was for as long as the plan counts.
     pub(crate) config: Map<String, Value>,
     /// The nodes that the config means, and their addresses.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -116,7 +119,7 @@ impl Part {
     }
 
     /// Its lines for people.
-    pub(crate) fn shown(&self) -> Vec<String> {
+    pub(crate) fn shown(&self, format: Format) -> Vec<String> {
         match &self.deferred {
             Some(Deferred { why, until }) => {
                 vec![format!(
@@ -128,7 +131,7 @@ impl Part {
             }
             None if self.is_empty() && !self.missing.is_empty() => Vec::new(),
             None if self.is_empty() => vec![format!("{}: nothing to do", self.module)],
-            None => self.units.iter().flat_map(|unit| unit.shown(&self.module)).collect(),
+            None => shown(&self.module, &self.units, format),
         }
     }
 
@@ -143,12 +146,26 @@ impl Part {
     }
 }
 
-impl Unit {
-    /// Its lines for people, with the node where there is one.
-    pub(crate) fn shown(&self, module: &str) -> Vec<String> {
-        let whom = if self.target == WHOLE { module.to_owned() } else { format!("{module} on {}", self.target) };
-        self.changes.iter().map(|change| format!("{whom}: {}", change.shown())).collect()
+/// Lines for people of what is to be done, or was, with the node where there is one; folded, with all nodes that have the same.
+pub(crate) fn shown<'a>(module: &str, units: impl IntoIterator<Item = &'a Unit>, format: Format) -> Vec<String> {
+    let mut groups: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+    let mut places: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+    for unit in units {
+        let lines: Vec<String> = unit.changes.iter().map(Change::shown).collect();
+        let place = match format {
+            Format::Folded => *places.entry(lines.clone()).or_insert(groups.len()),
+            Format::Lines | Format::Json => groups.len(),
+        };
+        match groups.get_mut(place) {
+            Some((targets, _)) => targets.push(&unit.target),
+            None => groups.push((vec![&unit.target], lines)),
+        }
     }
+    let told = |(targets, lines): (Vec<&str>, Vec<String>)| {
+        let whom = if targets == [WHOLE] { module.to_owned() } else { format!("{module} on {}", fold(targets)) };
+        lines.into_iter().map(move |line| format!("{whom}: {line}"))
+    };
+    groups.into_iter().flat_map(told).collect()
 }
 
 /// What one module would do, or that it says so only later. Nodes that cannot be asked are left out and named; it is refused
@@ -191,7 +208,7 @@ pub(crate) async fn part(cx: &Context, site: &Site, module: &Module) -> Result<P
         left: leavers::of(&ready),
         deferred: (!later.is_empty())
             .then(|| Deferred { why: later.into_iter().collect::<Vec<_>>().join("; "), until: Vec::new() }),
-        config: ready.config,
+        config: secrets::without(&module.manifest.config, &ready.config),
     })
 }
 

@@ -121,6 +121,15 @@ impl Key {
         if (self.choose > 0 || self.everywhere || self.from.is_some()) && self.kind != Type::Noderange {
             return Some("nodes can be chosen for a noderange".into());
         }
+        if (self.minimum.is_some() || self.maximum.is_some()) && self.kind != Type::Integer {
+            return Some("minimum and maximum are of an integer".into());
+        }
+        if !self.values.is_empty() && self.kind != Type::String {
+            return Some("values are those of a string".into());
+        }
+        if self.help.contains(char::is_control) {
+            return Some("help is one line".into());
+        }
         if self.choose > 0 && self.everywhere {
             return Some("it is either everywhere, or so many nodes are chosen".into());
         }
@@ -134,6 +143,21 @@ impl Key {
         let table = DeTable::parse(&text).ok()?;
         let value = table.get_ref().values().next()?;
         self.refuses(value.get_ref()).map(|why| format!("its own default: {why}"))
+    }
+
+    /// What stands above it in a config.
+    pub(super) fn comment(&self) -> String {
+        let required = if self.required { ", required" } else { "" };
+        let secret = if self.secret { ", secret" } else { "" };
+        format!("# {} ({}{required}{secret}{})\n", self.help, self.kind, self.bounds())
+    }
+
+    /// Which of the values of its type it takes, in words.
+    pub(crate) fn bounds(&self) -> String {
+        let values = (!self.values.is_empty()).then(|| format!(", one of {}", self.values.join(" ")));
+        let minimum = self.minimum.map(|minimum| format!(", at least {minimum}"));
+        let maximum = self.maximum.map(|maximum| format!(", at most {maximum}"));
+        [values, minimum, maximum].into_iter().flatten().collect()
     }
 
     /// Why a value cannot be this key's. What is secret is not repeated.
@@ -153,6 +177,9 @@ impl Key {
         };
         if self.required && self.kind == Type::Noderange && text.trim().is_empty() {
             return Some(format!("is required and names no nodes: {}", self.help));
+        }
+        if self.required && text.trim().is_empty() {
+            return Some(format!("is required and says nothing: {}", self.help));
         }
         let is_known = self.values.is_empty() || self.values.contains(&text);
         let shown = if self.secret { "this value" } else { text.as_str() };

@@ -69,6 +69,10 @@ impl Secrets {
     }
 }
 
+pub(crate) fn has_any(schema: &Schema) -> bool {
+    schema.values().any(|wanted| wanted.secret)
+}
+
 /// A config without its secrets, for places that others read.
 pub(crate) fn without(schema: &Schema, config: &Map<String, Value>) -> Map<String, Value> {
     let is_secret = |key: &String| schema.get(key).is_some_and(|wanted| wanted.secret);

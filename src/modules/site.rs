@@ -359,6 +359,8 @@ impl Ready<'_> {
             method: method.name(),
             module: self.module.manifest.name(),
             version: self.module.manifest.label("version"),
+            // Nothing was written of one that was never applied.
+            applied: self.document.labels.get("version").filter(|_| self.serial > 0).map(String::as_str),
             config: &self.config,
             state: self.document.of(target),
             states: self.required.as_ref().unwrap_or(&self.states),

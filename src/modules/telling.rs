@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::WHOLE;
-use super::plan::{Part, Unit};
+use super::plan::{Part, Unit, shown};
 use super::run::about;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -17,14 +17,16 @@ pub(super) fn settled(cx: &Context, now: &Part, until: &[String]) {
         return say(cx, WHOLE, json!({ "module": module, "until": until, "planned": units }));
     }
     cx.ui.line(&format!("{module}: planned now that {} is applied:", until.join(" and ")));
-    now.shown().iter().for_each(|line| cx.ui.line(&format!("    {line}")));
+    now.shown(cx.progress_format()).iter().for_each(|line| cx.ui.line(&format!("    {line}")));
 }
 
-/// What was done.
-pub(super) fn done(cx: &Context, module: &str, unit: &Unit) {
+/// What was done, as it was written down together.
+pub(super) fn done(cx: &Context, module: &str, units: &[&Unit]) {
     match cx.progress_format() {
-        Format::Json => say(cx, &unit.target, json!({ "module": module, "changes": unit.changes })),
-        Format::Lines | Format::Folded => unit.shown(module).iter().for_each(|line| cx.ui.line(line)),
+        Format::Json => {
+            units.iter().for_each(|unit| say(cx, &unit.target, json!({ "module": module, "changes": unit.changes })));
+        }
+        format => shown(module, units.iter().copied(), format).iter().for_each(|line| cx.ui.line(line)),
     }
 }
 

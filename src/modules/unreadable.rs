@@ -4,8 +4,8 @@
 use tables::Row;
 use tables::journal::{Entry, Filter};
 
-use super::contract::said;
 use super::state;
+use super::words::said;
 use crate::context::Context;
 use crate::failure::Failure;
 

@@ -62,6 +62,7 @@ mod mkregistry;
 mod mkvm;
 mod module;
 mod module_answers;
+mod module_authors;
 mod module_contract;
 mod module_faults;
 mod module_leavers;

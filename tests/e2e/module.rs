@@ -92,9 +92,8 @@ fn in_shell_and_in_python_on_hosts() {
     registry: 1.0.0 registry - the site's registry of container images, as mkregistry makes it
     ");
     assert_snapshot!(lab.run("xcrane module init motd"), @"motd: wrote $XCRANE_HOME/configs/motd.toml");
-    assert_snapshot!(lab.run("xcrane module plan motd"), @"
-    motd on h1: /etc/motd: '' -> Welcome
-    motd on h2: /etc/motd: '' -> Welcome
+    assert_snapshot!(lab.run("xcrane module plan motd -b"), @"
+    motd on h[1-2]: /etc/motd: '' -> Welcome
     ------- stderr -------
     kept: xcrane module apply motd --plan $PLAN
     [exit status: 2]
@@ -128,29 +127,29 @@ fn in_shell_and_in_python_on_hosts() {
     peers = ["10.77.0.4"]
     $ noderm h3,h4
     "#);
-    config(&lab, "motd", "nodes = 'hosts'\ntext = 'It is \"new\"'\n");
+    config(&lab, "motd", "nodes = 'hosts'\ntext = 'It is \"new\" in C:\\new'\n");
     assert_snapshot!(lab.run("xcrane module plan motd"), @r#"
-    motd on h1: /etc/motd: '' -> It is "new"
-    motd on h2: /etc/motd: '' -> It is "new"
+    motd on h1: /etc/motd: '' -> It is "new" in C:\new
+    motd on h2: /etc/motd: '' -> It is "new" in C:\new
     ------- stderr -------
     kept: xcrane module apply motd --plan $PLAN
     [exit status: 2]
     "#);
     assert_snapshot!(lab.run("xcrane module apply motd").sorted(), @r#"
-    motd on h1: /etc/motd: '' -> It is "new"
-    motd on h2: /etc/motd: '' -> It is "new"
+    motd on h1: /etc/motd: '' -> It is "new" in C:\new
+    motd on h2: /etc/motd: '' -> It is "new" in C:\new
     motd: applied
     ------- stderr -------
-        motd on h1: /etc/motd: '' -> It is "new"
-        motd on h2: /etc/motd: '' -> It is "new"
+        motd on h1: /etc/motd: '' -> It is "new" in C:\new
+        motd on h2: /etc/motd: '' -> It is "new" in C:\new
     plan $PLAN, made by root at $TIME:
     "#);
-    assert_eq!(lab.host("h2").shell("cat /etc/motd").trim(), "It is \"new\"");
+    assert_eq!(lab.host("h2").shell("stat -c %a /etc/motd; cat /etc/motd").trim(), "644\nIt is \"new\" in C:\\new");
     assert_eq!(lab.run("xcrane module plan motd").code, 0);
     assert_eq!(lab.run("xcrane module audit motd").code, 0);
     lab.host("h1").shell("echo other > /etc/motd");
     assert_snapshot!(lab.run("xcrane module audit motd").sorted(), @"
-    h1: changed: /etc/motd: other (harmless)
+    h1: changed, harmless: /etc/motd: other
     h2: as it was left
     [exit status: 2]
     ");
@@ -198,7 +197,7 @@ fn in_shell_and_in_python_on_hosts() {
 
 /// With motd on h1 and h2, and limits on h1.
 fn what_is_applied_is_what_is_audited(lab: &Lab) {
-    lab.host("h1").shell("printf '%s\\n' 'It is \"new\"' > /etc/motd");
+    lab.host("h1").shell("printf '%s\\n' 'It is \"new\" in C:\\new' > /etc/motd");
     config(lab, "motd", "nodes = 'h2'\ntext = 'Another'\n");
     assert_snapshot!(session(lab, "
         xcrane module audit motd
@@ -212,7 +211,7 @@ fn what_is_applied_is_what_is_audited(lab: &Lab) {
     Warning: h1: was set up by motd, whose config does not mean it any more; nothing is done to it
     Hint: put h1 into the config of motd again; or undo there what it did, and take it out of its state: xcrane module state motd > FILE, then xcrane module state --import FILE
     $ xcrane module plan motd
-    motd on h2: /etc/motd: It is "new" -> Another
+    motd on h2: /etc/motd: It is "new" in C:\new -> Another
     ------- stderr -------
     Warning: h1: was set up by motd, whose config does not mean it any more; nothing is done to it
     Hint: put h1 into the config of motd again; or undo there what it did, and take it out of its state: xcrane module state motd > FILE, then xcrane module state --import FILE
@@ -221,7 +220,7 @@ fn what_is_applied_is_what_is_audited(lab: &Lab) {
     $ xcrane module state motd --yaml | sed -n '/^config/,/^[a-bd-z]/p'
     config:
       nodes: hosts
-      text: It is "new"
+      text: It is "new" in C:\new
     finished: $PLAN
     "#);
     // More files than were asked for harm nobody, fewer do.
@@ -245,10 +244,10 @@ fn what_is_applied_is_what_is_audited(lab: &Lab) {
         xcrane module audit limits
     "), @"
     $ xcrane module audit limits
-    h1: changed: /etc/security/limits.d/50-xcrane.conf: * - nofile 9000 (harmless)
+    h1: changed, harmless: /etc/security/limits.d/50-xcrane.conf: * - nofile 9000
     [exit status: 2]
     $ xcrane module audit limits --adopt
-    h1: changed: /etc/security/limits.d/50-xcrane.conf: * - nofile 9000 (harmless)
+    h1: changed, harmless: /etc/security/limits.d/50-xcrane.conf: * - nofile 9000
     h1: adopted
     $ xcrane module audit limits
     h1: as it was left

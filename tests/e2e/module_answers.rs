@@ -170,7 +170,7 @@ fn what_was_edited_stays_and_the_rest_is_brought_up_to_date() {
     -port = 1
     +port = 2
      
-     # who may ask (a string)
+     # who may ask (a string, secret)
     -token = ******
     +token = ******
     kept: wrote $XCRANE_HOME/configs/kept.toml
@@ -483,6 +483,17 @@ fn who_says_too_much_on_a_node_is_ended() {
             left => Wait::NotYet(left),
         }
     });
+}
+
+/// What root's shell says of its own accord, of lines or of none, is no word of the program's.
+#[test]
+fn a_node_that_greets_whoever_comes_is_understood() {
+    let lab = defined_hosts(lab().hosts(1), 1);
+    on_nodes(&lab, "polite", "", &[], 600, "#!/bin/sh\necho '{\"result\":{\"changes\":[]}}'\n");
+    config(&lab, "polite", "nodes = 'h1'\n");
+    lab.host("h1").shell("printf 'echo Welcome\\nprintf \"to h1: \"\\n' >/root/.bashrc");
+    assert_eq!(lab.run("xdsh h1 true").success(), "h1: Welcome\nh1: to h1:");
+    assert_eq!(lab.run("xcrane module plan polite").success(), "polite: nothing to do");
 }
 
 #[test]

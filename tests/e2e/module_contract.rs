@@ -32,16 +32,16 @@ fn programs_that_do_not_keep_to_the_contract() {
         xcrane module init proposes --force
     "), @"
     $ xcrane module info proposes | grep config
-        config pins: y (a list of strings)
-        config token: x (a string) [default: ******]
+        config pins: y (a list of strings, secret)
+        config token: x (a string, secret) [default: ******]
     $ xcrane module init proposes
     @@ -1,2 +1,5 @@
     -token = ******
     -pins = ******
-    +# y (a list of strings)
+    +# y (a list of strings, secret)
     +pins = ******
     +
-    +# x (a string)
+    +# x (a string, secret)
     +token = ******
     ------- stderr -------
     what was edited in $XCRANE_HOME/configs/proposes.toml was kept; xcrane module init --force proposes writes over it
@@ -50,10 +50,10 @@ fn programs_that_do_not_keep_to_the_contract() {
     @@ -1,2 +1,5 @@
     -token = ******
     -pins = ******
-    +# y (a list of strings)
+    +# y (a list of strings, secret)
     +pins = ******
     +
-    +# x (a string)
+    +# x (a string, secret)
     +token = ******
     proposes: wrote $XCRANE_HOME/configs/proposes.toml
     $ xcrane module init proposes --force
@@ -96,7 +96,8 @@ fn what_a_module_does_wrong_stays_its_own() {
     let lab = rack();
     local(&lab, "base", "", CHANGE);
     let says = |state: &str| format!("plan) {CHANGE} ;;\napply) echo '{{\"result\":{state}}}' ;;");
-    scripted(&lab, "greedy", "", &says(r#"{"state":2,"states":{"base":{"state":"stolen"}},"name":"base"}"#));
+    scripted(&lab, "greedy", "", &says(r#"{"state":2}"#));
+    scripted(&lab, "thief", "", &says(r#"{"state":2,"states":{"base":{"state":"stolen"}}}"#));
     scripted(
         &lab,
         "dies",
@@ -111,6 +112,8 @@ fn what_a_module_does_wrong_stays_its_own() {
         xcrane module list | grep -v ' - '
         xcrane module backup dies
         xcrane module apply base
+        xcrane module plan thief
+        xcrane module apply thief
         xcrane module state base --yaml
         xcrane module state greedy --yaml > greedy.yml
         sed -i 's/^state: .*/state: 7/' greedy.yml
@@ -145,10 +148,12 @@ fn what_a_module_does_wrong_stays_its_own() {
     base: 1.0 applied
     dies: 1.0 partial (failed)
     greedy: 1.0 applied
+    thief: 1.0 -
     $ xcrane module backup dies
     ------- stderr -------
     Error: module dies is half applied: failed
-    Hint: what is left is done by the apply that was cut off, run again
+    Hint: what is left is done by the same apply, run again; what it had no plan for, by plan and apply
+    Hint: a node that does not come back is left out: of the module's config, then plan and apply
     [exit status: 1]
     $ xcrane module apply base
     dies: it: done
@@ -160,6 +165,18 @@ fn what_a_module_does_wrong_stays_its_own() {
         base: it: done
         dies: it: done
         greedy: it: done
+    $ xcrane module plan thief
+    thief: it: done
+    ------- stderr -------
+    kept: xcrane module apply thief --plan $PLAN
+    [exit status: 2]
+    $ xcrane module apply thief
+    ------- stderr -------
+    plan $PLAN, made by root at $TIME:
+        thief: it: done
+    Error: apply of module thief: its result is none of apply: unknown field `states`, expected `state`
+    Hint: what is left is done by the same command: xcrane module apply thief
+    [exit status: 1]
     $ xcrane module state base --yaml
     name: base
     labels:

@@ -6,10 +6,10 @@ use super::tell;
 use crate::commands::Shape;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::modules::contract::said;
 use crate::modules::order::Part;
 use crate::modules::selector::Selector;
 use crate::modules::site::Site;
+use crate::modules::words::said;
 use crate::outcome::Outcome;
 use crate::ui::Format;
 

@@ -6,12 +6,12 @@ use super::tell::say;
 use crate::commands::Shape;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::modules::contract::said;
 use crate::modules::manifest::{Container, Manifest, Method, Run};
 use crate::modules::requirements::Requirements;
 use crate::modules::schema::Key;
 use crate::modules::selector::Selector;
 use crate::modules::site::Site;
+use crate::modules::words::said;
 use crate::modules::{Module, refusal};
 use crate::outcome::Outcome;
 use crate::ui::Format;
@@ -43,7 +43,7 @@ fn lines(manifest: &Manifest) -> Vec<String> {
     lines.extend(all("influences", &manifest.influences));
     lines.extend(needs(&manifest.requirements));
     lines.extend(manifest.targets.iter().map(|key| format!("works on the nodes of config {key}")));
-    lines.extend(manifest.at_once.iter().map(|number| format!("changes {number} nodes at once")));
+    lines.extend(manifest.at_once.iter().map(|number| format!("nodes that it changes at once: {number}")));
     lines.extend(contained(&manifest.container));
     lines.extend(manifest.config.iter().map(|(key, wanted)| config(key, wanted)));
     let method = |(method, run): (&Method, &Run)| format!("method {method}: {}, at most {} s", run.way, run.limit);
@@ -74,6 +74,7 @@ fn contained(container: &Container) -> Option<String> {
 fn config(key: &str, wanted: &Key) -> String {
     let default = default(wanted).map(|default| format!(" [default: {default}]")).unwrap_or_default();
     let required = if wanted.required { ", required" } else { "" };
+    let secret = if wanted.secret { ", secret" } else { "" };
     let from = wanted.from.as_ref().map(|range| format!(" of {range}")).unwrap_or_default();
     let init = match (wanted.choose, wanted.everywhere, &wanted.addresses) {
         (0, true, _) => format!(", init proposes all nodes{from}"),
@@ -81,7 +82,7 @@ fn config(key: &str, wanted: &Key) -> String {
         (0, false, Some(key)) => format!(", init fills in the addresses of {key}"),
         (number, ..) => format!(", free nodes that init chooses{from}: {number}"),
     };
-    format!("config {key}: {} ({}{required}{init}){default}", wanted.help, wanted.kind)
+    format!("config {key}: {} ({}{required}{secret}{}{init}){default}", wanted.help, wanted.kind, wanted.bounds())
 }
 
 /// The same for scripts.
@@ -90,7 +91,8 @@ fn described(module: &Module) -> Value {
     let words = |selectors: &[Selector]| selectors.iter().map(ToString::to_string).collect::<Vec<_>>();
     let key = |(key, wanted): (&String, &Key)| {
         let described = json!({ "help": wanted.help, "type": wanted.kind.to_string(), "required": wanted.required,
-            "default": default(wanted), "secret": wanted.secret, "choose": wanted.choose, "everywhere": wanted.everywhere,
+            "default": default(wanted), "values": wanted.values, "minimum": wanted.minimum, "maximum": wanted.maximum,
+            "secret": wanted.secret, "choose": wanted.choose, "everywhere": wanted.everywhere,
             "from": wanted.from, "addresses": wanted.addresses });
         (key.clone(), described)
     };
@@ -160,7 +162,7 @@ mod tests {
         needs packages of debian12: tar
         needs file m.tar from https://example.org/m.tar
         works on the nodes of config nodes
-        changes 2 nodes at once
+        nodes that it changes at once: 2
         container: image site/m:1, on the host of config host, network blue
         config host: where it runs (a noderange, as a string, free nodes that init chooses of rack1: 1)
         config nodes: what it looks at (a noderange, as a string, required, init proposes all nodes)

@@ -8,11 +8,11 @@ use crate::commands::Shape;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::modules::apply::{Done, apply};
-use crate::modules::contract::said;
 use crate::modules::kept::{Kept, Made};
 use crate::modules::leavers::Why;
 use crate::modules::plan::{self, Part, Plan};
 use crate::modules::site::Site;
+use crate::modules::words::said;
 use crate::modules::{Module, chain};
 use crate::outcome::Outcome;
 use crate::reply::{Answer, Body, Reply};
@@ -43,8 +43,8 @@ fn without(plan: &Plan) -> String {
 
 /// Shows what they would do, and keeps it.
 async fn planned(cx: &Context, site: &Site, names: &[String], all: bool, format: Format) -> Result<Plan, Failure> {
-    // Its lines name their nodes themselves.
-    let format = if format == Format::Json { Format::Json } else { Format::Lines };
+    // Its lines name their nodes themselves, folded or not.
+    let by_line = if format == Format::Json { Format::Json } else { Format::Lines };
     let modules = site.order(names, all)?;
     modules.iter().for_each(|module| note_weak(cx, site, module));
     let (made, kept) = (Made::now(cx), Kept(&site.home));
@@ -56,10 +56,10 @@ async fn planned(cx: &Context, site: &Site, names: &[String], all: bool, format:
         if let Some(deferred) = &part.deferred {
             data["deferred"] = json!(deferred);
         }
-        let body = Body::Answer(Answer { lines: part.shown(), data: Some(data), ..Answer::default() });
-        cx.ui.reply(format, Reply { node: None, body });
+        let body = Body::Answer(Answer { lines: part.shown(format), data: Some(data), ..Answer::default() });
+        cx.ui.reply(by_line, Reply { node: None, body });
         for why in part.missing.values() {
-            cx.ui.reply(format, Reply { node: None, body: Body::Error(said(why)) });
+            cx.ui.reply(by_line, Reply { node: None, body: Body::Error(said(why)) });
         }
         tell_leavers(cx, &site.find(&part.module)?.manifest, &part.left, Why::Unmeant);
     }
@@ -120,7 +120,7 @@ pub(super) async fn carry_out_kept(cx: &Context, name: &str, id: Option<&str>) -
 fn show_again(cx: &Context, plan: &Plan) {
     let Made { by, at } = &plan.made;
     cx.ui.note(&format!("plan {}, made by {by} at {at}{}:", plan.id, without(plan)));
-    for line in plan.parts.iter().flat_map(Part::shown) {
+    for line in plan.parts.iter().flat_map(|part| part.shown(cx.progress_format())) {
         cx.ui.note(&format!("    {}", line.replace('\n', "\n    ")));
     }
 }
@@ -180,8 +180,8 @@ async fn influenced(cx: &Context, site: &Site, by: &str, module: &Module) {
             let lines = match part.is_empty() && part.missing.is_empty() {
                 true => vec![format!("influenced by {by}, nothing to do")],
                 false => {
-                    let units = part.units.iter().flat_map(|unit| unit.shown(name));
-                    let units: String = units.map(|line| format!("\n    {line}")).collect();
+                    let units = plan::shown(name, &part.units, format);
+                    let units: String = units.into_iter().map(|line| format!("\n    {line}")).collect();
                     let would = format!("xcrane module plan {name} && xcrane module apply {name} would do:");
                     vec![format!("influenced by {by}; {would}{units}")]
                 }

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::diskless::import::Whence;
 use crate::failure::Failure;
 use crate::modules::audit::{Audited, Found, audit};
-use crate::modules::check::{Verdict, check};
+use crate::modules::check::{Manner, Verdict, check};
 use crate::modules::contract::{Finding, Trial};
 use crate::modules::import;
 use crate::modules::init::{Done, Edited, Init, init};
@@ -137,12 +137,12 @@ pub(super) async fn judge(
     cx: &Context,
     site: &Site,
     name: &str,
-    apply: Option<&str>,
+    manner: Manner<'_>,
     shape: Shape,
 ) -> Result<Outcome, Failure> {
     let module = meant(cx, site, name)?;
     let mut outcome = Outcome::Done;
-    for Verdict { what, fault } in check(cx, site, &module, apply).await? {
+    for Verdict { what, fault } in check(cx, site, &module, manner).await? {
         let line = match &fault {
             None => format!("pass: {what}"),
             Some(fault) => format!("FAIL: {what}: {fault}"),

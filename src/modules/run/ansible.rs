@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::{Pid, getuid};
 use plugins::{Settings, is_container};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -29,6 +32,9 @@ const CALLBACK: &str = include_str!("playbook.py");
 
 /// The group of the nodes that a run is about.
 const TARGETS: &str = "targets";
+
+/// What the directory of a run begins with; its process follows.
+const PLACE: &str = "xcrane-playbook-";
 
 /// A line of [`CALLBACK`].
 #[derive(Debug, Default, Deserialize)]
@@ -238,9 +244,10 @@ struct Place(PathBuf);
 
 impl Place {
     fn make() -> io::Result<Self> {
+        sweep();
         let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         // Short: ssh's sockets are in it, whose paths have 108 bytes.
-        let place = std::env::temp_dir().join(format!("xcrane-{}-{:x}", std::process::id(), now.as_nanos()));
+        let place = std::env::temp_dir().join(format!("{PLACE}{}-{:x}", std::process::id(), now.as_nanos()));
         std::fs::DirBuilder::new().mode(0o700).create(&place)?;
         Ok(Self(place))
     }
@@ -256,9 +263,35 @@ impl Drop for Place {
     }
 }
 
+/// Removes what runs that were killed have left: nobody is to find their secrets.
+fn sweep() {
+    let entries = std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let process = name.strip_prefix(PLACE).and_then(|rest| rest.split('-').next()?.parse().ok());
+        let is_over = process.is_some_and(|id| kill(Pid::from_raw(id), None) == Err(Errno::ESRCH));
+        let is_ours = entry.metadata().is_ok_and(|it| it.is_dir() && it.uid() == getuid().as_raw());
+        if is_over && is_ours {
+            std::fs::remove_dir_all(entry.path()).ok(); // the next run tries again
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_killed_run_has_left_is_swept_away() {
+        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        let left = std::env::temp_dir().join(format!("{PLACE}{}-1", ended.id()));
+        ended.wait().unwrap();
+        std::fs::create_dir(&left).unwrap();
+        let place = Place::make().unwrap();
+        assert!(!left.exists() && place.0.exists());
+        drop(Place::make().unwrap());
+        assert!(place.0.exists(), "that of a run that goes on stays");
+    }
 
     #[test]
     fn what_hosts_do_is_heard_host_by_host() {

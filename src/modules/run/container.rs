@@ -21,7 +21,7 @@ pub(super) async fn run(call: Call<'_>, cx: &Context, run: &Run, heard: &mut Hea
         arguments: vec![call.method.name().to_owned()],
         environment: environment(call),
         stdin: call.input()?,
-        shared: shared::files(call.request).map_err(|why| call.failed(&why, ""))?,
+        shared: shared::files(&call.module.manifest.config, call.request).map_err(|why| call.failed(&why, ""))?,
         network: call.module.manifest.container.network.clone(),
         limit: run.time(),
     };

@@ -71,8 +71,10 @@ async fn until_end(
     };
     let mut words = Vec::new();
     let listen = async {
-        if let Some(stderr) = stderr {
-            stderr.take(WORDS as u64).read_to_end(&mut words).await.ok();
+        if let Some(mut stderr) = stderr {
+            (&mut stderr).take(WORDS as u64).read_to_end(&mut words).await.ok();
+            // Who says more is heard out: a closed pipe would end it.
+            tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await.ok();
         }
     };
     let read = async {

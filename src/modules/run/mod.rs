@@ -25,10 +25,11 @@ pub(crate) use batches::gathered;
 use heard::Heard;
 use watch::Watch;
 
-use super::contract::{Change, MOST, Request, said};
+use super::contract::{Change, MOST, Request};
 use super::manifest::{Method, Run, Way};
 use super::secrets::Secrets;
 use super::site::{self, Ready};
+use super::words::said;
 use super::{Module, WHOLE};
 use crate::context::Context;
 use crate::failure::Failure;

@@ -40,7 +40,13 @@ pub(super) async fn run(
     };
     let (begins, begun) = (Notify::new(), Cell::new(false));
     let hear = |line: Line| match line {
-        Line::Stdout(said) if said == BEGUN && !begun.replace(true) => begins.notify_one(),
+        // What comes before is no word of the program's: a start-up file of root's shell may greet whoever logs in.
+        Line::Stdout(said) if !begun.get() => {
+            if said.ends_with(BEGUN) {
+                begun.set(true);
+                begins.notify_one();
+            }
+        }
         line => heard.hear(line),
     };
     let expired = async {

@@ -27,6 +27,8 @@ fi
 echo "xcrane: begun"
 while IFS= read -r variable && [ -n "$variable" ]; do export "$variable"; done
 IFS= read -r text && printf %s "$text" | base64 -d >"$d/program" && chmod 700 "$d/program" && cd "$d" || exit 125
+# What it writes is for whoever may read such files, unless it says otherwise.
+umask 022
 # A shell hears signals while it waits for what is beside it, and not while it runs something itself.
 exec 3<&0
 ./program "$method" <&3 3<&- 9>&- &
