@@ -11,7 +11,7 @@ use crate::{defined_hosts, lab, session};
 const ALL: [&str; 6] = ["docker-host", "etcd", "monitoring", "network", "node-base", "registry"];
 
 /// Hosts whose package source has what modules install.
-fn machines(lab: Lab, count: u8) -> Lab {
+pub(crate) fn machines(lab: Lab, count: u8) -> Lab {
     let lab = defined_hosts(lab, count);
     let source = lab.package_source();
     let line = format!("echo 'deb [trusted=yes] {source} ./' >/etc/apt/sources.list; apt-get -q update");
@@ -19,14 +19,14 @@ fn machines(lab: Lab, count: u8) -> Lab {
     lab
 }
 
-fn config(lab: &Lab, name: &str, text: &str) {
+pub(crate) fn config(lab: &Lab, name: &str, text: &str) {
     let directory = lab.state().join("configs");
     let written = fs::create_dir_all(&directory).and_then(|()| fs::write(directory.join(format!("{name}.toml")), text));
     written.expect("the home of a lab can be written");
 }
 
 /// Plans a module, which must have something to do, and applies that.
-fn apply(lab: &Lab, name: &str) -> String {
+pub(crate) fn apply(lab: &Lab, name: &str) -> String {
     let plan = lab.run(&format!("xcrane module plan {name}"));
     assert_eq!(plan.code, 2, "{plan}");
     let applied = lab.run(&format!("xcrane module apply {name}")).success();
@@ -35,7 +35,15 @@ fn apply(lab: &Lab, name: &str) -> String {
     applied
 }
 
-/// What Prometheus itself says of those it watches.
+/// What Prometheus on h4 says of all that it watches, when that are so many and all are up.
+pub(crate) fn all_up(lab: &Lab, count: usize) -> String {
+    wait_for("all targets of Prometheus", Duration::from_secs(60), || {
+        let watched = watched(lab);
+        let is_up = watched.len() == count && watched.iter().all(|line| line.ends_with(" up"));
+        if is_up { Wait::Ready(watched.join("\n")) } else { Wait::NotYet(watched.join("\n")) }
+    })
+}
+
 fn watched(lab: &Lab) -> Vec<String> {
     let said = lab.shell("curl -s http://10.77.0.4:9090/api/v1/targets?state=active").stdout;
     let Ok(said) = serde_json::from_str::<serde_json::Value>(&said) else { return Vec::new() };
@@ -107,12 +115,7 @@ fn infrastructure_then_a_store_then_monitoring_of_both() {
     assert_eq!(lab.host("h3").shell(&format!("{CTL}.3:2379 get --print-value-only where")).trim(), "rack7");
 
     apply(&lab, "monitoring");
-    let seen = wait_for("all targets of Prometheus", Duration::from_secs(60), || {
-        let watched = watched(&lab);
-        let is_up = watched.len() == 7 && watched.iter().all(|line| line.ends_with(" up"));
-        if is_up { Wait::Ready(watched) } else { Wait::NotYet(watched.join("\n")) }
-    });
-    assert_snapshot!(seen.join("\n"), @"
+    assert_snapshot!(all_up(&lab, 7), @"
     etcd h1 up
     etcd h2 up
     etcd h3 up
