@@ -118,6 +118,7 @@ mod rvitals;
 mod serial_consoles;
 mod serve;
 mod settings;
+mod stream;
 mod tabdump;
 mod tabedit;
 mod tabgrep;

@@ -87,6 +87,7 @@ fn in_shell_and_in_python_on_hosts() {
     limits: 1.1 node-base - how many files a user may open
     monitoring: 1.0.0 monitoring - Prometheus, and its exporter on every machine that a module works on
     motd: 1.0 greeting - what people read when they log in
+    nats: 1.0 stream - messages that are published, kept and read again: NATS with JetStream on several machines
     network: 1.0.0 network - networks of containers over Docker hosts, as mknet makes them
     node-base: 1.0.0 node-base - what all machines have in common: users, keys, time, the kernel's settings for HPC
     registry: 1.0.0 registry - the site's registry of container images, as mkregistry makes it

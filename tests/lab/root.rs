@@ -41,6 +41,7 @@ const OFFERED: &[&str] = &[
     "etcd-server",
     "ifupdown",
     "linux-image-cloud-amd64",
+    "nats-server",
     "network-manager",
     "prometheus",
     "prometheus-node-exporter",
