@@ -70,14 +70,14 @@ struct Lines(Vec<u8>);
 
 impl Lines {
     fn feed(&mut self, bytes: &[u8], mut line: impl FnMut(String)) {
-        let mut known = self.0.len();
+        let (mut start, mut unread) = (0, self.0.len());
         self.0.extend_from_slice(bytes);
-        while let Some(end) = self.0[known..].iter().position(|&byte| byte == b'\n') {
-            let end = known + end;
-            let whole: Vec<u8> = self.0.drain(..=end).collect();
-            line(text(&whole[..end]));
-            known = 0;
+        while let Some(length) = self.0[unread..].iter().position(|&byte| byte == b'\n') {
+            let end = unread + length;
+            line(text(&self.0[start..end]));
+            (start, unread) = (end + 1, end + 1);
         }
+        self.0.drain(..start);
         if self.0.len() >= LONGEST {
             line(text(&std::mem::take(&mut self.0)));
         }
