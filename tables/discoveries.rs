@@ -1,6 +1,8 @@
 //! Table discoverydata: machines as they have described themselves. Not journalled: they come and go, and say what they like.
 //! That a node is made of one is: those are changes of other tables.
 
+use std::collections::HashSet;
+
 use crate::schema::{self, Table};
 use crate::{Edit, Result, Select};
 
@@ -13,6 +15,11 @@ impl Edit<'_> {
             apart.set(table(), &[uuid], &[("discoverytime", &now)])?;
         }
         Ok(())
+    }
+
+    /// The UUIDs of all machines that are written down.
+    pub fn machines(&self) -> Result<HashSet<String>> {
+        Ok(self.store().keys(table())?.into_iter().collect())
     }
 
     /// Forgets machines. Returns how many there were.
@@ -53,6 +60,8 @@ mod tests {
         assert_eq!((row.get("serial"), row.get("node"), row.get("method")), (Some("A"), Some("n1"), Some("serial")));
         assert!(row.get("discoverytime").is_some());
         assert_eq!(tables.resolve(&["n1".into()]).unwrap()[0].get("status"), Some("discovered"));
+        let machines = tables.edit(&origin("serve"), |edit| edit.machines()).unwrap();
+        assert_eq!(machines, HashSet::from(["u1".to_owned()]));
         let forgotten = tables.edit(&origin("nodediscoverdef"), |edit| edit.forget_machines(&["u1", "u2"])).unwrap();
         assert_eq!(forgotten, 1);
         assert_eq!(tables.journal(&Filter::default()).unwrap(), before);

@@ -263,6 +263,12 @@ impl Store {
         Ok(rowids.into_iter().zip(rows.finish()).map(|(rowid, row)| Stored { rowid, row }).collect())
     }
 
+    /// What the rows have in the first key column, which is all that is read of them.
+    pub(crate) fn keys(&self, table: &'static Table) -> Result<Vec<String>> {
+        let sql = format!("SELECT {} FROM {}", quoted(first_key(table)), quoted(table.name));
+        self.run(|db| db.prepare_cached(&sql)?.query_map([], |row| row.get(0))?.collect())
+    }
+
     /// Now, as xCAT writes it: local time, `11-21-2026 05:12:00`.
     pub(crate) fn local_time(&self) -> Result<String> {
         self.run(|db| db.query_row("SELECT strftime('%m-%d-%Y %H:%M:%S', 'now', 'localtime')", [], |row| row.get(0)))

@@ -8,6 +8,9 @@ use super::index::Known;
 use super::sequence::Sequence;
 use super::table;
 
+/// Bytes of a column that a machine fills with lists, as long as it is no node.
+const OF_STRANGERS: usize = 4096;
+
 /// What is known of a node once it is that machine.
 pub(super) fn merged(before: &Known, report: &Report) -> Known {
     let first = |own: &String, its: &String| if own.is_empty() { its.clone() } else { own.clone() };
@@ -33,9 +36,12 @@ pub(super) fn note(edit: &mut Edit<'_>, report: &Report, node: &str, method: &st
     }
     let drivers: Vec<String> = nics.iter().map(|nic| format!("{}!{}", nic.name, nic.driver)).collect();
     let (switch, port) = report.switch_port.clone().unwrap_or_default();
-    let mut other: Vec<String> = report.disks.iter().map(disk).collect();
-    other.extend(report.bmc.map(|bmc| format!("bmc {bmc}")));
-    other.extend((!why.is_empty()).then(|| why.to_owned()));
+    let bmc = report.bmc.map(|bmc| format!("bmc {bmc}"));
+    let last: Vec<String> = bmc.into_iter().chain((!why.is_empty()).then(|| why.to_owned())).collect();
+    let room = if node.is_empty() { OF_STRANGERS } else { usize::MAX };
+    let taken: usize = last.iter().map(|text| text.len() + 2).sum();
+    let mut other = fitting(report.disks.iter().map(disk).collect(), 2, room.saturating_sub(taken));
+    other.extend(last);
     let cells = [
         ("node", node),
         ("method", method),
@@ -45,13 +51,24 @@ pub(super) fn note(edit: &mut Edit<'_>, report: &Report, node: &str, method: &st
         ("memory", &counted(report.memory)),
         ("mtm", &model(report)),
         ("serial", &report.serial),
-        ("nicdriver", &drivers.join(",")),
-        ("nichwaddr", &macs.join(",")),
+        ("nicdriver", &fitting(drivers, 1, room).join(",")),
+        ("nichwaddr", &fitting(macs, 1, room).join(",")),
         ("switchname", &switch),
         ("switchport", &port),
         ("otherdata", &other.join("; ")),
     ];
     edit.note_machine(&report.key(), &cells)
+}
+
+/// As many of the first words as fit with something between them.
+fn fitting(mut words: Vec<String>, between: usize, room: usize) -> Vec<String> {
+    let ends = words.iter().scan(0, |end, word| {
+        *end += word.len() + between;
+        Some(*end - between)
+    });
+    let count = ends.take_while(|end| *end <= room).count();
+    words.truncate(count);
+    words
 }
 
 fn disk(disk: &netboot::discovery::Disk) -> String {

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use netboot::discovery::{Director, Report, Trouble, Verdict};
-use tables::{Edit, Origin, Select, Tables};
+use tables::{Edit, Origin, Tables};
 
 use super::index::Index;
 use super::matching::{Found, find};
@@ -19,7 +19,9 @@ use crate::boot::follow;
 use crate::failure::Failure;
 
 /// So many machines are kept in table discoverydata. Who can invent MAC addresses cannot fill the disk.
-const MOST: usize = 20_000;
+const MOST: usize = if cfg!(test) { 20 } else { 20_000 };
+/// Once there are so many, how often it is looked whether somebody has made room.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// A machine that waits to hear who it is.
 struct Waiting {
@@ -45,7 +47,7 @@ impl Registrar {
             tables.set_patience(patience)?;
             Ok::<_, Failure>(tables)
         };
-        let desk = Mutex::new(Desk { known: HashSet::new(), tables: open()? });
+        let desk = Mutex::new(Desk { known: Machines::default(), tables: open()? });
         Ok(Self { tables: Mutex::new(open()?), home: home.to_owned(), keys, queue: Mutex::default(), desk })
     }
 }
@@ -79,8 +81,32 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 struct Desk {
     tables: Tables,
-    /// The machines of table discoverydata, as far as was looked.
-    known: HashSet<String>,
+    known: Machines,
+}
+
+/// The machines of table discoverydata, as far as was looked.
+#[derive(Default)]
+struct Machines {
+    uuids: HashSet<String>,
+    looked: Option<Instant>,
+}
+
+impl Machines {
+    /// Whether one of this key is written down; a stranger who is not yet is so only where there is room.
+    fn admit(&mut self, edit: &Edit<'_>, key: &str, is_stranger: bool) -> tables::Result<bool> {
+        if self.uuids.contains(key) {
+            return Ok(true);
+        }
+        let is_old = |looked: Instant| self.uuids.len() >= MOST && looked.elapsed() >= LOOK_AGAIN;
+        if self.looked.is_none_or(is_old) {
+            *self = Self { uuids: edit.machines()?, looked: Some(Instant::now()) };
+        }
+        if is_stranger && self.uuids.len() >= MOST && !self.uuids.contains(key) {
+            return Ok(false);
+        }
+        self.uuids.insert(key.to_owned());
+        Ok(true)
+    }
 }
 
 impl Desk {
@@ -98,7 +124,7 @@ impl Desk {
         match decided {
             Ok(verdicts) => verdicts.into_iter().map(Ok).collect(),
             Err(failure) => {
-                self.known.clear(); // nothing of it was written
+                self.known = Machines::default(); // nothing of it was written
                 all.iter().map(|_| Err(failure.message.clone())).collect()
             }
         }
@@ -111,11 +137,11 @@ struct Round<'k> {
     sequence: Option<Sequence>,
     order: Vec<String>,
     keeps_statuses: bool,
-    known: &'k mut HashSet<String>,
+    known: &'k mut Machines,
 }
 
 impl<'k> Round<'k> {
-    fn begin(edit: &Edit<'_>, known: &'k mut HashSet<String>) -> Result<Self, Failure> {
+    fn begin(edit: &Edit<'_>, known: &'k mut Machines) -> Result<Self, Failure> {
         let index = Index::read(edit)?;
         let sequence = Sequence::of(edit)?;
         let order = sequence.as_ref().map(|sequence| sequence.nodes(edit)).transpose()?.unwrap_or_default();
@@ -177,19 +203,12 @@ impl<'k> Round<'k> {
         let is_other = row.as_ref().and_then(|row| row.get("nichwaddr")).is_some_and(|macs| !macs.contains(&own));
         let apart = Report { uuid: String::new(), ..report.clone() };
         let report = if is_other { &apart } else { report };
-        if !self.known.contains(&report.key()) {
-            if self.known.len() >= MOST || self.known.is_empty() {
-                let rows = edit.rows(table("discoverydata"), Select::All)?;
-                *self.known = rows.iter().filter_map(|row| row.get("uuid").map(str::to_owned)).collect();
-            }
-            if self.known.len() >= MOST && node.is_empty() && !self.known.contains(&report.key()) {
-                tracing::warn!(
-                    machine = own,
-                    "discovery: too many machines are known to nobody; nodediscoverdef -r -t undef"
-                );
-                return Ok(());
-            }
-            self.known.insert(report.key());
+        if !self.known.admit(edit, &report.key(), node.is_empty())? {
+            tracing::warn!(
+                machine = own,
+                "discovery: too many machines are known to nobody; nodediscoverdef -r -t undef"
+            );
+            return Ok(());
         }
         // A machine that was given to a node by hand, or in order, is that for good.
         let method = match row.as_ref().filter(|_| !is_other && method == "mac").and_then(|row| row.get("method")) {
@@ -197,5 +216,80 @@ impl<'k> Round<'k> {
             _ => method,
         };
         Ok(note(edit, report, node, method, why)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netboot::mac::Mac;
+    use tables::{Row, Select};
+
+    use super::*;
+
+    fn registrar() -> (tempfile::TempDir, Registrar) {
+        let home = tempfile::tempdir().unwrap();
+        let registrar = Registrar::open(home.path(), Vec::new(), Duration::from_secs(20)).unwrap();
+        (home, registrar)
+    }
+
+    fn report(registrar: &Registrar, number: usize) {
+        let mac = Mac([2, 0, 0, 0, 0, u8::try_from(number).unwrap()]);
+        let verdict = registrar.reported(Report { mac: Some(mac), ..Report::default() }).unwrap();
+        assert!(matches!(verdict, Verdict::Nobody(_)), "{number}");
+    }
+
+    fn rows(registrar: &Registrar) -> Vec<Row> {
+        locked(&registrar.tables).rows(table("discoverydata"), Select::All).unwrap()
+    }
+
+    #[test]
+    fn no_more_strangers_are_written_down_than_there_is_room_for() {
+        let (_home, registrar) = registrar();
+        (0..MOST + 5).for_each(|number| report(&registrar, number));
+        let known = rows(&registrar);
+        assert_eq!(known.len(), MOST);
+        // Somebody makes room, which is seen a minute after the last look.
+        let origin = Origin { user: "root".into(), command: "test".into(), reason: None };
+        let key = known[0].get("uuid").unwrap();
+        locked(&registrar.tables).edit(&origin, |edit| edit.forget_machines(&[key])).unwrap();
+        report(&registrar, MOST + 6);
+        assert_eq!(rows(&registrar).len(), MOST - 1, "the table was read for one report");
+        locked(&registrar.desk).known.looked =
+            Some(Instant::now().checked_sub(LOOK_AGAIN).expect("this machine has run for a minute"));
+        report(&registrar, MOST + 7);
+        assert_eq!(rows(&registrar).len(), MOST);
+        locked(&registrar.desk).known.looked = Instant::now().checked_sub(LOOK_AGAIN);
+        report(&registrar, MOST + 8);
+        assert_eq!(rows(&registrar).len(), MOST);
+    }
+
+    #[test]
+    fn a_stranger_takes_little_room_whatever_it_says() {
+        let (_home, registrar) = registrar();
+        let mac = |last: u8| Mac([2, 0, 0, 0, 0, last]);
+        let word = |letter: &str| letter.repeat(240);
+        let nic = |number: u8| netboot::discovery::Nic {
+            name: format!("{}{number}", word("e")),
+            mac: mac(number),
+            driver: word("d"),
+            link: true,
+        };
+        let disk = |_| netboot::discovery::Disk { name: word("v"), bytes: 1, model: word("m"), serial: String::new() };
+        let report = Report {
+            mac: Some(mac(100)),
+            nics: (0..128).map(nic).collect(),
+            disks: (0..1000).map(disk).collect(),
+            bmc: "10.0.0.7".parse().ok(),
+            ..Report::default()
+        };
+        registrar.reported(report).unwrap();
+        let rows = rows(&registrar);
+        for column in ["otherdata", "nicdriver", "nichwaddr"] {
+            let text = rows[0].get(column).unwrap();
+            assert!((3000..=4096).contains(&text.len()), "{column}: {}", text.len());
+        }
+        assert!(rows[0].get("nichwaddr").unwrap().contains(&format!("!{}", mac(100))), "it has booted by that one");
+        assert!(rows[0].get("otherdata").unwrap().ends_with("; bmc 10.0.0.7"));
+        assert!(rows[0].get("nicdriver").unwrap().ends_with("ddd"), "in the middle of a card");
     }
 }
