@@ -47,6 +47,7 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use tables::Node;
 use tokio::task::spawn_blocking;
@@ -178,21 +179,27 @@ impl Server {
         if !self.limits.let_pass(ends.client.ip(), route.as_ref()).await {
             return too_many();
         }
-        let Some(route) = route else { return status(StatusCode::NOT_FOUND) };
-        let reads = matches!(head.method, Method::GET | Method::HEAD);
         match route {
-            Route::Status(mac) if head.method == Method::POST => {
+            None => status(StatusCode::NOT_FOUND),
+            Some(Route::Status(mac)) if head.method == Method::POST => {
                 let word = match said(body).await {
                     Ok(word) => word,
                     Err(code) => return status(code),
                 };
                 waiting(move || self.told(mac, bearer(&head.headers), &word, &ends)).await
             }
-            Route::Status(_) => not_allowed("POST"),
-            Route::Discover(mac) if head.method == Method::POST => {
+            Some(Route::Discover(mac)) if head.method == Method::POST => {
                 self.discover(mac, Query::of(&head.uri), ends, body).await
             }
-            Route::Discover(_) => not_allowed("POST"),
+            Some(route) => self.read(route, head, ends).await,
+        }
+    }
+
+    /// What is asked for without a body.
+    async fn read(self: Arc<Self>, route: Route, head: Parts, ends: Ends) -> Answer {
+        let reads = matches!(head.method, Method::GET | Method::HEAD);
+        match route {
+            Route::Status(_) | Route::Discover(_) => not_allowed("POST"),
             Route::Callback(mac, word) if head.method == Method::GET => {
                 let token = asked_with(&head.uri);
                 waiting(move || self.told(mac, token, &word, &ends)).await
@@ -206,13 +213,10 @@ impl Server {
             }
             Route::Own(mac, name) => waiting(move || self.own(mac, &name, &head.headers, &ends)).await,
             Route::Image(image, name) => {
-                let (fetch, path) =
-                    (self.fetch(told::part(&name), format!("{image}/{name}"), ends), format!("image/{image}/{name}"));
-                let answer = match self.recent.find(&path) {
-                    Some(small) => content::answer_small(&small, &head.headers),
-                    None => waiting(move || self.image(&image, &name, path, &head.headers)).await,
-                };
-                if head.method == Method::GET { fetch.watch(answer) } else { answer }
+                let fetch = self.fetch(told::part(&name), format!("{image}/{name}"), ends);
+                let path = format!("image/{image}/{name}");
+                self.fetched(head, fetch, path, move |server, path, asked| server.image(&image, &name, path, asked))
+                    .await
             }
             Route::Step(mac) => {
                 let query = Query::of(&head.uri);
@@ -232,13 +236,25 @@ impl Server {
                 let subject = if share == "loader" { subject::LOADER } else { told::part(&name) };
                 let path = format!("{share}/{name}");
                 let fetch = self.fetch(subject, path.clone(), ends);
-                let answer = match self.recent.find(&path) {
-                    Some(small) => content::answer_small(&small, &head.headers),
-                    None => waiting(move || self.shared(&share, &name, path, &head.headers)).await,
-                };
-                if head.method == Method::GET { fetch.watch(answer) } else { answer }
+                self.fetched(head, fetch, path, move |server, path, asked| server.shared(&share, &name, path, asked))
+                    .await
             }
         }
+    }
+
+    /// A file that many fetch: what was read just now, else what `find` finds.
+    async fn fetched(
+        self: Arc<Self>,
+        head: Parts,
+        fetch: Fetch,
+        path: String,
+        find: impl FnOnce(&Self, String, &HeaderMap) -> Answer + Send + 'static,
+    ) -> Answer {
+        let answer = match self.recent.find(&path) {
+            Some(small) => content::answer_small(&small, &head.headers),
+            None => waiting(move || find(&self, path, &head.headers)).await,
+        };
+        if head.method == Method::GET { fetch.watch(answer) } else { answer }
     }
 
     /// Forgets who has booted, and who has asked how much.
