@@ -11,8 +11,10 @@ use tar::{EntryType, Header};
 use super::bad;
 use super::source::Input;
 
-/// A long name and other records of one member.
+/// A long name and other records of one member, however many headers they come in.
 const EXTENSION: u64 = 1 << 20;
+/// Extended attributes that mean the same on every machine. Labels of SELinux and the like are made by the node's own rules.
+const EXTENDED: &[&str] = &["security.capability", "user."];
 /// A name and the target of a link, as kernels have it.
 const NAME: usize = 4096;
 /// Members of an archive; an image has a few for each of its layers.
@@ -39,17 +41,21 @@ pub(super) struct Attributes {
     pub(super) owner: (u64, u64),
     /// Seconds since 1970.
     pub(super) modified: i64,
-    /// Extended attributes, such as what a program may do.
+    /// Those of [`EXTENDED`], such as what a program may do.
     pub(super) extended: Vec<(String, Vec<u8>)>,
 }
 
 impl Member {
-    /// Bytes of its name and of what it leads to.
+    /// Bytes of its name, of what it leads to, and of its extended attributes with the place that each takes.
     pub(super) fn named(&self) -> usize {
-        match &self.kind {
-            Kind::Symlink(target) | Kind::Link(target) => self.name.len() + target.len(),
-            Kind::File | Kind::Directory | Kind::Pipe | Kind::Other => self.name.len(),
-        }
+        let extended = self.attributes.extended.iter();
+        let extended: usize =
+            extended.map(|(name, value)| size_of::<(String, Vec<u8>)>() + name.len() + value.len()).sum();
+        let target = match &self.kind {
+            Kind::Symlink(target) | Kind::Link(target) => target.len(),
+            Kind::File | Kind::Directory | Kind::Pipe | Kind::Other => 0,
+        };
+        self.name.len() + target + extended
     }
 }
 
@@ -101,6 +107,8 @@ pub(super) struct Tar {
 /// What comes before a member whose header is too small for it.
 #[derive(Default)]
 struct Extension {
+    /// Bytes of all of it.
+    size_in_all: u64,
     name: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
     size: Option<u64>,
@@ -125,10 +133,10 @@ impl Tar {
             };
             let size = header.entry_size().map_err(damaged)?;
             match header.entry_type() {
-                EntryType::GNULongName => extension.name = Some(self.record(size)?),
-                EntryType::GNULongLink => extension.link = Some(self.record(size)?),
+                EntryType::GNULongName => extension.name = Some(self.record(size, &mut extension)?),
+                EntryType::GNULongLink => extension.link = Some(self.record(size, &mut extension)?),
                 EntryType::XHeader => self.pax(size, &mut extension)?,
-                EntryType::XGlobalHeader => self.record(size).map(drop)?,
+                EntryType::XGlobalHeader => self.record(size, &mut extension).map(drop)?,
                 kind => return self.member(&header, kind, extension).map(Some),
             }
         }
@@ -190,9 +198,10 @@ impl Tar {
     }
 
     /// The content of a member that tells about the next.
-    fn record(&mut self, size: u64) -> io::Result<Vec<u8>> {
-        if size > EXTENSION {
-            return Err(bad(format!("the name of a member has {size} bytes")));
+    fn record(&mut self, size: u64, extension: &mut Extension) -> io::Result<Vec<u8>> {
+        extension.size_in_all = extension.size_in_all.saturating_add(size);
+        if extension.size_in_all > EXTENSION {
+            return Err(bad(format!("the name and the attributes of a member have more than {EXTENSION} bytes")));
         }
         let mut content = Vec::new();
         (&mut self.input).take(size).read_to_end(&mut content)?;
@@ -205,7 +214,7 @@ impl Tar {
 
     /// Records of POSIX: `LENGTH KEY=VALUE\n`.
     fn pax(&mut self, size: u64, extension: &mut Extension) -> io::Result<()> {
-        let content = self.record(size)?;
+        let content = self.record(size, extension)?;
         for record in tar::PaxExtensions::new(&content) {
             let record = record.map_err(damaged)?;
             match record.key_bytes() {
@@ -223,6 +232,7 @@ impl Tar {
                 }
                 key => {
                     let name = key.strip_prefix(b"SCHILY.xattr.").and_then(|name| str::from_utf8(name).ok());
+                    let name = name.filter(|name| is_kept(name));
                     let value = || record.value_bytes().to_vec();
                     extension.extended.extend(name.map(|name| (name.to_owned(), value())));
                 }
@@ -242,6 +252,10 @@ impl Read for Tar {
         self.unread -= count as u64;
         Ok(count)
     }
+}
+
+fn is_kept(attribute: &str) -> bool {
+    EXTENDED.iter().any(|kept| attribute == *kept || kept.ends_with('.') && attribute.starts_with(kept))
 }
 
 /// A name, which is kept as long as the archive is looked through.
@@ -301,4 +315,37 @@ fn collect(directory: &Path, prefix: &str, depth: usize, found: &mut Vec<(String
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::Stream;
+    use super::*;
+
+    /// The only member of a tar, behind a header for each of these attributes.
+    fn member(attributes: &[(&str, usize)]) -> io::Result<Option<Member>> {
+        let mut tar = tar::Builder::new(Vec::new());
+        for (name, length) in attributes {
+            tar.append_pax_extensions([(*name, vec![b'x'; *length].as_slice())]).unwrap();
+        }
+        let mut header = Header::new_gnu();
+        header.set_size(0);
+        tar.append_data(&mut header, "f", io::empty()).unwrap();
+        Tar::new(Box::new(Stream(Box::new(io::Cursor::new(tar.into_inner().unwrap()))))).next()
+    }
+
+    #[test]
+    fn attributes_are_kept_where_they_mean_anything_and_counted() {
+        let kept = member(&[("SCHILY.xattr.user.a", 3000), ("SCHILY.xattr.security.selinux", 5000)]).unwrap().unwrap();
+        assert_eq!(kept.attributes.extended, [("user.a".to_owned(), vec![b'x'; 3000])]);
+        assert!(kept.named() > 3000, "{}", kept.named());
+    }
+
+    #[test]
+    fn what_comes_before_a_member_is_bounded_however_many_headers_it_has() {
+        let large = ("SCHILY.xattr.user.a", 700 << 10);
+        assert!(member(&[large]).is_ok());
+        let why = member(&[large, large]).unwrap_err().to_string();
+        assert!(why.contains("more than 1048576 bytes"), "{why}");
+    }
 }

@@ -252,7 +252,7 @@ fn a_name_of_gigabytes_is_not_kept() {
         header.set_cksum();
         let (_directory, archive) = open(header.as_bytes());
         let why = archive.err().unwrap();
-        assert!(why.contains("has 3221225472 bytes"), "{why}");
+        assert!(why.contains("have more than 1048576 bytes"), "{why}");
     }
 }
 

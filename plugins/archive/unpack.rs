@@ -22,9 +22,6 @@ use super::tree::{Content, Directory, Entry, Leaf, Tree};
 use super::{Archive, bad, failed};
 use crate::Result;
 
-/// Extended attributes that mean the same on every machine. Labels of SELinux and the like are made by the node's own rules.
-const EXTENDED: &[&str] = &["security.capability", "user."];
-
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unpacked {
@@ -166,13 +163,10 @@ fn create(path: &Path, content: &mut impl Read) -> io::Result<u64> {
 fn dress(path: &Path, attributes: &Attributes, is_link: bool) -> io::Result<()> {
     let number = |number: u64| u32::try_from(number).ok();
     lchown(path, number(attributes.owner.0), number(attributes.owner.1))?;
-    for (name, value) in &attributes.extended {
-        let is_kept = EXTENDED.iter().any(|kept| name == kept || kept.ends_with('.') && name.starts_with(kept));
-        if is_kept && !is_link {
+    if !is_link {
+        for (name, value) in &attributes.extended {
             lsetxattr(path, name.as_str(), value, XattrFlags::empty())?;
         }
-    }
-    if !is_link {
         fs::set_permissions(path, Permissions::from_mode(attributes.mode))?;
     }
     let time = TimeSpec::new(attributes.modified, 0);
@@ -291,6 +285,13 @@ mod tests {
         append(&mut out, tar::EntryType::Regular, "../out", b"", "");
         let out = out.into_inner().unwrap();
         check(std::slice::from_ref(&out), &[sha256(&out)], false, "leads out");
+        let mut large = tar::Builder::new(Vec::new());
+        for name in ["a", "b"] {
+            large.append_pax_extensions([("SCHILY.xattr.user.large", vec![7; 600 << 10].as_slice())]).unwrap();
+            append(&mut large, tar::EntryType::Regular, name, b"", "");
+        }
+        let large = large.into_inner().unwrap();
+        check(std::slice::from_ref(&large), &[sha256(&large)], false, "bytes of names and attributes");
         let noise = vec![7; 2000];
         check(std::slice::from_ref(&noise), &[sha256(&noise)], false, "damaged");
     }
