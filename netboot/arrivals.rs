@@ -22,7 +22,10 @@ const WITHIN: Duration = Duration::from_secs(60);
 /// A file that has grown so large, and to twice of what it was, is written anew with what still counts.
 const LARGE: usize = 256 << 10;
 
-/// Nodes' machines that were heard of; strangers are none, so that a flood of them takes no memory.
+/// Where so many machines are known, those that do not count any more are forgotten, and strangers are not added to the others.
+const MANY: usize = if cfg!(test) { 100 } else { 10_000 };
+
+/// Nodes' machines that were heard of, and of strangers no more than [`MANY`], so that a flood of them takes no more memory.
 #[derive(Debug, Default)]
 pub struct Arrivals {
     seen: Mutex<Seen>,
@@ -68,9 +71,18 @@ impl Arrivals {
 
     /// The machine of a node is in its firmware, or in the maintenance system.
     pub(crate) fn saw(&self, mac: Mac) {
+        self.seen().note(mac);
+    }
+
+    /// A machine that is nobody's is in the maintenance system; it may be a node's by the time when it asks again.
+    pub(crate) fn saw_stranger(&self, mac: Mac) {
         let mut seen = self.seen();
-        seen.machines.insert(mac, Instant::now());
-        seen.keep(&line(mac, SystemTime::now()));
+        if seen.machines.len() >= MANY {
+            seen.forget();
+        }
+        if seen.machines.len() < MANY || seen.machines.contains_key(&mac) {
+            seen.note(mac);
+        }
     }
 
     /// Whether it was there just now, which whoever asks next is told, too.
@@ -92,11 +104,25 @@ impl Arrivals {
 }
 
 impl Seen {
+    fn note(&mut self, mac: Mac) {
+        self.machines.insert(mac, Instant::now());
+        self.keep(&line(mac, SystemTime::now()));
+    }
+
+    /// Those that do not count any more.
+    fn forget(&mut self) {
+        self.machines.retain(|_, since| since.elapsed() <= WITHIN);
+    }
+
     /// Adds a line to the file. Without it a daemon that starts anew at this moment asks the machine to boot once more, which is
     /// no reason to leave it without its answer now.
     fn keep(&mut self, line: &str) {
+        let is_full = self.kept.as_ref().is_some_and(|kept| kept.length > kept.most);
+        if is_full {
+            self.forget();
+        }
         let Some(kept) = &mut self.kept else { return };
-        let written = match kept.length > kept.most {
+        let written = match is_full {
             true => Kept::begin(&kept.path, &self.machines).map(|anew| *kept = anew),
             false => kept.file.write_all(line.as_bytes()),
         };
@@ -184,6 +210,26 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_of_strangers_takes_no_more_memory_and_no_place_of_a_node() {
+        let arrivals = Arrivals::default();
+        let numbered = |first: u8, number: usize| {
+            let [.., second, last] = number.to_be_bytes();
+            Mac([first, 0, 0, 0, second, last])
+        };
+        (0..2 * MANY).for_each(|number| arrivals.saw_stranger(numbered(2, number)));
+        assert_eq!(arrivals.seen().machines.len(), MANY);
+        assert!(arrivals.has(numbered(2, 0)), "it is there still");
+        let node = numbered(6, 0);
+        arrivals.saw(node);
+        assert!(arrivals.take(node));
+        let long_ago = Instant::now().checked_sub(WITHIN + Duration::from_secs(1));
+        let long_ago = long_ago.expect("this machine has run for a minute");
+        arrivals.seen().machines.values_mut().for_each(|since| *since = long_ago);
+        arrivals.saw_stranger(numbered(2, 2 * MANY));
+        assert_eq!(arrivals.seen().machines.len(), 1);
+    }
+
+    #[test]
     fn the_file_does_not_grow_without_end() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("arrivals");
@@ -194,5 +240,15 @@ mod tests {
         let length = fs::metadata(&path).unwrap().len();
         assert!(length <= LARGE as u64 + 100, "{length}");
         assert!(Arrivals::open(&path).unwrap().has(mac));
+    }
+
+    #[test]
+    fn who_does_not_count_any_more_is_forgotten_with_the_old_file() {
+        let home = tempfile::tempdir().unwrap();
+        let (arrivals, mac) = (Arrivals::open(&home.path().join("arrivals")).unwrap(), Mac([2; 6]));
+        let long_ago = Instant::now().checked_sub(WITHIN + Duration::from_secs(1));
+        arrivals.seen().machines.insert(Mac([6; 6]), long_ago.expect("this machine has run for a minute"));
+        (0..10_000).for_each(|_| arrivals.saw(mac));
+        assert_eq!(arrivals.seen().machines.len(), 1);
     }
 }

@@ -143,8 +143,10 @@ impl Server {
         let event = |subject| ends.event(Kind::Reported, subject).of(mac);
         let verdict = discovery.director.reported(report);
         // It says so again until it hears what it is, and may have become a node by then.
-        if verdict.is_ok() {
-            self.arrivals.saw(mac);
+        match &verdict {
+            Ok(Verdict::Node(_)) => self.arrivals.saw(mac),
+            Ok(Verdict::Nobody(_)) => self.arrivals.saw_stranger(mac),
+            Err(_) => {}
         }
         match verdict {
             Ok(Verdict::Node(name)) => {
