@@ -3,6 +3,7 @@
 //! Programs are lists of arguments, never lines for a shell: what an admin typed into a table cannot become a command.
 
 use std::borrow::Cow;
+use std::io;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +13,19 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::ssh::{Connection, Exit, Process};
 use crate::{Error, Result};
 
+/// All that a program may say on one of its ways; more is one that has gone wild.
+const MOST: u64 = 64 << 20;
+
 /// This machine, or one that we are logged in to.
 pub enum Host {
     Local,
     Ssh(Arc<Connection>),
 }
+
+/// Why a program was not heard to its end.
+#[derive(Debug, thiserror::Error)]
+#[error("it says more than {} MiB", MOST >> 20)]
+struct TooMuch;
 
 /// What came of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,8 +104,11 @@ impl Host {
         }
     }
 
-    fn broken(&self, argv: &[&str], source: std::io::Error) -> Error {
-        Error::Unreachable { what: self.doing(argv), source: source.into() }
+    fn broken(&self, argv: &[&str], source: io::Error) -> Error {
+        match source.get_ref().is_some_and(|cause| cause.is::<TooMuch>()) {
+            true => Error::Garbled { what: self.doing(argv), why: source.to_string() },
+            false => Error::Unreachable { what: self.doing(argv), source: source.into() },
+        }
     }
 }
 
@@ -125,22 +137,22 @@ pub(crate) fn why(exit: &Exit, stderr: &[u8]) -> String {
     }
 }
 
-async fn run_here(argv: &[&str], mut stdin: impl AsyncRead + Unpin) -> std::io::Result<Ran> {
+async fn run_here(argv: &[&str], mut stdin: impl AsyncRead + Unpin) -> io::Result<Ran> {
     let mut command = tokio::process::Command::new(argv.first().copied().unwrap_or_default());
     command.args(argv.get(1..).unwrap_or_default()).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
-    let mut input = child.stdin.take();
-    let feed = async move {
-        if let Some(input) = &mut input {
-            // A program need not read its input.
-            tokio::io::copy(&mut stdin, input).await.ok();
-        }
+    let (Some(mut input), Some(output), Some(errors)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err(io::ErrorKind::BrokenPipe.into());
     };
-    let (output, ()) = tokio::join!(child.wait_with_output(), feed);
-    let output = output?;
-    let exit = exit_of(output.status);
-    Ok(Ran { exit, stdout: output.stdout, stderr: output.stderr })
+    let feed = async move {
+        // A program need not read its input.
+        tokio::io::copy(&mut stdin, &mut input).await.ok();
+        Ok(())
+    };
+    let (stdout, stderr, ()) = tokio::try_join!(whole(output), whole(errors), feed)?;
+    Ok(Ran { exit: exit_of(child.wait().await?), stdout, stderr })
 }
 
 fn exit_of(status: std::process::ExitStatus) -> Exit {
@@ -154,17 +166,25 @@ fn exit_of(status: std::process::ExitStatus) -> Exit {
 }
 
 /// Feeds a program that has begun, and waits for its end; an error means that the connection was lost before.
-pub(crate) async fn collect(process: Process, mut stdin: impl AsyncRead + Unpin) -> std::io::Result<Ran> {
-    let Process { stdin: mut input, stdout: mut output, stderr: mut errors, exit } = process;
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+pub(crate) async fn collect(process: Process, mut stdin: impl AsyncRead + Unpin) -> io::Result<Ran> {
+    let Process { stdin: mut input, stdout: output, stderr: errors, exit } = process;
     let feed = async move {
         // A program need not read its input.
         tokio::io::copy(&mut stdin, &mut input).await.ok();
+        Ok(())
     };
-    let (read, complained, ()) = tokio::join!(output.read_to_end(&mut stdout), errors.read_to_end(&mut stderr), feed);
-    read?;
-    complained?;
+    let (stdout, stderr, ()) = tokio::try_join!(whole(output), whole(errors), feed)?;
     Ok(Ran { exit: exit.wait().await?, stdout, stderr })
+}
+
+/// Reads to the end what a program says, as long as it is not too much to be kept.
+pub(crate) async fn whole(stream: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
+    let mut said = Vec::new();
+    stream.take(MOST + 1).read_to_end(&mut said).await?;
+    match said.len() as u64 > MOST {
+        true => Err(io::Error::other(TooMuch)),
+        false => Ok(said),
+    }
 }
 
 #[cfg(test)]
@@ -196,5 +216,14 @@ mod tests {
         assert_eq!(error.to_string(), "sh -c 'echo a >&2; echo '\\''b c'\\'' >&2; exit 1': b c");
         let error = Host::Local.run(&["/nonexistent"]).await.unwrap_err();
         assert!(error.to_string().contains("/nonexistent"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_never_stops_talking_does_not_fill_the_memory() {
+        for line in ["yes", "yes >&2"] {
+            let error = Host::Local.run(&["sh", "-c", line]).await.unwrap_err();
+            assert!(error.to_string().ends_with("it says more than 64 MiB"), "{error}");
+            assert!(!error.is_unreachable());
+        }
     }
 }

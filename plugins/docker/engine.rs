@@ -8,19 +8,19 @@ use std::time::Duration;
 
 use bollard::{ClientVersion, Docker};
 use futures_util::{Stream, StreamExt};
-use http_body_util::{BodyExt, Either, Full, StreamBody};
+use http_body_util::{Either, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use super::answer::{judge, lost, refusal, unwrapped, whole};
 use super::endpoint::Endpoint;
 use super::images::{Images, Nearby};
 use super::listing::Listings;
@@ -31,6 +31,8 @@ use crate::bytes::in_url;
 use crate::error::chain;
 use crate::registry::Login;
 use crate::{Error, Result, ssh};
+
+pub(super) use super::answer::{Answer, Refusal};
 
 /// Questions in flight at one engine.
 const LOOKS: usize = 32;
@@ -63,26 +65,6 @@ pub(super) struct Engine {
     /// Who we are to registries.
     pub(super) logins: Vec<Login>,
     pub(super) nearby: Nearby,
-}
-
-/// The engine understood and said no.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) status: u16,
-    pub(super) message: String,
-}
-
-impl Refusal {
-    /// `doing` completes "HOST: cannot …".
-    pub(super) fn into_error(self, host: &str, doing: &str) -> Error {
-        Error::Refused { what: format!("{host}: cannot {doing}"), why: self.message }
-    }
-}
-
-/// What the engine answered.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Bytes,
 }
 
 /// An answer, or the engine's own no; [`Error`] only where there was no answer at all.
@@ -225,8 +207,8 @@ impl Engine {
         if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(Ok(response));
         }
-        let body = response.into_body().collect().await.map_err(|error| self.unreachable(Box::new(error)))?;
-        Ok(Err(refusal(&Answer { status: status.as_u16(), body: body.to_bytes() })))
+        let body = whole(response.into_body()).await.map_err(|error| self.unreachable(error))?;
+        Ok(Err(refusal(&Answer { status: status.as_u16(), body })))
     }
 
     /// Waits for a request that bollard makes.
@@ -263,7 +245,7 @@ impl Engine {
     }
 
     fn unreachable(&self, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
-        Error::Unreachable { what: self.host.clone(), source }
+        lost(&self.host, source)
     }
 
     /// Waits until `limit`, and no longer than a plain request may take once the engine does not answer anything: a host
@@ -299,8 +281,7 @@ pub(super) fn filters(wanted: &Value) -> String {
 
 async fn ask_version(client: &Client<Dialer, Body>, what: &str) -> Result<Versions> {
     let request = build(Method::GET, "/version", None)?;
-    let unreachable = |source| Error::Unreachable { what: what.to_owned(), source };
-    let answer = send(client, request).await.map_err(unreachable)?;
+    let answer = send(client, request).await.map_err(|source| lost(what, source))?;
     let refused = |no: Refusal| Error::Refused { what: what.to_owned(), why: no.message };
     let body = judge(answer).map_err(refused)?.body;
     serde_json::from_slice(&body).map_err(|error| Error::Garbled { what: what.to_owned(), why: error.to_string() })
@@ -334,7 +315,7 @@ async fn send(
 ) -> std::result::Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
     let response: Response<Incoming> = client.request(request).await.map_err(innermost)?;
     let status = response.status().as_u16();
-    Ok(Answer { status, body: response.into_body().collect().await?.to_bytes() })
+    Ok(Answer { status, body: whole(response.into_body()).await? })
 }
 
 /// The HTTP client's own words ("client error (Connect)") tell a user nothing; the cause below does.
@@ -350,30 +331,6 @@ fn innermost(error: hyper_util::client::legacy::Error) -> Box<dyn std::error::Er
     text.into()
 }
 
-/// 2xx and 304 are answers, all else a no.
-fn judge(answer: Answer) -> std::result::Result<Answer, Refusal> {
-    if (200..300).contains(&answer.status) || answer.status == 304 {
-        return Ok(answer);
-    }
-    Err(refusal(&answer))
-}
-
-fn refusal(answer: &Answer) -> Refusal {
-    Refusal { status: answer.status, message: unwrapped(&String::from_utf8_lossy(&answer.body)) }
-}
-
-/// The text within the engine's `{"message":"…"}`.
-fn unwrapped(text: &str) -> String {
-    #[derive(Deserialize)]
-    struct Message {
-        message: String,
-    }
-    let parsed: Option<Message> = serde_json::from_str(text).ok();
-    let text = parsed.map_or_else(|| text.to_owned(), |parsed| parsed.message);
-    let trimmed = text.trim().trim_start_matches("Error response from daemon: ");
-    if trimmed.is_empty() { "the engine gave no reason".into() } else { trimmed.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -382,13 +339,5 @@ mod tests {
     fn nothing_in_a_filter_is_taken_for_the_request() {
         let text = filters(&serde_json::json!(["a&b"]));
         assert_eq!(text, "filters=%5B%22a%26b%22%5D");
-    }
-
-    #[test]
-    fn messages_are_unwrapped() {
-        let check = |text: &str, expected: &str| assert_eq!(unwrapped(text), expected);
-        check(r#"{"message":"No such container: n1"}"#, "No such container: n1");
-        check("plain\n", "plain");
-        check("", "the engine gave no reason");
     }
 }

@@ -4,6 +4,7 @@
 //! against what shall be), `places` (the same for its networks), `endpoint`, `wire`, `version` and `engine` (how a host's
 //! engine is reached), then one file a capability.
 
+mod answer;
 mod body;
 mod compare;
 mod console;

@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::connection::unreachable;
 use super::{Connection, Exit, Process, Ssh};
-use crate::host::{Host, line, why};
+use crate::host::{Host, line, whole, why};
 use crate::{Error, Files, Result};
 
 /// How many chunks of a tar stream may wait between the file system and the connection.
@@ -92,7 +92,7 @@ async fn send(
     connection: &Connection,
     destination: &str,
 ) -> Result<()> {
-    let Process { mut stdin, mut stdout, mut stderr, exit } = process;
+    let Process { mut stdin, mut stdout, stderr, exit } = process;
     let (chunks, mut packed) = mpsc::channel::<Vec<u8>>(CHUNKS);
     let packing = spawn_blocking(move || pack(entries, Pipe { chunks, buffer: Vec::new() }));
     let feed = async move {
@@ -102,11 +102,15 @@ async fn send(
                 break;
             }
         }
+        Ok(())
     };
-    let (mut said, mut unread) = (Vec::new(), Vec::new());
-    let ((), errors, _) = tokio::join!(feed, stderr.read_to_end(&mut said), stdout.read_to_end(&mut unread));
+    let unread = async {
+        // tar has nothing to say there, and must not wait for a reader if it does.
+        tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await.ok();
+        Ok(())
+    };
     let lost = |error| unreachable(connection.target(), error);
-    errors.map_err(lost)?;
+    let ((), said, ()) = tokio::try_join!(feed, whole(stderr), unread).map_err(lost)?;
     let exit = exit.wait().await.map_err(lost)?;
     let packed = joined(packing).await;
     match (exit, packed) {
@@ -119,7 +123,7 @@ async fn send(
 
 /// Unpacks what the `tar` on the other side sends.
 async fn receive(process: Process, directory: PathBuf, connection: &Connection, source: &str) -> Result<()> {
-    let Process { stdin, mut stdout, mut stderr, exit } = process;
+    let Process { stdin, mut stdout, stderr, exit } = process;
     drop(stdin);
     let (chunks, packed) = mpsc::channel::<Vec<u8>>(CHUNKS);
     let unpacking = spawn_blocking(move || unpack(packed, &directory));
@@ -135,10 +139,8 @@ async fn receive(process: Process, directory: PathBuf, connection: &Connection, 
             }
         }
     };
-    let mut said = Vec::new();
-    let (fed, errors) = tokio::join!(feed, stderr.read_to_end(&mut said));
     let lost = |error| unreachable(connection.target(), error);
-    fed.and(errors).map_err(lost)?;
+    let ((), said) = tokio::try_join!(feed, whole(stderr)).map_err(lost)?;
     joined(unpacking).await?;
     match exit.wait().await.map_err(lost)? {
         Exit::Code(0) => Ok(()),

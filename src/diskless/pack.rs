@@ -28,6 +28,8 @@ use crate::failure::Failure;
 use crate::images::objects::now;
 
 const STEPS: usize = 3;
+/// Bytes of a module, unpacked: the largest of a distribution have a tenth of it, and whoever packed one may have packed anything.
+const LARGEST: u64 = if cfg!(test) { 1 << 20 } else { 256 << 20 };
 
 /// A method of squashfs and its level.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,19 +220,34 @@ fn modprobe(root: &Path, release: &str, name: &str) -> Program {
 
 /// A module's file, unpacked: what loads it there need not know how.
 async fn content(cx: &Context, module: &Module) -> Result<Vec<u8>, Failure> {
-    let unpack = |program, package| program::run(cx, Program::new(program, package).args(["-dc", &module.path]));
+    let unpack = |program, package| {
+        let unpacks = Program::new(program, package).args(["-dc", &module.path]);
+        let bounds = Program::new("head", "coreutils").args(["-c", &(LARGEST + 1).to_string()]);
+        program::piped(cx, [unpacks, bounds])
+    };
     let failed = |error: io::Error| Failure::refused(format!("cannot read {}: {error}", module.path));
-    match module.packed() {
-        Packed::Xz => unpack("xz", "xz-utils").await,
-        Packed::Zstd => unpack("zstd", "zstd").await,
-        Packed::Not => fs::read(&module.path).map_err(failed),
-        Packed::Gzip => {
-            let mut content = Vec::new();
-            let file = File::open(&module.path).map_err(failed)?;
-            GzDecoder::new(file).read_to_end(&mut content).map_err(failed)?;
-            Ok(content)
-        }
+    let open = || File::open(&module.path).map_err(failed);
+    let content = match module.packed() {
+        Packed::Xz => unpack("xz", "xz-utils").await?,
+        Packed::Zstd => unpack("zstd", "zstd").await?,
+        Packed::Not => start(open()?).map_err(failed)?,
+        Packed::Gzip => start(GzDecoder::new(open()?)).map_err(failed)?,
+    };
+    fit(module, content)
+}
+
+fn fit(module: &Module, content: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    match content.len() as u64 > LARGEST {
+        true => Err(Failure::refused(format!("{} is no module: it has more than {LARGEST} bytes", module.path))),
+        false => Ok(content),
     }
+}
+
+/// As much of it as a module may have, and a byte more if there is one.
+fn start(file: impl Read) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut content)?;
+    Ok(content)
 }
 
 /// That of the root if it has one: then the image is made of its packages alone.
@@ -338,6 +355,18 @@ mod tests {
         check("gzip:0", Err("gzip has the levels 1 to 9"));
         check("xz:3", Err("xz has no levels"));
         check("zip", Err("it is one of zstd, gzip, xz, lz4"));
+    }
+
+    #[test]
+    fn what_unpacks_to_more_than_a_module_is_refused() {
+        let module = Module { path: "/r/e1000.ko.gz".to_owned(), options: String::new() };
+        let read = |length: u64| {
+            let packed = packed(&vec![0; usize::try_from(length).unwrap()]).unwrap();
+            let read = fit(&module, start(GzDecoder::new(packed.as_slice())).unwrap());
+            read.map(|content| content.len() as u64).map_err(|failure| failure.message)
+        };
+        assert_eq!(read(LARGEST), Ok(LARGEST));
+        assert_eq!(read(LARGEST * 9), Err("/r/e1000.ko.gz is no module: it has more than 1048576 bytes".to_owned()));
     }
 
     #[test]
