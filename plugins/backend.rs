@@ -112,7 +112,9 @@ impl Backends {
         let mut drivers: Vec<Box<dyn Backend>> =
             vec![Box::new(docker), Box::new(ipmi), Box::new(redfish), Box::new(ssh), Box::new(wol)];
         let (own, taken) = (drivers.len(), drivers.iter().map(|driver| driver.name()).collect::<Vec<_>>());
-        drivers.extend(executable::all(settings, &taken).into_iter().map(|one| Box::new(one) as Box<dyn Backend>));
+        drivers.extend(
+            executable::all(settings, &taken, progress).into_iter().map(|one| Box::new(one) as Box<dyn Backend>),
+        );
         Self { drivers, own, endings, settings: settings.clone(), connections }
     }
 
@@ -311,7 +313,11 @@ impl Backends {
         let mut chosen = Vec::new();
         for name in words(value) {
             let Some(driver) = self.find(name) else {
-                return Err(Error::UnknownDriver { column, value: name.into(), accepted: accepted() });
+                let value = name.into();
+                return Err(match executable::unfit(&self.settings, name) {
+                    Some(path) => Error::UnfitDriver { column, value, path: path.display().to_string() },
+                    None => Error::UnknownDriver { column, value, accepted: accepted() },
+                });
             };
             chosen.extend(capability(driver).map(|capability| (driver.name(), capability)));
         }

@@ -19,6 +19,9 @@ pub enum Error {
     /// The column names a driver that does not exist.
     #[error("attribute '{column}' is '{value}', which is not a backend; it takes one of: {accepted}")]
     UnknownDriver { column: &'static str, value: String, accepted: String },
+    /// The column names a file that would be a driver if it were executable.
+    #[error("attribute '{column}' is '{value}', and {path} is not executable")]
+    UnfitDriver { column: &'static str, value: String, path: String },
     /// The definition lacks something or says something that cannot be.
     #[error("attribute '{attribute}': {why}")]
     Definition { attribute: String, why: String },

@@ -1,6 +1,7 @@
 //! Power: is a node on, and switching it.
 
 use async_trait::async_trait;
+use serde::Deserialize;
 use tables::Node;
 
 use crate::Result;
@@ -43,7 +44,8 @@ pub enum PowerState {
 }
 
 /// What `rpower` can ask of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PowerAction {
     On,
     /// Graceful where the backend can be, then forced after the node's own time limit.

@@ -97,6 +97,9 @@ impl From<plugins::Error> for Failure {
             ),
             plugins::Error::Tables(tables::Error::Missing { attribute, .. }) => failure.hint(unset(&attribute)),
             plugins::Error::NoDriver { column, .. } => failure.hint(unset(column)),
+            plugins::Error::UnfitDriver { path, .. } => {
+                failure.hint(format!("make it one that can be run: chmod +x {path}"))
+            }
             _ => failure,
         }
     }

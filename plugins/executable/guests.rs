@@ -12,28 +12,26 @@ use crate::{
 };
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Made {
-    #[serde(default = "yes")]
     changed: bool,
 }
 
-const fn yes() -> bool {
-    true
-}
-
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Gone {
     /// False where there was none.
-    #[serde(default = "yes")]
     changed: bool,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Listed {
     guests: Vec<One>,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct One {
     name: String,
     #[serde(default)]

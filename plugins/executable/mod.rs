@@ -5,8 +5,10 @@
 
 mod console;
 mod guests;
+mod mask;
 mod power;
 mod process;
+mod words;
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -19,10 +21,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use tables::Node;
 
-use crate::{Backend, Console, Error, Guests, Power, Result, Settings, trusted};
-
-/// Attributes whose values are shown nowhere, whatever a program says.
-const SECRETS: [&str; 4] = ["password", "passwd", "community", "key"];
+use crate::{Backend, Console, Error, Event, Guests, Power, PowerAction, Progress, Result, Settings, trusted};
+use mask::Mask;
+use process::Heard;
 
 /// One executable.
 pub(crate) struct Executable {
@@ -33,15 +34,18 @@ pub(crate) struct Executable {
     limit: Duration,
     metadata_limit: Duration,
     metadata: OnceLock<std::result::Result<Metadata, String>>,
+    /// Where its warnings go.
+    progress: Progress,
 }
 
 /// What an executable can do.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Metadata {
     capabilities: Vec<Capability>,
     /// What `power` can be asked for beside `stat`.
     #[serde(default = "usual")]
-    actions: Vec<String>,
+    actions: Vec<PowerAction>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -52,12 +56,12 @@ enum Capability {
     Guests,
 }
 
-fn usual() -> Vec<String> {
-    ["on", "off"].map(str::to_owned).to_vec()
+fn usual() -> Vec<PowerAction> {
+    vec![PowerAction::On, PowerAction::Off]
 }
 
 /// The executables of these directories, without those whose names others have. Of two of one name the first counts.
-pub(crate) fn all(settings: &Settings, taken: &[&'static str]) -> Vec<Executable> {
+pub(crate) fn all(settings: &Settings, taken: &[&'static str], progress: &Progress) -> Vec<Executable> {
     let mut found: Vec<Executable> = Vec::new();
     for directory in &settings.executables {
         for path in programs(directory) {
@@ -75,10 +79,17 @@ pub(crate) fn all(settings: &Settings, taken: &[&'static str]) -> Vec<Executable
                 limit: settings.request_limit,
                 metadata_limit: settings.connect_limit,
                 metadata: OnceLock::new(),
+                progress: progress.clone(),
             });
         }
     }
     found
+}
+
+/// The file that would be the backend of that name if it could be run.
+pub(crate) fn unfit(settings: &Settings, name: &str) -> Option<PathBuf> {
+    let files = settings.executables.iter().map(|directory| directory.join(name));
+    files.filter(|_| is_name(name)).find(|path| path.is_file())
 }
 
 fn programs(directory: &Path) -> Vec<PathBuf> {
@@ -107,8 +118,9 @@ impl Executable {
     fn ask_metadata(&self) -> Result<Metadata> {
         self.prepare()?;
         let request = json!({ "contract": process::CONTRACT, "method": "metadata", "directory": self.directory });
-        let value = process::ask_now(&self.path, "metadata", &request, self.metadata_limit)?;
-        serde_json::from_value(value).map_err(|error| self.garbled("metadata", &error.to_string()))
+        let Heard { warnings, ended } = process::ask_now(&self.path, "metadata", &request, self.metadata_limit);
+        self.warn(self.name, warnings);
+        serde_json::from_value(ended?).map_err(|error| self.garbled("metadata", &error.to_string()))
     }
 
     fn prepare(&self) -> Result<()> {
@@ -131,9 +143,17 @@ impl Executable {
     async fn ask<T: DeserializeOwned>(&self, method: &str, node: &Node, more: Value) -> Result<T> {
         self.metadata()?;
         let request = self.request(method, node, more);
-        let answer = process::ask(&self.path, method, &request, self.limit).await;
-        let value = answer.map_err(|error| self.masked(node, error))?;
-        serde_json::from_value(value).map_err(|error| self.garbled(method, &error.to_string()))
+        let Heard { warnings, ended } = process::ask(&self.path, method, &request, self.limit).await;
+        let mask = Mask::of(node);
+        self.warn(node.name(), warnings.iter().map(|warning| mask.over(warning)));
+        let value = ended.map_err(|error| mask.over_error(error))?;
+        serde_json::from_value(value).map_err(|error| self.garbled(method, &mask.over(&error.to_string())))
+    }
+
+    fn warn(&self, whom: &str, warnings: impl IntoIterator<Item = String>) {
+        for text in warnings {
+            self.progress.tell(Event::Note { host: whom.to_owned(), text });
+        }
     }
 
     fn request(&self, method: &str, node: &Node, more: Value) -> Value {
@@ -151,23 +171,9 @@ impl Executable {
         request
     }
 
-    /// The error without what nobody is to see.
-    fn masked(&self, node: &Node, error: Error) -> Error {
-        let secrets: Vec<&str> = node
-            .attributes()
-            .filter(|(name, value)| !value.is_empty() && SECRETS.iter().any(|secret| name.contains(secret)))
-            .map(|(_, value)| value)
-            .collect();
-        let mask = |text: String| secrets.iter().fold(text, |text, secret| text.replace(secret, "***"));
-        match error {
-            Error::Refused { what, why } => Error::Refused { what, why: mask(why) },
-            Error::Garbled { what, why } => Error::Garbled { what, why: mask(why) },
-            other => other,
-        }
-    }
-
     fn garbled(&self, method: &str, why: &str) -> Error {
-        Error::Garbled { what: format!("{method} of backend {}", self.name), why: why.to_owned() }
+        let why = format!("its result is not that of the contract: {why}");
+        Error::Garbled { what: format!("{method} of backend {}", self.name), why }
     }
 
     fn unable(&self, what: &str) -> Error {
@@ -194,77 +200,4 @@ impl Backend for Executable {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::OpenOptionsExt;
-
-    use super::*;
-    use crate::{PowerAction, PowerState};
-
-    /// An executable that says `script` to whatever it is asked but for `metadata`.
-    fn executable(place: &Path, script: &str) -> Executable {
-        let path = place.join("lamp");
-        let metadata = r#"{"result":{"capabilities":["power"],"actions":["on"]}}"#;
-        let text =
-            format!("#!/bin/sh\nread -r request\ncase $1 in\nmetadata) echo '{metadata}' ;;\n*) {script} ;;\nesac\n");
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(&path).unwrap();
-        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
-        Executable {
-            name: "lamp",
-            path,
-            directory: place.join("state"),
-            limit: Duration::from_secs(2),
-            metadata_limit: Duration::from_secs(20),
-            metadata: OnceLock::new(),
-        }
-    }
-
-    fn asked(script: &str) -> std::result::Result<(PowerState, String), String> {
-        let place = tempfile::tempdir().unwrap();
-        let lamp = executable(place.path(), script);
-        let node = Node::new("n1", Default::default(), None).with(&[("bmcpassword", "sesame")]);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let reading = runtime.block_on(Power::state(&lamp, &node)).map_err(|error| crate::chain(&error));
-        reading.map(|reading| (reading.state, reading.word))
-    }
-
-    #[test]
-    fn what_it_says_is_taken_if_it_makes_sense() {
-        let check = |script: &str, expected: &str| {
-            let why = asked(script).expect_err(script);
-            assert!(why.contains(expected), "{why}");
-            assert!(!why.contains("sesame"), "{why}");
-        };
-        let said = r#"echo; echo '{"progress":"a"}'; echo '{"result":{"state":"on","word":"glows"}}'"#;
-        assert_eq!(asked(said), Ok((PowerState::On, "glows".into())));
-        check("echo hello", "which is no message of the contract");
-        check("echo '{\"error\":\"no sesame here\"}'", "no *** here");
-        check("echo 'sesame seeds' >&2; exit 3", "it ended with 3 and without a result\n*** seeds");
-        check("echo '{\"result\":{\"state\":\"blue\"}}'", "unknown variant `blue`");
-        check("echo '{\"result\":1}'; echo '{\"result\":1}'", "more than one result");
-        check("echo '{\"result\":{\"state\":\"on\"}}'; exit 1", "it said a result and ended with 1");
-        check("sleep 60 & wait", "no answer after 2 s");
-        check("yes", "which is no message");
-    }
-
-    #[test]
-    fn what_it_cannot_is_refused_before_it_is_asked() {
-        let place = tempfile::tempdir().unwrap();
-        let lamp = executable(place.path(), "exit 1");
-        let node = Node::new("n1", Default::default(), None);
-        assert!(lamp.console().is_none() && lamp.guests().is_none());
-        let lamp_power = lamp.power().unwrap();
-        assert!(lamp_power.check(&node, PowerAction::On).is_ok());
-        let why = lamp_power.check(&node, PowerAction::Reset).unwrap_err().to_string();
-        assert_eq!(why, "reset is not supported when using mgt=lamp");
-        fs::set_permissions(&lamp.path, fs::Permissions::from_mode(0o777)).unwrap();
-        let open = Executable { metadata: OnceLock::new(), ..lamp };
-        assert!(
-            open.power()
-                .unwrap()
-                .check(&node, PowerAction::On)
-                .unwrap_err()
-                .to_string()
-                .contains("everybody may write")
-        );
-    }
-}
+mod tests;

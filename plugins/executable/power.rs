@@ -6,10 +6,12 @@ use serde_json::json;
 use tables::Node;
 
 use super::Executable;
+use super::mask::Mask;
 use crate::{Power, PowerAction, PowerReading, PowerState, Powered, Result};
 
 /// What it says of a node.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Said {
     state: State,
     /// Its own word for that.
@@ -27,21 +29,16 @@ enum State {
 
 /// What it did.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Done {
-    #[serde(default = "yes")]
     changed: bool,
-    #[serde(default)]
     warning: Option<String>,
-}
-
-const fn yes() -> bool {
-    true
 }
 
 #[async_trait]
 impl Power for Executable {
     fn check(&self, _: &Node, action: PowerAction) -> Result<()> {
-        match self.metadata()?.actions.iter().any(|known| known == action.word()) {
+        match self.metadata()?.actions.contains(&action) {
             true => Ok(()),
             false => Err(self.unable(action.word())),
         }
@@ -55,12 +52,14 @@ impl Power for Executable {
             State::Suspended => (PowerState::Suspended, "suspended"),
             State::Other => (PowerState::Other, "other"),
         };
-        Ok(PowerReading { state, word: said.word.unwrap_or_else(|| word.to_owned()) })
+        let word = said.word.map_or_else(|| word.to_owned(), |word| Mask::of(node).over(&word));
+        Ok(PowerReading { state, word })
     }
 
     async fn apply(&self, node: &Node, action: PowerAction) -> Result<Powered> {
         Power::check(self, node, action)?;
         let done: Done = self.ask("power", node, json!({ "action": action.word() })).await?;
-        Ok(Powered { word: action.word(), changed: done.changed, under_way: true, warning: done.warning })
+        let warning = done.warning.map(|warning| Mask::of(node).over(&warning));
+        Ok(Powered { word: action.word(), changed: done.changed, under_way: true, warning })
     }
 }

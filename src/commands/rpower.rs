@@ -80,6 +80,7 @@ impl Run for Rpower {
 
     async fn run(self, cx: &Context) -> Result<Outcome, Failure> {
         let nodes = cx.nodes(&self.noderange)?;
+        cx.tell_progress(self.shape.format());
         let backends = cx.backends()?;
         let manner = Manner::from(&self.shape).widened(backends.beyond_fanout(&nodes));
         let Some(action) = self.action.action() else {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 
-use crate::{lab, session};
+use crate::{lab, session, write};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -113,4 +113,61 @@ fn a_machine_of_an_executable_is_made_powered_watched_and_removed() {
     ");
     assert_eq!(lab.shell("ls $XCRANE_HOME/backends/qemu").success(), "", "a machine is left");
     assert_eq!(lab.shell("pgrep -f [b]ackends/qemu/v1").code, 1, "a machine runs");
+}
+
+#[test]
+fn what_an_executable_says_is_held_to_the_page() {
+    let lab = lab();
+    lab.run("chdef -t site connecttimeout=60").success();
+    lab.run("mkdef b1 groups=toys mgt=toybmc").success();
+    let program = |on: &str| {
+        let metadata = r#"{"result":{"capabilities":["power"],"actions":["on"]}}"#;
+        let script = format!(
+            "#!/bin/sh\nread -r request\ncase $1$request in\nmetadata*) echo '{metadata}' ;;\n\
+             *'\"action\":\"on\"'*) printf '%s\\n' '{on}' ;;\n*) echo '{{\"result\":{{\"state\":\"off\"}}}}' ;;\nesac\n"
+        );
+        write(&lab, "toybmc", &script);
+        lab.shell("mkdir -p $XCRANE_HOME/plugins.d && cp toybmc $XCRANE_HOME/plugins.d/").success();
+    };
+    program(r#"{"result":{"state":"up"}}"#);
+    assert_snapshot!(session(&lab, "
+        rpower b1 on
+        chmod +x $XCRANE_HOME/plugins.d/toybmc
+        rpower b1 on
+    "), @"
+    $ rpower b1 on
+    ------- stderr -------
+    b1: Error: attribute 'mgt' is 'toybmc', and $XCRANE_HOME/plugins.d/toybmc is not executable
+    Error: nothing was done: b1 cannot be served as defined
+    Hint: make it one that can be run: chmod +x $XCRANE_HOME/plugins.d/toybmc
+    [exit status: 1]
+    $ chmod +x $XCRANE_HOME/plugins.d/toybmc
+    $ rpower b1 on
+    ------- stderr -------
+    b1: Error: power of backend toybmc: its result is not that of the contract: unknown field `state`, expected `changed` or `warning`
+    [exit status: 1]
+    ");
+    program("{\"warning\":\"hmm\"}\n{\"result\":{\"changed\":true,\"warning\":\"it is warm\"}}");
+    assert_snapshot!(session(&lab, "
+        rpower b1 on
+        rpower b1 on --json
+    "), @r#"
+    $ rpower b1 on
+    b1: on
+    ------- stderr -------
+    b1: Warning: hmm
+    b1: Warning: it is warm
+    $ rpower b1 on --json
+    {"node":"b1","warning":"hmm"}
+    {"node":"b1","warning":"it is warm"}
+    {"node":"b1","answer":"on"}
+    "#);
+    lab.shell(r#"sed -i 's/"actions":."on"/&,"blink"/' $XCRANE_HOME/plugins.d/toybmc"#).success();
+    assert_snapshot!(session(&lab, "rpower b1 on"), @"
+    $ rpower b1 on
+    ------- stderr -------
+    b1: Error: backend toybmc: metadata of backend toybmc: its result is not that of the contract: unknown variant `blink`, expected one of `on`, `off`, `softoff`, `reset`, `boot`, `cycle`, `suspend`, `resume`
+    Error: nothing was done: b1 cannot be served as defined
+    [exit status: 1]
+    ");
 }
