@@ -31,6 +31,7 @@ mod names;
 mod network;
 mod osimage;
 mod outcome;
+mod own_file;
 mod plan;
 mod progress;
 mod ranges;

@@ -6,7 +6,7 @@
 //! needlessly, which with 62 bits nobody will see.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use tables::noderange::fold;
 
 use crate::failure::Failure;
+use crate::own_file;
 
 /// What is taken, of a kind of its own.
 pub(crate) struct Turns {
@@ -49,7 +50,7 @@ pub(crate) fn take(home: &Path, turns: &Turns, names: &[String]) -> Result<File,
     let path = home.join(turns.file);
     let failed =
         |error: io::Error| Untaken::Failed(Failure::refused(format!("cannot lock {}: {error}", path.display())));
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    let file = own_file::open(&path).map_err(failed)?;
     let mut held: BTreeMap<i32, Vec<String>> = BTreeMap::new();
     for name in names {
         if let Some(holder) = lock(&file, name).map_err(|error| failed(error.into()))? {
@@ -124,6 +125,17 @@ mod tests {
         let said = told(own, vec!["c1".into(), "c2".into()]);
         assert!(said.starts_with(&format!("process {own} of ")) && said.ends_with(" has c[1-2]"), "{said}");
         assert_eq!(told(i32::MAX, vec!["c7".into()]), format!("process {} has c7", i32::MAX));
+    }
+
+    #[test]
+    fn a_link_in_place_of_the_file_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(home.path().join("elsewhere"), home.path().join("a.lock")).unwrap();
+        let Err(Untaken::Failed(failure)) = take(home.path(), &Turns { file: "a.lock", doing: "it" }, &[]) else {
+            panic!()
+        };
+        assert!(failure.message.ends_with("a.lock: it is a link, and none is followed there"), "{}", failure.message);
+        assert!(!home.path().join("elsewhere").exists());
     }
 
     #[test]

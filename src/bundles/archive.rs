@@ -11,8 +11,9 @@ use plugins::Progress;
 
 use super::list::{LONGEST, List, Member};
 use super::signature::{Signature, Signer};
-use super::{Bar, copied, create, part};
+use super::{Bar, copied, part};
 use crate::failure::Failure;
+use crate::own_file;
 use crate::tarred::{self, BLOCK, bad};
 
 const SIGNATURE: &str = "bundle.sig";
@@ -49,7 +50,7 @@ pub(crate) async fn write(
 
 async fn written(part: &Path, list: &List, contents: &[Content], signer: &Signer, bar: &mut Bar) -> io::Result<u64> {
     // The tables of a site are in it.
-    let mut file = BufWriter::new(create(part, 0o600)?);
+    let mut file = BufWriter::new(own_file::aside(part, 0o600)?);
     let text = serde_json::to_vec(list)?;
     tarred::text(&mut file, SIGNATURE, &serde_json::to_vec(&signer.sign(&text))?)?;
     tarred::text(&mut file, LIST, &text)?;
@@ -129,7 +130,7 @@ impl Opened {
         let failed = |error: io::Error| Failure::refused(format!("cannot write {}: {error}", to.display()));
         let mode = if member.executable { 0o755 } else { 0o644 };
         fs::create_dir_all(to.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
-        let mut file = create(&part(to), mode).map_err(failed)?;
+        let mut file = own_file::aside(&part(to), mode).map_err(failed)?;
         let digest = copied(&mut self.file_at(number)?, member.size, &mut file, |_| ()).await.map_err(failed)?;
         if digest != member.sha256 {
             return Err(Failure::refused(format!("{} was changed meanwhile", self.path.display())));

@@ -1,6 +1,6 @@
 //! Images of a bundle: found in one of our registries, in an archive, or on a host, and taken apart into what a registry takes.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use super::{Bar, measured, replace};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::images::registries::Registries;
+use crate::own_file;
 
 /// Manifests of one image, and lists within lists.
 const MOST: usize = 1000;
@@ -176,7 +177,7 @@ impl<'a> Found<'a> {
             Whence::Archive { archive, number } => self.of_archive(archive, *number, parts, held, gathered).await,
             Whence::Host(host) => {
                 let file = parts.work("engine")?.join("image.tar");
-                let to = File::create(&file)
+                let to = own_file::aside(&file, 0o600)
                     .map_err(|error| Failure::refused(format!("cannot write {}: {error}", file.display())))?;
                 cx.backends()?.images_on(host)?.save(host, &self.image, to).await?;
                 let archive = Arc::new(Archive::open(&file)?);
@@ -267,8 +268,7 @@ pub(super) fn tag(image: &Reference) -> &str {
 
 /// What a broken-off run has left is gone on with.
 fn opened(path: &Path) -> Result<File, Failure> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-    file.map_err(|error| Failure::refused(format!("cannot write {}: {error}", path.display())))
+    own_file::open(path).map_err(|error| Failure::refused(format!("cannot write {}: {error}", path.display())))
 }
 
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 //!
 //! What is there already is left as it is, so that a run that was killed is completed by the same command.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::archive::Opened;
@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::images::registries::Registries;
 use crate::modules::Module;
 use crate::modules::image::HERE;
+use crate::own_file;
 use crate::size::size;
 
 /// How a bundle is taken.
@@ -63,7 +64,7 @@ pub(crate) async fn import(
     let lock = home.join("bundles/import.lock");
     let failed = |error: std::io::Error| Failure::refused(format!("cannot write {}: {error}", lock.display()));
     fs::create_dir_all(home.join("bundles")).map_err(failed)?;
-    let lock = File::create(&lock).map_err(failed)?;
+    let lock = own_file::open(&lock).map_err(failed)?;
     if lock.try_lock().is_err() {
         return Err(Failure::refused("another run is importing a bundle"));
     }

@@ -19,12 +19,10 @@ pub(crate) mod signature;
 mod store;
 pub(crate) mod wanted;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
 use plugins::{Event, Progress, hex};
 use sha2::{Digest, Sha256};
 
@@ -32,6 +30,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::pressed;
 use crate::outcome::Outcome;
+use crate::own_file;
 
 /// Read between two looks at the keyboard.
 const PIECE: usize = 1 << 20;
@@ -80,17 +79,11 @@ fn part(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{}.part", path.file_name().unwrap_or_default().to_string_lossy()))
 }
 
-/// A new file, or an old one emptied; no link is followed.
-fn create(path: &Path, mode: u32) -> io::Result<File> {
-    let flags = OFlag::O_NOFOLLOW.bits();
-    OpenOptions::new().write(true).create(true).truncate(true).mode(mode).custom_flags(flags).open(path)
-}
-
 /// Writes a small file, which is the old one or the new one at any moment.
 fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let write = || {
         fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
-        let mut file = create(&part(path), 0o644)?;
+        let mut file = own_file::aside(&part(path), 0o644)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(part(path), path)

@@ -1,11 +1,12 @@
 //! The pieces of a bundle before it is one: a directory beside the file that is to be. It outlives a killed run, whose pieces the next
 //! one finds, and goes when the bundle is whole.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
+use crate::own_file;
 
 /// Where pieces are kept, for one run at a time.
 pub(crate) struct Parts {
@@ -42,8 +43,7 @@ impl Parts {
         }
         let directory = beside(&absolute);
         fs::create_dir_all(directory.join("blobs")).map_err(failed)?;
-        let lock = directory.join("lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(lock).map_err(failed)?;
+        let lock = own_file::open(&directory.join("lock")).map_err(failed)?;
         if lock.try_lock().is_err() {
             return Err(Failure::refused(format!("another run is making {}", target.display())));
         }
@@ -73,6 +73,17 @@ impl Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_in_place_of_the_lock_is_refused() {
+        let place = tempfile::tempdir().expect("a directory");
+        fs::create_dir(place.path().join(".site.bundle.parts")).expect("a directory");
+        let elsewhere = place.path().join("elsewhere");
+        std::os::unix::fs::symlink(&elsewhere, place.path().join(".site.bundle.parts/lock")).expect("a link");
+        let why = Parts::of(&place.path().join("site.bundle")).err().map(|failure| failure.message);
+        assert!(why.is_some_and(|why| why.ends_with("it is a link, and none is followed there")));
+        assert!(!elsewhere.exists());
+    }
 
     #[test]
     fn what_is_there_is_written_over_only_by_the_run_that_wrote_it() {

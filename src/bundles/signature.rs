@@ -3,9 +3,8 @@
 //! `$XCRANE_HOME/bundles/key.pk8` is made with the first bundle; `$XCRANE_HOME/bundles/trusted` has a key a line. While there is no such
 //! file the first bundle's key is taken and shown, as ssh does with a host's.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -15,6 +14,7 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+use crate::own_file;
 
 /// Before what is signed: a signature of a bundle is one of nothing else.
 const CONTEXT: &[u8] = b"xcrane bundle 1\n";
@@ -62,7 +62,7 @@ fn make(path: &Path) -> Result<(), String> {
     let write = || {
         fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
         let part = path.with_extension("part");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+        let mut file = own_file::aside(&part, 0o600)?;
         file.write_all(document.as_ref())?;
         file.sync_all()?;
         // Never over one that another run has made meanwhile.

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::own_file;
+
 /// A place at a console; others see it until this is dropped.
 pub(crate) struct Attendance {
     path: PathBuf,
@@ -21,7 +23,7 @@ impl Attendance {
         let directory = home.join("consoles").join(node);
         fs::create_dir_all(&directory)?;
         let path = directory.join(std::process::id().to_string());
-        let mut file = File::create(&path)?;
+        let mut file = own_file::aside(&path, 0o644)?;
         file.write_all(who.as_bytes())?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| io::Error::from(error))?;
         Ok(Self { path, _lock: lock })

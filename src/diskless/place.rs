@@ -2,7 +2,7 @@
 //! the one or the other, also when we are killed. What a killed run has left aside is taken away by the next.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{AT_FDCWD, FcntlArg, FdFlag, RenameFlags, fcntl, renameat2};
 
 use crate::failure::Failure;
+use crate::own_file;
 
 /// The right to replace a directory.
 pub(crate) struct Place {
@@ -26,7 +27,7 @@ impl Place {
         let parent = target.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(parent).map_err(failed)?;
         let path = beside(target, "lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        let lock = own_file::open(&path).map_err(failed)?;
         // Whoever had it may have taken it away when we had opened it.
         if lock.try_lock().is_err() || !is_at(&lock, &path) {
             return Err(Failure::refused(format!("another run is making {}", target.display())));
@@ -166,6 +167,15 @@ mod tests {
             let names: Vec<_> = fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             assert_eq!(names.len(), 2, "{names:?}");
         }
+    }
+
+    #[test]
+    fn a_link_in_place_of_the_lock_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(parent.path().join("elsewhere"), parent.path().join(".compute.lock")).unwrap();
+        let why = take(&parent.path().join("compute")).err();
+        assert!(why.is_some_and(|why| why.ends_with("it is a link, and none is followed there")));
+        assert!(!parent.path().join("elsewhere").exists());
     }
 
     #[test]

@@ -1,12 +1,10 @@
 //! Archives of images on this machine.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nix::fcntl::OFlag;
 use plugins::Reference;
 use plugins::archive::{Archive, Unpacked};
 
@@ -14,6 +12,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::fanout::pressed;
 use crate::outcome::Outcome;
+use crate::own_file;
 
 /// A file that goes with this.
 pub(crate) struct Fetched(pub(crate) PathBuf);
@@ -32,10 +31,8 @@ pub(crate) async fn fetch(cx: &Context, image: &Reference, to: PathBuf) -> Resul
             .hint("of a file: docker://./FILE; save it as a host has it with: imgsave IMAGE FILE --from HOST")
     })?;
     let fetched = Fetched(to);
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
-    let file = options.open(&fetched.0);
-    let file = file.map_err(|error| Failure::refused(format!("cannot write {}: {error}", fetched.0.display())))?;
+    let file = own_file::aside(&fetched.0, 0o600)
+        .map_err(|error| Failure::refused(format!("cannot write {}: {error}", fetched.0.display())))?;
     let limit = cx.settings()?.transfer_limit;
     registry.client.save(image, file, limit, &cx.progress()).await?;
     Ok(fetched)

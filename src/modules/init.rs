@@ -14,7 +14,6 @@ use super::config::{self, Config};
 use super::contract::Proposal;
 use super::manifest::Method;
 use super::merge::{Merged, merged};
-use super::plan::write_private;
 use super::run::Call;
 use super::schema::{self, Key, Schema, Type};
 use super::secrets::Secrets;
@@ -22,6 +21,7 @@ use super::site::Site;
 use super::words::said;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::own_file;
 
 /// What became of the file.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ pub(crate) async fn init(cx: &Context, site: &Site, module: &Module, force: bool
         (false, false) => Merged { text: old.text.clone(), kept: Vec::new() },
     };
     let write = |config: &Config, text: &str| {
-        write_private(&config.file, text.as_bytes())
+        own_file::write_with_directories(&config.file, text.as_bytes())
             .map_err(|error| Failure::refused(format!("cannot write {}: {error}", config.file.display())))
     };
     let done = match (old.text.is_empty(), old.text == text) {

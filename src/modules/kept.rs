@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -14,9 +14,10 @@ use std::time::{Duration, SystemTime};
 use jiff::Zoned;
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Plan, write_private};
+use super::plan::Plan;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::own_file;
 
 /// A plan that nobody has applied for so long is thrown away.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -60,7 +61,7 @@ impl Kept<'_> {
         let file = self.file(&plan.id);
         let failed = |error: std::io::Error| cannot("write", &file, &error);
         let text = serde_json::to_vec(plan).map_err(|error| failed(error.into()))?;
-        write_private(&file, &text).map_err(failed)?;
+        own_file::write_with_directories(&file, &text).map_err(failed)?;
         let newest = Newest { made: plan.made.clone(), plan: Some(plan.id.clone()) };
         plan.parts.iter().try_for_each(|part| self.point(&part.module, &newest))
     }
@@ -152,7 +153,7 @@ impl Kept<'_> {
         let aside = directory.join(format!(".{name}.{}", std::process::id()));
         let written = serde_json::to_vec(newest).map_err(std::io::Error::from).and_then(|text| {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
-            fs::write(&aside, text)?;
+            own_file::aside(&aside, 0o600)?.write_all(&text)?;
             fs::rename(&aside, &file)
         });
         written.map_err(|error| cannot("write", &file, &error))
@@ -324,6 +325,19 @@ mod tests {
         refused(&text[..20], "EOF while parsing a string at line 1 column 20");
         fs::write(&file, &text).unwrap();
         assert_eq!(kept.newest("base").unwrap(), plan);
+    }
+
+    #[test]
+    fn a_link_in_the_way_is_not_followed() {
+        let home = tempfile::tempdir().unwrap();
+        let (kept, plan) = (Kept(home.path()), plan("ada", &["base"]));
+        let elsewhere = home.path().join("elsewhere");
+        fs::create_dir_all(home.path().join("plans/newest")).unwrap();
+        let aside = format!("plans/newest/.base.{}", std::process::id());
+        std::os::unix::fs::symlink(&elsewhere, home.path().join(aside)).unwrap();
+        kept.keep(&plan).unwrap();
+        assert_eq!(kept.newest("base").unwrap(), plan);
+        assert!(!elsewhere.exists());
     }
 
     #[test]

@@ -14,7 +14,6 @@ use super::builtin;
 use super::config::Config;
 use super::contract::{Applied, Kept, Tested, Trial};
 use super::manifest::Method;
-use super::plan::write_private;
 use super::run::{Asked, answers, gathered};
 use super::site::{Ready, Site};
 use super::state::{self, Document};
@@ -22,6 +21,7 @@ use super::turn::Turn;
 use super::{Module, WHOLE, secrets, version};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::own_file;
 
 /// What a module has said for its `restore`, of each target.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ impl Backup {
         let file = directory(home, &self.module).join(format!("{name}.json"));
         let failed = |error: std::io::Error| Failure::refused(format!("cannot write {}: {error}", file.display()));
         let text = serde_json::to_vec(self).map_err(|error| failed(error.into()))?;
-        write_private(&file, &text).map_err(failed)?;
+        own_file::write_with_directories(&file, &text).map_err(failed)?;
         Ok(file)
     }
 }

@@ -1,10 +1,6 @@
 //! What applying would do: asked of each module, and shown. `kept` keeps it until it is applied.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
 
 use futures_util::StreamExt;
 use plugins::hex;
@@ -250,17 +246,4 @@ pub(crate) fn all_of(failures: Vec<Failure>) -> Failure {
 /// What tells one text of a config from another.
 pub(crate) fn digest(text: &str) -> String {
     hex(&Sha256::digest(text))
-}
-
-/// Writes a file that only we can read, whole or not at all.
-pub(crate) fn write_private(file: &Path, text: &[u8]) -> std::io::Result<()> {
-    let directory = file.parent().unwrap_or(Path::new("."));
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    // Others may be writing it too.
-    let aside = file.with_extension(format!("{}.new", std::process::id()));
-    let mut options = fs::OpenOptions::new();
-    let mut writer = options.write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
-    writer.write_all(text)?;
-    writer.sync_all()?;
-    fs::rename(aside, file)
 }

@@ -23,8 +23,8 @@ use crate::failure::Failure;
 use crate::modules::WHOLE;
 use crate::modules::contract::{Change, MOST, Request, ended};
 use crate::modules::manifest::Method;
-use crate::modules::plan::write_private;
 use crate::modules::site::Ready;
+use crate::own_file;
 use crate::remote::Line;
 
 /// What tells us of each host.
@@ -94,8 +94,10 @@ async fn play(cx: &Context, call: Call<'_>, ready: &Ready<'_>, asked: &[Asked<'_
     let settings = cx.settings()?;
     let place = Place::make().map_err(|error| call.failed(&format!("cannot make a directory: {error}"), ""))?;
     let inventory = inventory(call.request, ready, asked, &settings);
-    let written = write_private(&place.file("callbacks/xcrane.py"), CALLBACK.as_bytes())
-        .and_then(|()| write_private(&place.file("inventory.json"), inventory.to_string().as_bytes()));
+    let written =
+        own_file::write_with_directories(&place.file("callbacks/xcrane.py"), CALLBACK.as_bytes()).and_then(|()| {
+            own_file::write_with_directories(&place.file("inventory.json"), inventory.to_string().as_bytes())
+        });
     written.map_err(|error| call.failed(&format!("cannot write {}: {error}", place.0.display()), ""))?;
     let command = command(call, &place, &playbook, &settings, ready.at_once(call.method));
     let (mut report, mut watch) = (Report::default(), Watch::of(cx, call));
