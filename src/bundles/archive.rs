@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use plugins::Progress;
 
-use super::list::{LONGEST, List, Member};
+use super::list::{Kind, LONGEST, List, Member};
 use super::signature::{Signature, Signer};
 use super::{Bar, copied, part};
 use crate::failure::Failure;
@@ -128,7 +128,12 @@ impl Opened {
     /// Puts the content of a member, by its number among those that are carried, into a file; compared once more.
     pub(crate) async fn extract(&self, number: usize, member: &Member, to: &Path) -> Result<(), Failure> {
         let failed = |error: io::Error| Failure::refused(format!("cannot write {}: {error}", to.display()));
-        let mode = if member.executable { 0o755 } else { 0o644 };
+        let mode = match member.kind() {
+            // With --passwords they hold secrets.
+            Some(Kind::Table(_)) => 0o600,
+            _ if member.executable => 0o755,
+            _ => 0o644,
+        };
         fs::create_dir_all(to.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
         let mut file = own_file::aside(&part(to), mode).map_err(failed)?;
         let digest = copied(&mut self.file_at(number)?, member.size, &mut file, |_| ()).await.map_err(failed)?;

@@ -9,10 +9,12 @@ use super::Run;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
+use crate::own_file;
 
 /// Write every table as CSV into a directory
 #[derive(Debug, Args)]
-#[command(after_help = "Passwords are among what is written: the directory is made readable by its owner only.
+#[command(after_help = "Passwords are among what is written: the files can be read by their owner only, and so can the
+directory where it is made.
 
 Examples:
   dumpxCATdb -p /backup/tables")]
@@ -37,7 +39,7 @@ impl Run for Dumpxcatdb {
             }
             let rows = cx.tables()?.rows(table, Select::Stored)?;
             let file = self.path.join(format!("{}.csv", table.name));
-            std::fs::write(&file, csv::table(table, &rows)).map_err(refused)?;
+            own_file::write(&file, csv::table(table, &rows).as_bytes()).map_err(refused)?;
             if cx.verbose {
                 cx.ui.note(&format!("{}: {} rows", table.name, rows.len()));
             }

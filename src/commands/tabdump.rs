@@ -1,6 +1,6 @@
 //! `tabdump`: a table as CSV, as it is stored.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tables::criterion::Criterion;
@@ -11,6 +11,7 @@ use super::Run;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
+use crate::own_file;
 
 /// Print a table as CSV, or list the tables
 #[derive(Debug, Args)]
@@ -27,7 +28,7 @@ pub(crate) struct Tabdump {
     /// Describe the tables, or the columns of TABLE
     #[arg(short = 'd')]
     describe: bool,
-    /// Write to a file
+    /// Write to a file, which only its owner can read
     #[arg(short = 'f', value_name = "FILE")]
     file: Option<PathBuf>,
     /// Only the newest N rows (auditlog, bootevent, eventlog, imageledger)
@@ -49,7 +50,7 @@ impl Run for Tabdump {
         };
         match &self.file {
             None => cx.ui.write(text.as_bytes()),
-            Some(path) => std::fs::write(path, text)
+            Some(path) => write(path, text.as_bytes())
                 .map_err(|error| Failure::refused(format!("cannot write {}: {error}", path.display())))?,
         }
         Ok(Outcome::Done)
@@ -74,6 +75,14 @@ impl Tabdump {
             return Ok("Nothing to display from auditlog.\n".into());
         }
         Ok(csv::table(table, &rows))
+    }
+}
+
+/// Tables hold passwords. What is no file, as a pipe, is written to as it is.
+fn write(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => std::fs::write(path, text),
+        _ => own_file::write(path, text),
     }
 }
 

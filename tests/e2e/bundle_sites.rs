@@ -185,6 +185,32 @@ fn tables_count_when_they_are_restored() {
 }
 
 #[test]
+fn what_a_bundle_brings_is_for_its_owner_and_put_where_it_belongs() {
+    let lab = crate::rack();
+    lab.run("chtab key=system passwd.username=root passwd.password=sesame").success();
+    lab.run("xcrane bundle export secret.bundle --no-program --passwords").success();
+    other(&lab, "bundle import secret.bundle").success();
+    assert_eq!(lab.shell("find other/bundles/tables -type f -not -perm 600").success(), "");
+    assert!(lab.shell("grep -q sesame other/bundles/tables/passwd.csv").code == 0);
+    // Whoever may put links into the directory does not choose what root empties, or makes.
+    lab.shell("echo whole >victim; ln -sf ../../victim other/bundles/import.lock").success();
+    assert_snapshot!(session(&lab, "
+        XCRANE_HOME=$PWD/other xcrane bundle import secret.bundle 2>&1 | grep -v ^signed
+        rm other/bundles/import.lock; ln -sf ../../victim other/bundles/.tables.lock
+        XCRANE_HOME=$PWD/other xcrane bundle import secret.bundle 2>&1 | grep -v ^signed
+        cat victim
+    "), @"
+    $ XCRANE_HOME=$PWD/other xcrane bundle import secret.bundle 2>&1 | grep -v ^signed
+    Error: cannot write $HOME/other/bundles/import.lock: it is a link, and none is followed there
+    $ rm other/bundles/import.lock; ln -sf ../../victim other/bundles/.tables.lock
+    $ XCRANE_HOME=$PWD/other xcrane bundle import secret.bundle 2>&1 | grep -v ^signed
+    Error: cannot write $HOME/other/bundles/tables: it is a link, and none is followed there
+    $ cat victim
+    whole
+    ");
+}
+
+#[test]
 fn a_bundle_is_written_where_nothing_else_is() {
     let lab = crate::rack();
     let quiet = "2>/dev/null | sed 's/exported, [0-9.]*K/exported, SIZE/'";

@@ -90,6 +90,32 @@ fn conditions_choose_rows_and_hide_disabled_ones() {
 }
 
 #[test]
+fn only_the_owner_reads_what_is_dumped() {
+    let lab = lab();
+    assert_snapshot!(session(&lab, "
+        chtab key=system passwd.username=root passwd.password=cluster
+        echo old >old; chmod 644 old
+        tabdump -f new passwd && tabdump -f old passwd && tabdump -f /dev/stdout passwd
+        stat -c '%A %n' new old; cmp new old
+        mkdir there; echo old >there/passwd.csv; chmod 755 there; chmod 644 there/passwd.csv
+        dumpxCATdb -p there
+        find there -name '*.csv' -not -perm 600; cmp new there/passwd.csv
+    "), @r#"
+    $ chtab key=system passwd.username=root passwd.password=cluster
+    $ echo old >old; chmod 644 old
+    $ tabdump -f new passwd && tabdump -f old passwd && tabdump -f /dev/stdout passwd
+    #key,username,password,cryptmethod,authdomain,comments,disable
+    "system","root","cluster",,,,
+    $ stat -c '%A %n' new old; cmp new old
+    -rw------- new
+    -rw------- old
+    $ mkdir there; echo old >there/passwd.csv; chmod 755 there; chmod 644 there/passwd.csv
+    $ dumpxCATdb -p there
+    $ find there -name '*.csv' -not -perm 600; cmp new there/passwd.csv
+    "#);
+}
+
+#[test]
 fn tables_and_columns_are_described() {
     let lab = lab();
     assert_snapshot!(session(&lab, "
