@@ -120,10 +120,7 @@ impl Trusted {
         if self.own.as_deref() == Some(key) {
             return Ok(Trust::Known);
         }
-        let text = match fs::read_to_string(&self.file) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Trust::First),
-            text => text.map_err(|error| Failure::refused(format!("cannot read {}: {error}", self.file.display())))?,
-        };
+        let Some(text) = self.read()? else { return Ok(Trust::First) };
         match text.lines().any(|line| line.split_whitespace().next() == Some(key)) {
             true => Ok(Trust::Known),
             false => Err(Failure::refused(format!("it is signed by {key}, which is none of {}", self.file.display()))
@@ -131,9 +128,18 @@ impl Trusted {
         }
     }
 
+    /// The keys, a line each; none where nobody was trusted yet.
+    fn read(&self) -> Result<Option<String>, Failure> {
+        match fs::read_to_string(&self.file) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Failure::refused(format!("cannot read {}: {error}", self.file.display()))),
+        }
+    }
+
     /// Trusts a key from now on.
     pub(crate) fn keep(&self, key: &str, whose: &str) -> Result<(), Failure> {
-        let text = fs::read_to_string(&self.file).unwrap_or_default();
+        let text = self.read()?.unwrap_or_default();
         if self.own.as_deref() == Some(key) || text.lines().any(|line| line.split_whitespace().next() == Some(key)) {
             return Ok(());
         }
@@ -195,5 +201,18 @@ mod tests {
         let file = home.path().join("bundles/trusted");
         assert_eq!(judged(1, file.to_str()), Ok(Trust::Known));
         assert!(judged(1, Some("ed25519:x")).is_err() && judged(1, Some("/nowhere")).is_err());
+    }
+
+    #[test]
+    fn keys_that_cannot_be_read_are_not_forgotten() {
+        let home = tempfile::tempdir().expect("a directory");
+        let trusted = Trusted::of(home.path()).map_err(|failure| failure.message).expect("nothing is needed");
+        let file = home.path().join("bundles/trusted");
+        fs::create_dir(home.path().join("bundles")).expect("a directory");
+        let old = b"ed25519:AAAA M\xfcnchen\n";
+        fs::write(&file, old).expect("a file");
+        let kept = trusted.keep("ed25519:BBBB", "head2").map_err(|failure| failure.message);
+        assert_eq!(kept, Err(format!("cannot read {}: stream did not contain valid UTF-8", file.display())));
+        assert_eq!(fs::read(&file).expect("it is there"), old);
     }
 }
