@@ -73,6 +73,30 @@ fn another_commands_change_is_not_overwritten() {
 }
 
 #[test]
+fn no_password_stays_when_the_editor_fails_or_ctrl_c_is_pressed() {
+    let lab = lab().env("TMPDIR", "kept");
+    crate::write(&lab, "editor", "grep -q cluster \"$1\" && touch \"$1.swp\" seen && kill -INT $PPID; exit 1");
+    assert_snapshot!(session(&lab, "
+        mkdir kept; chtab key=system passwd.username=root passwd.password=cluster
+        EDITOR=false tabedit passwd
+        EDITOR='sh editor' tabedit passwd
+        ls seen; ls -A kept
+    "), @"
+    $ mkdir kept; chtab key=system passwd.username=root passwd.password=cluster
+    $ EDITOR=false tabedit passwd
+    ------- stderr -------
+    Error: false ended with exit status: 1; nothing was changed
+    [exit status: 1]
+    $ EDITOR='sh editor' tabedit passwd
+    ------- stderr -------
+    Error: sh editor ended with exit status: 1; nothing was changed
+    [exit status: 1]
+    $ ls seen; ls -A kept
+    seen
+    ");
+}
+
+#[test]
 fn refuses_logs_and_editors_that_fail() {
     let lab = lab();
     assert_snapshot!(session(&lab, "
