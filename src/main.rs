@@ -25,6 +25,7 @@ mod fanout;
 mod group;
 mod hosts;
 mod images;
+mod interruptible;
 mod look;
 mod modules;
 mod names;

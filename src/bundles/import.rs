@@ -10,13 +10,14 @@ use super::held::Held;
 use super::list::{Image, Kind, Member};
 use super::signature::{Trust, Trusted};
 use super::store::{Store, chosen};
-use super::{files, images, index, measured, own, packages, replace, until_pressed};
+use super::{GOES_ON, files, images, index, measured, own, packages, replace, until_pressed};
 use crate::context::Context;
 use crate::diskless::{self, place::Place};
 use crate::failure::Failure;
 use crate::images::registries::Registries;
 use crate::modules::Module;
 use crate::modules::image::HERE;
+use crate::outcome::Outcome;
 use crate::own_file;
 use crate::size::size;
 
@@ -298,7 +299,7 @@ impl Import<'_> {
         Ok(there.len() == members.len())
     }
 
-    /// What is not to be broken off in the middle, because it takes no time or looks at the keyboard itself.
+    /// What is one thing each: Ctrl-C ends it between two of these, and while it reads and writes what is large.
     async fn take_rest(&mut self) -> Result<(), Failure> {
         let mut tables = Vec::new();
         for (number, member) in self.opened.list.carried().enumerate() {
@@ -306,7 +307,8 @@ impl Import<'_> {
                 Some(Kind::Osimage(name)) => self.take_osimage(number, member, name).await?,
                 Some(Kind::Program) => {
                     let path = self.home.join("bundles/program/xcrane");
-                    let changed = self.put(number, member, &path).await?;
+                    let cx = self.cx;
+                    let changed = until_pressed(cx, self.put(number, member, &path)).await?;
                     self.tell("the program xcrane", changed, &format!("put to {}", path.display()));
                 }
                 Some(Kind::Table(name)) => tables.push((number, member, name)),
@@ -337,11 +339,14 @@ impl Import<'_> {
         let changed = known.is_empty() || !self.held.has(&member.sha256);
         if changed {
             let file = self.home.join("bundles/osimage.tar");
-            self.opened.extract(number, member, &file).await?;
+            until_pressed(self.cx, self.opened.extract(number, member, &file)).await?;
             let reason = self.how.reason.clone();
-            let imported = diskless::bundle::import(self.cx, &file, Some(name), true, reason);
+            let imported = diskless::bundle::import(self.cx, &file, Some(name), true, reason).await;
             fs::remove_file(&file).ok(); // the next run writes over it
-            imported?;
+            imported.map_err(|failure| match failure.outcome {
+                Outcome::Interrupted => failure.hint(GOES_ON),
+                _ => failure,
+            })?;
             self.held.add(&member.sha256, member.size, None);
         }
         self.tell(&format!("osimage {name}"), changed, "imported");

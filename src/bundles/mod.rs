@@ -32,6 +32,9 @@ use crate::fanout::pressed;
 use crate::outcome::Outcome;
 use crate::own_file;
 
+/// What is said of a run that Ctrl-C has ended.
+const GOES_ON: &str = "the same command goes on where this one was";
+
 /// Read between two looks at the keyboard.
 const PIECE: usize = 1 << 20;
 
@@ -41,7 +44,7 @@ async fn until_pressed<T>(cx: &Context, work: impl Future<Output = Result<T, Fai
     let ended = tokio::select! {
         ended = work => ended,
         () = pressed(&mut keyboard) => {
-            let failure = Failure::refused("interrupted").hint("the same command goes on where this one was");
+            let failure = Failure::refused("interrupted").hint(GOES_ON);
             Err(Failure { outcome: Outcome::Interrupted, ..failure })
         }
     };

@@ -19,7 +19,8 @@ use crate::ui::Format;
 #[command(
     after_help = "The file has the image's definition, the files that this names (pkglist, otherpkglist, exlist, postinstall, template,
 partitionfile) and, if the image was packed, kernel, initial RAM disk and root, each with its digest. It has neither the
-root's directory nor where that is. It appears whole or not at all.
+root's directory nor where that is, nor other directories of this site (pkgdir and otherpkgdir but for mirrors, kerneldir,
+driverupdatesrc, synclists, cfmdir). It appears whole or not at all.
 
 Examples:
   packimage compute && imgexport compute              writes compute.tar

@@ -30,7 +30,7 @@ Packages come from where genimage has them (pkgdir of OSIMAGE's definition, else
 Ubuntu only; packages of its pkglist are added too. With --kernel-of kernel and modules are another image's.
 
 FILE is one of imgexport: checked to its end before anything is written; its files are put into imported/OSIMAGE of
-xcrane's home.
+xcrane's home. One that names directories of the site that made it (kerneldir, synclists and the like) is refused.
 
 Exit code 2: there are findings, and nothing was made.
 
@@ -76,18 +76,18 @@ impl Run for Imgimport {
         cx.tell_progress(format);
         match self.source.strip_prefix("docker://") {
             Some(source) => self.container(cx, format, Whence::parse(source)?).await,
-            None => self.bundle(cx, format),
+            None => self.bundle(cx, format).await,
         }
     }
 }
 
 impl Imgimport {
-    fn bundle(&self, cx: &Context, format: Format) -> Result<Outcome, Failure> {
+    async fn bundle(&self, cx: &Context, format: Format) -> Result<Outcome, Failure> {
         if self.lint || self.fix || self.as_is || self.kernel_of.is_some() {
             return Err(Failure::usage("--lint, --fix, --as-is and --kernel-of are for docker://SOURCE"));
         }
         let bundled =
-            bundle::import(cx, Path::new(&self.source), self.name.as_deref(), self.force, self.reason.clone())?;
+            bundle::import(cx, Path::new(&self.source), self.name.as_deref(), self.force, self.reason.clone()).await?;
         let what = if bundled.is_packed { "nodes can boot it" } else { "the definition alone; make it with genimage" };
         let line = format!("imported, {}: {what}", size(bundled.size));
         let data = json!({ "packed": bundled.is_packed, "files": bundled.files, "size": bundled.size });

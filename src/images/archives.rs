@@ -2,16 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use plugins::Reference;
 use plugins::archive::{Archive, Unpacked};
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::fanout::pressed;
-use crate::outcome::Outcome;
+use crate::interruptible;
 use crate::own_file;
 
 /// A file that goes with this.
@@ -47,23 +44,9 @@ pub(crate) async fn unpack(cx: &Context, file: &Path, to: &Path) -> Result<(Unpa
         return Err(Failure::refused(why).hint("save one of them: docker save IMAGE"));
     };
     let name = image.names.first().cloned();
-    let (stop, to) = (Arc::new(AtomicBool::new(false)), to.to_owned());
-    let seen = stop.clone();
-    let mut work = tokio::task::spawn_blocking(move || archive.unpack(&archive.images()[0], &to, &seen));
-    let mut keyboard = cx.keyboard();
-    let ended = tokio::select! {
-        ended = &mut work => Some(ended),
-        () = pressed(&mut keyboard) => None,
-    };
-    cx.give_back(keyboard);
-    match ended {
-        Some(ended) => Ok((ended.map_err(|error| Failure::refused(error.to_string()))??, name)),
-        None => {
-            stop.store(true, Ordering::Relaxed);
-            work.await.ok(); // it ends soon, with an error
-            Err(Failure { outcome: Outcome::Interrupted, ..Failure::refused("interrupted") })
-        }
-    }
+    let to = to.to_owned();
+    let unpacked = interruptible::run(cx, move |stop| archive.unpack(&archive.images()[0], &to, stop)).await??;
+    Ok((unpacked, name))
 }
 
 /// Finds out what is in one, which may take the reading of all of it.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ::lab::{Lab, Run};
+use ::lab::{Lab, Run, Wait, wait_for};
 use insta::assert_snapshot;
 
 use crate::imgpush::site;
@@ -208,6 +208,32 @@ fn what_a_bundle_brings_is_for_its_owner_and_put_where_it_belongs() {
     $ cat victim
     whole
     ");
+}
+
+#[test]
+fn ctrl_c_ends_an_import_while_a_large_image_is_read() {
+    let lab = crate::rack();
+    lab.shell(
+        "mkdef -t osimage big imagetype=linux provmethod=netboot osvers=debian12 osarch=x86_64 &&
+         mkdir -p $XCRANE_HOME/images/big && cd $XCRANE_HOME/images/big && echo kernel >kernel && echo disk >initrd &&
+         truncate -s 200M root.sqfs && sha256sum kernel initrd root.sqfs >sha256sums",
+    )
+    .success();
+    lab.spawn("xcrane bundle export big.bundle --osimage big --no-tables --no-program").wait(LIMIT).success();
+    let there = || lab.shell("ls -i $XCRANE_HOME/images/big; ls -d $XCRANE_HOME/*/.big.new").stdout;
+    let before = there();
+    let run = lab.spawn("xcrane bundle import big.bundle --force");
+    let begun = lab.state().join("bundles/osimage.tar");
+    wait_for("the image to be read", LIMIT, || match begun.exists() {
+        true => Wait::Ready(()),
+        false => Wait::NotYet("it is not there yet".to_owned()),
+    });
+    run.interrupt();
+    let run = run.wait(LIMIT);
+    assert_eq!(run.code, 130, "{run}");
+    assert!(run.stderr.contains("Error: interrupted\nHint: the same command goes on where this one was\n"), "{run}");
+    assert!(!begun.exists() && !run.stdout.contains("osimage big"), "{run}");
+    assert_eq!(there(), before);
 }
 
 #[test]

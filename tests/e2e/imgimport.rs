@@ -111,6 +111,80 @@ fn a_container_image_boots() {
     assert!(up.code == 0 && up.stdout.contains(r#""statuses":["postbooting","booted"]"#), "{up}");
 }
 
+/// Writes forged.tar: the file of imgexport that is named first, with one more cell in a table of its list.
+const FORGE: &str = r#"
+import io, json, sys, tarfile
+name, table, column, value = sys.argv[1:]
+forged = io.BytesIO()
+out = tarfile.open(fileobj=forged, mode='w', format=tarfile.USTAR_FORMAT)
+for member in tarfile.open(name):
+    content = tarfile.open(name).extractfile(member).read()
+    if member.name == 'osimage.json':
+        told = json.loads(content)
+        told[table] = [cell for cell in told[table] if cell[0] != column] + [[column, value]]
+        content = json.dumps(told).encode()
+    member.size = len(content)
+    out.addfile(member, io.BytesIO(content))
+with open('forged.tar', 'wb') as file:
+    file.write(forged.getvalue()[:out.offset] + bytes(1024))
+"#;
+
+#[test]
+fn an_image_of_another_site_names_no_place_of_this_one() {
+    let lab = lab();
+    crate::write(&lab, "forge.py", FORGE);
+    lab.run(
+        "mkdef -t osimage tiny imagetype=linux provmethod=netboot osvers=debian12 kerneldir=/srv/kernel cfmdir=/srv/cfm \
+         synclists=/srv/list driverupdatesrc=dud:/srv/dud pkgdir=/srv/packages,http://mirror/debian otherpkgdir=/srv/other",
+    )
+    .success();
+    lab.run("imgexport tiny").success();
+    let said = crate::session(
+        &lab,
+        "
+        imgimport tiny.tar other
+        lsdef -t osimage other -i kerneldir,cfmdir,synclists,driverupdatesrc,pkgdir,otherpkgdir
+        python3 forge.py tiny.tar linuximage description x; imgimport forged.tar evil
+        python3 forge.py tiny.tar linuximage addkcmdline quiet; imgimport forged.tar good
+    ",
+    );
+    assert_snapshot!(said, @"
+    $ imgimport tiny.tar other
+    other: imported, 0B: the definition alone; make it with genimage
+    $ lsdef -t osimage other -i kerneldir,cfmdir,synclists,driverupdatesrc,pkgdir,otherpkgdir
+    Object name: other
+        cfmdir=
+        driverupdatesrc=
+        kerneldir=
+        otherpkgdir=
+        pkgdir=http://mirror/debian
+        synclists=
+    $ python3 forge.py tiny.tar linuximage description x; imgimport forged.tar evil
+    ------- stderr -------
+    Error: cannot use forged.tar: it says description of table linuximage, which has no such column
+    [exit status: 1]
+    $ python3 forge.py tiny.tar linuximage addkcmdline quiet; imgimport forged.tar good
+    good: imported, 0B: the definition alone; make it with genimage
+    ");
+    let home = lab.state().display().to_string();
+    for (table, column) in [
+        ("linuximage", "kerneldir"),
+        ("linuximage", "pkgdir"),
+        ("linuximage", "otherpkgdir"),
+        ("linuximage", "driverupdatesrc"),
+        ("linuximage", "rootimgdir"),
+        ("osimage", "synclists"),
+        ("osimage", "cfmdir"),
+    ] {
+        lab.shell(&format!("python3 forge.py tiny.tar {table} {column} {home}")).success();
+        let run = lab.run("imgimport forged.tar evil");
+        let why = format!("it says {column} of table {table}, which is a site's own");
+        assert!(run.code == 1 && run.stderr.contains(&why), "{run}");
+    }
+    let known = lab.run("lsdef -t osimage").success();
+    assert_eq!(known.lines().collect::<Vec<_>>(), ["good  (osimage)", "other  (osimage)", "tiny  (osimage)"]);
+}
+
 #[test]
 fn what_is_no_root_is_refused() {
     let lab = crate::defined_hosts(lab().hosts(1), 1);
