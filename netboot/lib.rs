@@ -25,6 +25,7 @@ mod recent;
 pub mod rewrite;
 pub mod root;
 pub mod script;
+mod served;
 pub mod sockets;
 pub mod tftp;
 pub mod why;

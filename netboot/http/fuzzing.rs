@@ -55,7 +55,7 @@ const FILES: &[(&str, &str)] = &[
     ("nodes/n2/key", "secret of n2"),
     ("secret", "secret of the site"),
     ("install/postscripts/hello", "echo hello"),
-    ("medium/dists/Release", "release"),
+    ("images/medium/dists/Release", "release"),
 ];
 
 /// A server, and a client at the address of its first node.
@@ -140,7 +140,7 @@ impl Fixed {
             let site = schema::find("site").expect("the schema has it");
             edit.set(site, &["installdir"], &[("value", &place("install"))])?;
             let table = schema::find("linuximage").expect("the schema has it");
-            edit.set(table, &["deb12"], &[("rootimgdir", &place("images")), ("pkgdir", &place("medium"))])
+            edit.set(table, &["deb12"], &[("rootimgdir", &place("images")), ("pkgdir", &place("images/medium"))])
         })?;
         let nodes = tables.resolve(&["n1", "n2", "n3"].map(str::to_owned))?;
         let table = schema::find("linuximage").expect("the schema has it");

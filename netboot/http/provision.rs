@@ -76,7 +76,7 @@ impl Server {
     /// A file of an installation medium or of another directory of packages.
     pub(super) fn media(&self, image: &str, name: &str, headers: &HeaderMap) -> Answer {
         match self.site.image(image) {
-            Ok(row) => file(Root::new(install::package_directories(row.as_ref())).open(name), headers),
+            Ok(row) => file(Root::new(install::package_directories(&self.home, row.as_ref())).open(name), headers),
             Err(error) => unavailable(&error),
         }
     }

@@ -360,15 +360,52 @@ async fn strange_requests_harm_nobody() {
 }
 
 #[tokio::test]
+async fn the_home_is_served_to_nobody_whatever_the_tables_say() {
+    let served = Served::new().await;
+    let home = served.home.path().to_owned();
+    let link = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(&home, link.path().join("home")).unwrap();
+    let above = home.parent().unwrap();
+    let below = format!("{}/xcrane.db", home.file_name().unwrap().to_string_lossy());
+    let whole = format!("{}/xcrane.db", home.display());
+    assert_eq!(served.curl("@/image/deb12/kernel").await, "0123456789");
+    for (place, name) in [
+        (home.as_path(), "xcrane.db"),
+        (above, &*below),
+        (Path::new("/"), whole.trim_start_matches('/')),
+        (&link.path().join("home"), "xcrane.db"),
+        (&home.join("images/.."), "xcrane.db"),
+        (&home.join("nodes"), "n2/key"),
+    ] {
+        assert!(place.join(name).is_file(), "{name} is not in {}", place.display());
+        let origin = Origin { user: "root".into(), command: "test".into(), reason: None };
+        for column in ["kerneldir", "rootimgdir", "pkgdir"] {
+            let change = served.tables.edit(&origin, |edit| {
+                edit.delete(table("linuximage"), Select::Where(&[("imagename", "deb12")]))?;
+                edit.set(table("linuximage"), &["deb12"], &[(column, &place.to_string_lossy())])
+            });
+            change.unwrap();
+            for route in ["image", "media"] {
+                let line = format!("@/{route}/deb12/{name}");
+                assert_eq!(served.code(&line).await, "404", "{line}, with {column}={}", place.display());
+            }
+        }
+    }
+    served.end().await;
+}
+
+#[tokio::test]
 async fn a_node_is_installed_and_boots_from_its_disk() {
     let mut served = Served::new().await;
     let home = served.home.path().to_owned();
     let origin = Origin { user: "root".into(), command: "test".into(), reason: None };
     fs::create_dir_all(home.join("install/postscripts")).unwrap();
     fs::write(home.join("install/postscripts/hello"), "echo hello\n").unwrap();
-    fs::create_dir_all(home.join("medium/dists")).unwrap();
-    fs::write(home.join("medium/dists/Release"), "release").unwrap();
-    let (install, medium) = (home.join("install"), home.join("medium"));
+    let place = tempfile::tempdir().unwrap();
+    let (install, medium) = (home.join("install"), place.path().join("medium"));
+    fs::create_dir_all(medium.join("dists")).unwrap();
+    fs::write(medium.join("dists/Release"), "release").unwrap();
+    fs::write(place.path().join("beside"), "b").unwrap();
     served
         .tables
         .edit(&origin, |edit| {
@@ -397,7 +434,7 @@ async fn a_node_is_installed_and_boots_from_its_disk() {
         (format!("@/node/{N1}/install/{token}/kickstart.cfg"), "404"),
         (format!("@/node/{N1}/postscripts"), "401"),
         (format!("@/node/{N2}/postscripts?token={token}"), "403"),
-        ("@/media/deb12/../images/kernel".to_owned(), "403"),
+        ("@/media/deb12/../beside".to_owned(), "403"),
     ] {
         assert_eq!(served.code(&line).await, expected, "{line}");
     }

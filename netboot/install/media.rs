@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tables::Row;
 
 use super::{Installer, package_directories};
+use crate::served::is_for_nodes;
 
 /// Below a medium (Ubuntu, the Red Hat family) or a directory that is for booting only. What Debian's media have in `install.amd` looks
 /// for its CD, and stops where there is none.
@@ -30,22 +31,23 @@ pub struct Media {
 }
 
 /// The directories of an image that may hold an installer.
-pub fn directories(linuximage: Option<&Row>) -> Vec<PathBuf> {
+pub fn directories(home: &Path, linuximage: Option<&Row>) -> Vec<PathBuf> {
     let kernels = linuximage.and_then(|row| row.get("kerneldir")).map(PathBuf::from);
-    let roots = kernels.into_iter().chain(package_directories(linuximage));
+    let kernels = kernels.filter(|kernels| is_for_nodes(home, kernels));
+    let roots = kernels.into_iter().chain(package_directories(home, linuximage));
     let places = roots.flat_map(|root| PLACES.iter().map(move |place| root.join(place)));
-    places.filter(|place| place.is_dir()).collect()
+    places.filter(|place| place.is_dir() && is_for_nodes(home, place)).collect()
 }
 
 impl Media {
     /// The first directory with both; what is missing is named.
-    pub fn find(installer: Installer, linuximage: Option<&Row>) -> Result<Self, &'static str> {
+    pub fn find(home: &Path, installer: Installer, linuximage: Option<&Row>) -> Result<Self, &'static str> {
         let both = |place: &PathBuf| {
             let first =
                 |names: &[&str]| names.iter().find(|name| place.join(name).is_file()).map(|name| (*name).to_owned());
             Some((first(KERNELS)?, first(RAMDISKS)?))
         };
-        let found = directories(linuximage).iter().find_map(both);
+        let found = directories(home, linuximage).iter().find_map(both);
         let (kernel, initrd) = found.ok_or(match installer {
             Installer::Preseed => {
                 "the kernel and the RAM disk of an installer that boots from the network (as package \
@@ -55,7 +57,7 @@ impl Media {
         })?;
         let iso = match installer {
             Installer::Autoinstall => {
-                Some(iso(linuximage).ok_or("the medium (*.iso), which Ubuntu's installer loads")?)
+                Some(iso(home, linuximage).ok_or("the medium (*.iso), which Ubuntu's installer loads")?)
             }
             Installer::Preseed | Installer::Kickstart => None,
         };
@@ -63,10 +65,10 @@ impl Media {
     }
 }
 
-fn iso(linuximage: Option<&Row>) -> Option<String> {
+fn iso(home: &Path, linuximage: Option<&Row>) -> Option<String> {
     let is_iso = |path: &Path| path.extension().is_some_and(|end| end == "iso");
     let entries =
-        package_directories(linuximage).into_iter().flat_map(|place| fs::read_dir(place).into_iter().flatten());
+        package_directories(home, linuximage).into_iter().flat_map(|place| fs::read_dir(place).into_iter().flatten());
     let mut names: Vec<String> = entries
         .flatten()
         .filter(|entry| is_iso(&entry.path()))
@@ -93,7 +95,7 @@ mod tests {
         let place = medium.path().to_string_lossy();
         let cell = |column: &schema::Column| if column.name == "pkgdir" { &*place } else { "" };
         let row = Row::new(table, table.columns.iter().map(cell));
-        let found = || Media::find(Installer::Preseed, Some(&row)).map(|media| media.kernel);
+        let found = || Media::find(Path::new("/nonexistent"), Installer::Preseed, Some(&row)).map(|media| media.kernel);
         put("install.amd", ["vmlinuz", "initrd.gz"]);
         assert!(found().unwrap_err().contains("look for its CD"), "{:?}", found());
         put("install/netboot/debian-installer/amd64", ["linux", "initrd.gz"]);

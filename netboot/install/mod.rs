@@ -15,6 +15,7 @@ use crate::http::encoded;
 use crate::image::distribution;
 use crate::image::packages::Packages;
 use crate::script::{self, Around, Templates};
+use crate::served::is_for_nodes;
 
 use password::Password;
 
@@ -313,9 +314,14 @@ fn text_of(path: &Path) -> Result<String, String> {
 }
 
 /// The directories with the packages of an image, for the installers of nodes.
-pub fn package_directories(linuximage: Option<&Row>) -> Vec<PathBuf> {
+pub fn package_directories(home: &Path, linuximage: Option<&Row>) -> Vec<PathBuf> {
+    named(linuximage).filter(|place| is_for_nodes(home, place)).collect()
+}
+
+/// Those that its definition names, whether they are for nodes or not.
+pub(crate) fn named(linuximage: Option<&Row>) -> impl Iterator<Item = PathBuf> {
     let cell = linuximage.and_then(|row| row.get("pkgdir")).unwrap_or_default();
-    lists::words(cell).filter(|place| place.starts_with('/')).map(PathBuf::from).collect()
+    lists::words(cell).filter(|place| place.starts_with('/')).map(PathBuf::from)
 }
 
 fn table(name: &str) -> &'static Table {

@@ -9,6 +9,7 @@ use super::Method;
 use crate::http::encoded;
 use crate::image::published::{FILES as PUBLISHED, SUMS};
 use crate::install::{self, Installer, Media};
+use crate::served::{is_for_nodes, withheld};
 
 /// Names that kernels have, and what xCAT's genimage and packimage call the rest.
 const KERNELS: &[&str] = &["kernel", "vmlinuz"];
@@ -38,8 +39,25 @@ pub enum Unfit {
     NoInstaller(String),
     #[error("is an image of a registry, for containers")]
     Container,
+    #[error(
+        "has files in {}, which is not served: xcrane's own are there, and of its home only images, roots and install are for \
+         nodes",
+        .0.display()
+    )]
+    Withheld(PathBuf),
     #[error("means boot target '{0}', which table boottarget does not have")]
     NoTarget(String),
+}
+
+impl Unfit {
+    /// The reason behind files that lack: they may be where none is given out.
+    fn for_want_of(self, home: &Path, linuximage: Option<&Row>) -> Self {
+        let withheld = withheld(home, named(linuximage).chain(install::named(linuximage)));
+        match (self, withheld) {
+            (Self::Unpacked | Self::Lacks { .. }, Some(directory)) => Self::Withheld(directory),
+            (unfit, _) => unfit,
+        }
+    }
 }
 
 fn places(directories: &[PathBuf]) -> String {
@@ -49,11 +67,16 @@ fn places(directories: &[PathBuf]) -> String {
 /// Where files of an image are: published below a home, else where table linuximage says. What leads out of the directory
 /// of images is no name of one.
 pub fn directories(home: &Path, image: &str, linuximage: Option<&Row>) -> Vec<PathBuf> {
-    let cell = |column| linuximage.and_then(|row| row.get(column)).map(PathBuf::from);
     let is_plain = !image.is_empty() && !image.starts_with('.');
     let published = is_plain.then(|| home.join("images").join(image.replace('/', "_")));
-    let own = [published, cell("kerneldir"), cell("rootimgdir")].into_iter().flatten();
-    own.chain(install::directories(linuximage)).collect()
+    let own = published.into_iter().chain(named(linuximage)).filter(|directory| is_for_nodes(home, directory));
+    own.chain(install::directories(home, linuximage)).collect()
+}
+
+/// Where the definition of an image says that its files are.
+fn named(linuximage: Option<&Row>) -> impl Iterator<Item = PathBuf> {
+    let columns = ["kerneldir", "rootimgdir"].into_iter();
+    columns.filter_map(move |column| linuximage.and_then(|row| row.get(column)).map(PathBuf::from))
 }
 
 impl Loads {
@@ -72,8 +95,13 @@ impl Loads {
         let mut loads = match (linuximage.and_then(|row| row.get("boottarget")), target) {
             (Some(wanted), None) => return Err(Unfit::NoTarget(wanted.to_owned())),
             (Some(_), Some(target)) => Self::target(target),
-            (None, _) if method == Method::Install => Self::installer(home, osimage, linuximage)?,
-            (None, _) => Self::files(&name, directories(home, &name, linuximage))?,
+            (None, _) => {
+                let found = match method == Method::Install {
+                    true => Self::installer(home, osimage, linuximage),
+                    false => Self::files(&name, directories(home, &name, linuximage)),
+                };
+                found.map_err(|unfit| unfit.for_want_of(home, linuximage))?
+            }
         };
         loads.kcmdline = format!("{} {more}", loads.kcmdline).trim().to_owned();
         Ok(loads)
@@ -90,7 +118,7 @@ impl Loads {
         let osvers = osimage.get("osvers").unwrap_or_default();
         let installer = Installer::of(osvers).ok_or_else(|| Unfit::NoInstaller(osvers.to_owned()))?;
         let image = osimage.key()[0];
-        let media = Media::find(installer, linuximage)
+        let media = Media::find(home, installer, linuximage)
             .map_err(|what| Unfit::Lacks { what, directories: directories(home, image, linuximage) })?;
         let image = encoded(image);
         let iso = media.iso.map(|name| format!(" url={{{{ server }}}}/media/{image}/{}", encoded(&name)));
@@ -164,7 +192,8 @@ mod tests {
     #[test]
     fn what_is_there_decides() {
         let home = tempfile::tempdir().unwrap();
-        let old = home.path().join("old");
+        let place = tempfile::tempdir().unwrap();
+        let old = place.path().join("old");
         let linux = row(
             "linuximage",
             &[("imagename", "a/b"), ("rootimgdir", &old.to_string_lossy()), ("addkcmdline", "panic=9")],
@@ -198,6 +227,24 @@ mod tests {
         assert_eq!(digest(&directories(home.path(), "a/b", None)).as_deref(), Some("cc0"));
         for name in ["", ".", "..", "../images"] {
             assert!(directories(home.path(), name, None).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn files_of_the_home_are_no_image_s() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("kernel"), "x").unwrap();
+        let own = home.path().to_string_lossy();
+        for column in ["kerneldir", "rootimgdir", "pkgdir"] {
+            for (provmethod, osvers) in [("netboot", "debian12"), ("install", "rocky9")] {
+                let linux = row("linuximage", &[("imagename", "a"), (column, &own)]);
+                let image = row("osimage", &[("imagename", "a"), ("provmethod", provmethod), ("osvers", osvers)]);
+                let published = home.path().join("images/a");
+                assert_eq!(directories(home.path(), "a", Some(&linux)), [published], "{column}");
+                assert!(install::package_directories(home.path(), Some(&linux)).is_empty());
+                let unfit = Loads::of(home.path(), &image, Some(&linux), None);
+                assert_eq!(unfit, Err(Unfit::Withheld(home.path().to_owned())), "{column} {provmethod}");
+            }
         }
     }
 
