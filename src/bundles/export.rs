@@ -128,9 +128,9 @@ pub(crate) async fn plan(cx: &Context, choice: &Choice, held: &Held) -> Result<V
         let had = had.map(|(_, size)| size).sum();
         planned.push(Planned { what: format!("image {}", image.name), size: Some(image.size), had });
     }
-    for (apt, os) in looked.apts.iter().zip(wanted.packages.keys()) {
+    for apt in &looked.apts {
         for Needed { file, size } in apt.needed(cx).await? {
-            planned.push(Planned { what: format!("package {os} {file}"), size: Some(size), had: 0 });
+            planned.push(Planned { what: format!("package {} {file}", apt.os), size: Some(size), had: 0 });
         }
     }
     for file in &wanted.files {

@@ -43,7 +43,7 @@ pub(crate) struct Needed {
 
 /// apt for one operating system, with a directory of its own.
 pub(crate) struct Apt {
-    os: String,
+    pub(crate) os: String,
     work: PathBuf,
     names: BTreeSet<String>,
 }
