@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use tables::Node;
 
 use super::Executable;
+use super::mask::Mask;
 use crate::{
     Changed, Created, Error, Guest, GuestState, Guests, Health, Life, Port, Power, PowerState, Result, Vitals,
     WantedImage,
@@ -114,6 +115,8 @@ impl Guests for Executable {
 
     async fn inspect(&self, node: &Node) -> Result<GuestState> {
         let raw: Map<String, Value> = self.ask("inspect", node, json!({})).await?;
+        let mask = Mask::of(node);
+        let raw: Map<String, Value> = raw.into_iter().map(|(label, value)| (label, mask.over_value(value))).collect();
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         // Labels live as long as the program: they are few, and those of one answer.
         let lines = raw.iter().map(|(label, value)| (&*label.clone().leak(), text(value))).collect();

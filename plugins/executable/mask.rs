@@ -1,5 +1,6 @@
 //! What of an executable's words nobody is to see: it is told the passwords of its nodes, and may repeat them.
 
+use serde_json::Value;
 use tables::Node;
 
 use crate::Error;
@@ -19,6 +20,16 @@ impl Mask {
 
     pub(super) fn over(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
+    }
+
+    /// All texts of a value.
+    pub(super) fn over_value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.over(&text)),
+            Value::Array(items) => items.into_iter().map(|item| self.over_value(item)).collect(),
+            Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, self.over_value(value))).collect(),
+            other => other,
+        }
     }
 
     pub(super) fn over_error(&self, error: Error) -> Error {

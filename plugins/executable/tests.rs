@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::{Attach, PowerState, Session, chain};
+use crate::{Attach, Guests, PowerState, Session, chain};
 
 const LAMP: &str = r#"{"result":{"capabilities":["power"],"actions":["on"]}}"#;
 
@@ -72,6 +72,16 @@ fn whoever_says_much_to_people_is_heard_to_its_end() {
     assert_eq!(asked(&said), Ok((PowerState::On, "on".into())));
     let why = asked(&format!("{script}; echo 'the last word' >&2; exit 1")).unwrap_err();
     assert!(why.ends_with("x\nthe last word") && why.len() < 3000, "{why}");
+}
+
+#[test]
+fn what_a_guest_is_like_is_shown_without_secrets() {
+    let place = tempfile::tempdir().unwrap();
+    let said = r#"echo '{"result":{"Started with":["-p","sesame"],"Memory":64}}'"#;
+    let lamp = executable(place.path(), LAMP, said);
+    let guest = runtime().block_on(Guests::inspect(&lamp, &node())).unwrap();
+    assert_eq!(guest.raw.to_string(), r#"{"Started with":["-p","***"],"Memory":64}"#);
+    assert_eq!(guest.lines, [("Started with", r#"["-p","***"]"#.to_owned()), ("Memory", "64".to_owned())]);
 }
 
 #[test]
