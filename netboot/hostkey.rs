@@ -1,4 +1,5 @@
-//! The key by which ssh knows a diskless node: made here once, given to the node at every boot, and known to xcrane from the beginning.
+//! The key by which ssh knows a node that boots by us: made here once, given to it at every boot, or when a system is installed on
+//! it, and known to xcrane from the beginning.
 //!
 //! A node that makes its key itself has another after each boot, and nobody can tell it from a stranger. The private half is
 //! `nodes/NODE/ssh_host_ed25519_key` of the home, which only the node gets (see `http`); the public one stands in `known_hosts`.

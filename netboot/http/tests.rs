@@ -447,6 +447,9 @@ async fn a_node_is_installed_and_boots_from_its_disk() {
     assert!(end.contains(&format!("token={token}")) && !end.contains("$6$"), "{end}");
     assert_eq!(served.told().await, format!("sent postscripts n1 {} bytes", fs::read(&got).unwrap().len()));
     assert_eq!(served.told().await, "sent installer n1 finish.sh");
+    let host_key = format!("-H Authorization:~Bearer~{token} @/node/{N1}/file/{}", hostkey::FILE);
+    assert!(end.contains(&format!("file/{}", hostkey::FILE)), "{end}");
+    assert!(served.curl(&host_key).await.starts_with("-----BEGIN OPENSSH PRIVATE KEY-----\n"));
 
     let say = |word: &str| format!("@/node/{N1}/status/{word}?token={token}");
     assert_eq!(served.code(&say("installed")).await, "204");
@@ -457,6 +460,7 @@ async fn a_node_is_installed_and_boots_from_its_disk() {
     assert_eq!(served.code(&say("postbooting")).await, "204", "the token of the installation");
     assert_eq!(served.code(&say("booted")).await, "204");
     assert_eq!(served.status("n1"), "booted");
+    assert_eq!(served.code(&host_key).await, "403", "others are on it now who may know the token");
     served.end().await;
 }
 

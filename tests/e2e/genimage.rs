@@ -110,8 +110,13 @@ fn a_machine_boots(lab: &Lab) {
 
 /// What was seen of m1's boot, in its order; it is written down a moment after it was seen.
 pub(crate) fn follow_boot(lab: &Lab, stages: &[&str]) {
+    follow_boots(lab, 1, stages);
+}
+
+/// The same of the last boots of m1, one after the other.
+pub(crate) fn follow_boots(lab: &Lab, count: u8, stages: &[&str]) {
     wait_for("all stages of a boot in their order", LIMIT, || {
-        let story = lab.run("bootwhy m1").stdout;
+        let story = lab.run(&format!("bootwhy m1 --last {count}")).stdout;
         let mut rest = Some(story.as_str());
         for stage in stages {
             rest = rest.and_then(|rest| rest.split_once(stage)).map(|(_, rest)| rest);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ::lab::Lab;
 
-use crate::genimage::follow_boot;
+use crate::genimage::follow_boots;
 use crate::lab;
 use crate::serve::{define_network, serve};
 
@@ -23,8 +23,6 @@ fn debian_is_installed_on_a_disk() {
     for status in ["m1: installing", "m1: installed"] {
         assert!(installed.stdout.contains(status), "{installed}");
     }
-    let stages = ["power", "DHCP, iPXE", "script", "kernel", "initial RAM disk", "installer"];
-    follow_boot(&lab, &stages);
     assert_eq!(lab.run("nodeset m1 stat").success(), "m1: boot");
     // Root logs in with the key of this machine, on a system that has started from its disk.
     let shown = lab.run("xdsh m1 'hostname; findmnt -n -o SOURCE /; . /etc/os-release; echo $ID $VERSION_ID; cat /root/post /root/postboot'");
@@ -36,6 +34,9 @@ fn debian_is_installed_on_a_disk() {
         "xdsh m1 'ls -A /var/lib/xcrane /xcatpost /etc/systemd/system/xcrane-first-start.service 2>/dev/null; true'",
     );
     assert_eq!(left.success(), "");
+    // The installation, and the start from disk.
+    let stages = ["power", "DHCP, iPXE", "script", "kernel", "initial RAM disk", "installer", "script", "booted"];
+    follow_boots(&lab, 2, &stages);
     lab.run("rpower m1 off").success();
 }
 

@@ -15,6 +15,12 @@ cat >>/root/.ssh/authorized_keys <<'END'
 END
 chmod 600 /root/.ssh/authorized_keys
 {% endif %}
+# The key by which ssh knows this node, whatever is installed on it: its server has it. Who is given none keeps its own.
+key=/etc/ssh/ssh_host_ed25519_key
+if [ -d /etc/ssh ] && (umask 077 && get -H "Authorization: Bearer $token" -o $key.new "$node/file/ssh_host_ed25519_key"); then
+    ssh-keygen -y -f $key.new >$key.pub && mv $key.new $key
+fi
+rm -f $key.new
 ended=failed
 if get -o $place/postscripts.tar "$node/postscripts?token=$token" && tar xf $place/postscripts.tar -C /xcatpost; then
     sh /xcatpost/mypostscript post </dev/null >>/var/log/xcat/xcat.log 2>&1 && ended=booted
