@@ -129,14 +129,11 @@ fn turn(cx: &Context, site: &mut Site, name: &str) -> Result<Turn, Failure> {
 }
 
 fn masked(findings: Vec<Finding>, ready: &Ready<'_>) -> Vec<Finding> {
-    let masked = |text: Option<String>| text.map(|text| ready.secrets.mask(&text));
-    let findings = findings.into_iter().map(|finding| Finding {
-        what: ready.secrets.mask(&finding.what),
-        from: masked(finding.from),
-        to: masked(finding.to),
-        ..finding
-    });
-    findings.collect()
+    let masked = |finding: Finding| {
+        let (from, to) = ready.secrets.mask_both(finding.from, finding.to);
+        Finding { what: ready.secrets.mask(&finding.what), from, to, ..finding }
+    };
+    findings.into_iter().map(masked).collect()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::contract::Proposal;
 use super::manifest::Method;
 use super::merge::{Merged, merged};
 use super::run::Call;
-use super::schema::{self, Key, Schema, Type};
+use super::schema::{self, Key, Type};
 use super::secrets::Secrets;
 use super::site::Site;
 use super::words::said;
@@ -59,20 +59,21 @@ pub(crate) async fn init(cx: &Context, site: &Site, module: &Module, force: bool
     let known = old.values(module).unwrap_or_default();
     let secrets = Secrets::of(schema, &known);
     let was = base.values(module).unwrap_or_default();
-    let Proposed { values: mut proposed, lacking } = proposed(cx, site, module, &known, &was, force).await?;
+    let Proposed { values: proposed, lacking } = proposed(cx, site, module, &known, &was, force).await?;
     lacking.iter().for_each(|why| cx.ui.warning(why));
-    if force {
-        proposed.extend(irreplaceable(schema, &known, &proposed));
-    }
     warn_of_ranges(cx, module, &proposed);
-    let new =
-        config::written(schema, &proposed).map_err(|why| Failure::refused(format!("init of module {name}: {why}")))?;
+    let written = |values: &Map<String, Value>| {
+        config::written(schema, values).map_err(|why| Failure::refused(format!("init of module {name}: {why}")))
+    };
+    let alone = written(&proposed)?;
+    let own = own(&old.text, &base.text, &known, &proposed);
+    let new = written(&proposed.clone().into_iter().chain(own).collect())?;
     let masked = |diff: String| secrets.mask(&Secrets::of(schema, &proposed).mask_config(&diff));
     // What is lacking has no line, and can be added.
     let is_readable = schema::check(schema, &old.text).iter().all(|problem| problem.line == 0);
     let Merged { text, kept } = match (old.text.is_empty() || force, is_readable) {
         (true, _) => Merged { text: new.clone(), kept: Vec::new() },
-        (false, true) => merged(schema, &base.text, &old.text, &new)
+        (false, true) => merged(schema, &base.text, &old.text, &alone)
             .map_err(|why| Failure::refused(format!("cannot read {}: {why}", old.file.display())))?,
         (false, false) => Merged { text: old.text.clone(), kept: Vec::new() },
     };
@@ -89,8 +90,8 @@ pub(crate) async fn init(cx: &Context, site: &Site, module: &Module, force: bool
     if done != Done::Same {
         write(&old, &text)?;
     }
-    if base.text != new {
-        write(&base, &new)?;
+    if base.text != alone {
+        write(&base, &alone)?;
     }
     let is_kept = !kept.is_empty() || (!is_readable && !force);
     let now = Config { text, ..old };
@@ -143,12 +144,11 @@ pub(super) async fn proposed(
     Ok(Proposed { values, lacking })
 }
 
-/// What only people can know, a secret above all: the module needs it, and proposes nothing for it.
-fn irreplaceable(schema: &Schema, known: &Map<String, Value>, proposed: &Map<String, Value>) -> Map<String, Value> {
-    let is_needed = |key: &String| {
-        schema.get(key).is_some_and(|wanted| wanted.required && wanted.default.is_none()) && !proposed.contains_key(key)
-    };
-    known.iter().filter(|(key, _)| is_needed(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+/// What only people can know, a secret above all: it is in the config, and the module has never proposed anything for it.
+fn own(text: &str, base: &str, known: &Map<String, Value>, proposed: &Map<String, Value>) -> Map<String, Value> {
+    let [given, was] = [text, base].map(|text| toml::from_str::<toml::Table>(text).unwrap_or_default());
+    let is_own = |key: &String| given.contains_key(key) && !was.contains_key(key) && !proposed.contains_key(key);
+    known.iter().filter(|(key, _)| is_own(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// A module may propose nodes that no site but its author's has: that is said now, and not only by the first plan.

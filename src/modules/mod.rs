@@ -95,6 +95,12 @@ impl Modules {
     pub(crate) fn find(directories: &[PathBuf]) -> Self {
         let mut modules = Self::default();
         for directory in directories {
+            if directory.join(manifest::FILE).exists() {
+                let directory = directory.display();
+                modules
+                    .problems
+                    .push(format!("{directory} has a {} itself, and is for directories that do", manifest::FILE));
+            }
             match subdirectories(directory) {
                 Ok(places) => places.into_iter().for_each(|place| modules.take(place)),
                 Err(error) => modules.problems.push(format!("cannot read {}: {error}", directory.display())),

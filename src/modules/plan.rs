@@ -221,13 +221,11 @@ fn refuse_nowhere(ready: &Ready<'_>, config: &Config) -> Result<(), Failure> {
 }
 
 fn masked(changes: Vec<Change>, ready: &Ready<'_>) -> Vec<Change> {
-    let masked = |text: Option<String>| text.map(|text| ready.secrets.mask(&text));
-    let changes = changes.into_iter().map(|change| Change {
-        what: ready.secrets.mask(&change.what),
-        from: masked(change.from),
-        to: masked(change.to),
-    });
-    changes.collect()
+    let masked = |Change { what, from, to }: Change| {
+        let (from, to) = ready.secrets.mask_both(from, to);
+        Change { what: ready.secrets.mask(&what), from, to }
+    };
+    changes.into_iter().map(masked).collect()
 }
 
 /// Several failures as one.

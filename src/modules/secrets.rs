@@ -7,6 +7,9 @@ use super::schema::Schema;
 /// What stands where a secret was.
 const STARS: &str = "******";
 
+/// The same of one that is not that of the config.
+const ANOTHER: &str = "****** (another)";
+
 /// A line of a secret that is shorter may be part of any word.
 const LINE: usize = 4;
 
@@ -52,6 +55,39 @@ impl Secrets {
     pub(crate) fn mask(&self, text: &str) -> String {
         let text = self.texts.iter().fold(text.to_owned(), |text, secret| text.replace(secret, STARS));
         self.words.iter().fold(text, |text, word| bare(&text, word))
+    }
+
+    /// Two texts of which one is in place of the other. Where one has a secret the other may have that of before, or one that somebody
+    /// has put there: on a line that begins alike, or stands at the same place.
+    pub(crate) fn mask_both(&self, from: Option<String>, to: Option<String>) -> (Option<String>, Option<String>) {
+        let places: Vec<(usize, String)> =
+            [&from, &to].into_iter().flatten().flat_map(|text| self.places(text)).collect();
+        let masked = |text: Option<String>| text.map(|text| self.mask(&self.without_others(&text, &places)));
+        (masked(from), masked(to))
+    }
+
+    /// The number of each line that has a secret, and what stands before that.
+    fn places(&self, text: &str) -> Vec<(usize, String)> {
+        let start = |line: &str| {
+            let place = self.texts.iter().filter_map(|secret| line.find(secret.as_str())).min()?;
+            Some(line[..place].to_owned())
+        };
+        text.split('\n').enumerate().filter_map(|(number, line)| Some((number, start(line)?))).collect()
+    }
+
+    fn without_others(&self, text: &str, places: &[(usize, String)]) -> String {
+        let line = |(number, line): (usize, &str)| {
+            let is_there = |(place, start): &&(usize, String)| match start.trim() {
+                "" => *place == number,
+                _ => line.starts_with(start.as_str()),
+            };
+            let is_own = self.texts.iter().any(|secret| line.contains(secret.as_str()));
+            match places.iter().find(is_there).filter(|_| !is_own && !line.is_empty()) {
+                Some((_, start)) => format!("{start}{ANOTHER}"),
+                None => line.to_owned(),
+            }
+        };
+        text.split('\n').enumerate().map(line).collect::<Vec<_>>().join("\n")
     }
 
     /// A diff of texts of the config, without what their secret keys are: also those of a text that cannot be used.
@@ -104,6 +140,25 @@ fn bare(text: &str, word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_that_is_another_one_now_is_stars_as_well() {
+        let secrets = Secrets { texts: vec!["new-key".into()], ..Secrets::default() };
+        let check = |from: &str, to: &str, expected: [&str; 2]| {
+            let (from, to) = secrets.mask_both(Some(from.into()), Some(to.into()));
+            assert_eq!([from.unwrap(), to.unwrap()], expected);
+        };
+        check("old-key", "new-key", ["****** (another)", "******"]);
+        check(
+            "# x\nport = 1\nkey = \"old-key\"\n",
+            "port = 1\nkey = \"new-key\"\n",
+            ["# x\nport = 1\nkey = \"****** (another)\n", "port = 1\nkey = \"******\"\n"],
+        );
+        // As an audit has it.
+        check("key=new-key", "key=by hand", ["key=******", "key=****** (another)"]);
+        check("a\n", "a\nnew-key\n", ["a\n", "a\n******\n"]);
+        assert_eq!(secrets.mask_both(None, Some("new-key".into())), (None, Some("******".into())));
+    }
 
     #[test]
     fn secrets_are_stars() {

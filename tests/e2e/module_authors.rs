@@ -25,8 +25,10 @@ fn init_hears_what_it_fills_in() {
         cat $XCRANE_HOME/configs/ring.toml
         sed -i 's/^# key =.*/key = \"hunter7\"/' $XCRANE_HOME/configs/ring.toml
         xcrane module init ring
+        sed -i 's/^# port =.*/port = 6/; s/^heard =.*/heard = \"mine\"/' $XCRANE_HOME/configs/ring.toml
         xcrane module init ring --force
-        grep key $XCRANE_HOME/configs/ring.toml
+        xcrane module init ring --force
+        grep -r hunter $XCRANE_HOME/configs
         sed -i 's/^key =.*/key = \"\"/' $XCRANE_HOME/configs/ring.toml
         xcrane module plan ring
         xcrane module info ring | grep 'config [kp]'
@@ -58,10 +60,19 @@ fn init_hears_what_it_fills_in() {
     $ sed -i 's/^# key =.*/key = "hunter7"/' $XCRANE_HOME/configs/ring.toml
     $ xcrane module init ring
     ring: $XCRANE_HOME/configs/ring.toml is as it would be written
+    $ sed -i 's/^# port =.*/port = 6/; s/^heard =.*/heard = "mine"/' $XCRANE_HOME/configs/ring.toml
+    $ xcrane module init ring --force
+    @@ -1,4 +1,4 @@
+     # what init has heard (a string)
+    -heard = "mine"
+    +heard = "n[1-2] 10.0.0.1 10.0.0.2 6"
+     
+     # what they know each other by (a string, required, secret)
+    ring: wrote $XCRANE_HOME/configs/ring.toml
     $ xcrane module init ring --force
     ring: $XCRANE_HOME/configs/ring.toml is as it would be written
-    $ grep key $XCRANE_HOME/configs/ring.toml
-    key = "hunter7"
+    $ grep -r hunter $XCRANE_HOME/configs
+    $XCRANE_HOME/configs/ring.toml:key = "hunter7"
     $ sed -i 's/^key =.*/key = ""/' $XCRANE_HOME/configs/ring.toml
     $ xcrane module plan ring
     ------- stderr -------
@@ -97,6 +108,27 @@ fn a_plan_keeps_no_secret_and_is_carried_out_with_it() {
     Hint: see what is to be done now: xcrane module plan knows
     [exit status: 1]
     ");
+}
+
+/// The one that is on a machine is a secret as well until it has gone.
+#[test]
+fn a_secret_that_is_to_be_replaced_is_shown_no_more_than_the_new_one() {
+    let lab = rack();
+    let schema = "[config.key]\ntype = 'string'\nhelp = 'x'\nsecret = true\n";
+    let plan = r#"printf '{"result":{"changes":[{"what":"conf","from":"a\\nkey = %s\\n","to":"a\\nkey = %s\\n"}]}}\n' hunter1 "$CONFIG_KEY""#;
+    scripted(&lab, "turns", schema, &format!("plan) {plan} ;;"));
+    config(&lab, "turns", "key = 'hunter2'\n");
+    assert_snapshot!(lab.run("xcrane module plan turns"), @"
+    turns: conf
+        @@ -1,2 +1,2 @@
+         a
+        -key = ****** (another)
+        +key = ******
+    ------- stderr -------
+    kept: xcrane module apply turns --plan $PLAN
+    [exit status: 2]
+    ");
+    assert_eq!(lab.shell("grep -r hunter1 $XCRANE_HOME/plans").code, 1);
 }
 
 /// What runs once for all nodes would take those that it is checked with for all there are.

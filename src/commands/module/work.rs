@@ -115,7 +115,7 @@ fn unadopted(findings: &[Finding]) -> Option<&'static str> {
     match findings {
         [] => None,
         findings if findings.iter().all(|finding| finding.harmless) => {
-            Some("not adopted: its audit says no state to keep")
+            Some("not adopted: its audit says no state, or the one that is known")
         }
         _ => Some("not adopted: not all of it is harmless"),
     }
