@@ -19,10 +19,10 @@ pub(super) struct Fetch {
     pub(super) name: String,
 }
 
-/// What a file is for, by its name; all that images have are named so.
+/// What a file is for, by its name; all that images have are named so, and installers' kernels `linux`.
 pub(super) fn part(name: &str) -> &'static str {
     let begins = |words: &[&str]| words.iter().any(|word| name.starts_with(word));
-    if begins(&["kernel", "vmlinuz"]) {
+    if begins(&["kernel", "vmlinuz", "linux"]) {
         subject::KERNEL
     } else if begins(&["initrd", "initramfs"]) {
         subject::INITRD
@@ -97,6 +97,25 @@ impl Drop for Watched {
             self.fetch.tell(Kind::Sent, &format!("{} bytes", self.sent));
         } else {
             self.fetch.tell(Kind::Broken, &format!("after {} of {} bytes", self.sent, self.length));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_known_by_its_name() {
+        for (name, expected) in [
+            ("kernel", subject::KERNEL),
+            ("vmlinuz-6.1", subject::KERNEL),
+            ("linux", subject::KERNEL),
+            ("initrd.gz", subject::INITRD),
+            ("root.sqfs", subject::ROOT),
+            ("SHA256SUMS", subject::FILE),
+        ] {
+            assert_eq!(part(name), expected, "{name}");
         }
     }
 }

@@ -92,6 +92,11 @@ impl Boot {
         self.step(Stage::Booted).map(|step| step.first - self.begun())
     }
 
+    /// Whether a system was installed in it, which is to start from its disk next.
+    pub fn has_installed(&self) -> bool {
+        self.reached().is_some_and(|step| step.stage == Stage::Said && step.subject == "installed")
+    }
+
     /// The stage that it is in: the furthest of those that were begun last.
     pub fn reached(&self) -> Option<&Step> {
         self.steps.iter().max_by_key(|step| (step.stage, step.last))

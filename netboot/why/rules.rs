@@ -268,6 +268,12 @@ const RULES: &[Rule] = &[
         remedy: "look with rcons NODE",
     },
     Rule {
+        fits: |case| case.boot.has_installed(),
+        detail: nothing,
+        cause: "it is installed, and was not seen to start from its disk",
+        remedy: "look with rcons NODE: does its firmware try the network, or the disk, and in which order?",
+    },
+    Rule {
         fits: |case| case.posts().is_some() && !case.was_refused(Kind::Denied),
         detail: nothing,
         cause: "its postscripts do not come to their end, or its callback does not get through",

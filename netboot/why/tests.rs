@@ -67,6 +67,19 @@ fn each_stage_has_its_cause() {
 }
 
 #[test]
+fn an_installation_ends_with_a_start_from_the_disk() {
+    let events = "0 power boot; 3 offer ipxe 10.0.0.1; 3 ack ipxe 10.0.0.1; 4 script install debian13; \
+        5 begun kernel deb13/linux: 9 bytes; 5 sent kernel deb13/linux: 9 bytes; 20 ack system 10.0.0.1; \
+        30 sent installer preseed.cfg; 900 sent installer finish.sh; 901 sent postscripts 9 bytes; 902 status installed";
+    check(events, &around(10_000), Stage::Said, "was not seen to start from its disk");
+    let started =
+        "950 offer ipxe 10.0.0.1; 950 ack ipxe 10.0.0.1; 951 script boot; 990 ack system 10.0.0.1; 999 status booted";
+    let both = boots(&seen(&format!("{events}; {started}")));
+    assert_eq!(both.iter().map(Boot::has_installed).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(both[1].up_after(), Some(49_000));
+}
+
+#[test]
 fn what_failed_says_why() {
     let soon = around(40);
     let after = |count: usize, more: &str| format!("{}; {more}", good(count));

@@ -83,6 +83,8 @@ impl Bootwhy {
                 (_, Verdict::Stuck { stage, cause, .. }) if self.shape.format() == Format::Folded => {
                     lines.push(format!("stuck: {stage}: {cause}"));
                 }
+                // What comes after it is the start from its disk.
+                (false, Verdict::Stuck { .. }) if boot.has_installed() => lines.push("it was installed".into()),
                 (false, Verdict::Stuck { stage, cause, .. }) => lines.push(format!("ended there: {stage}: {cause}")),
                 _ => {
                     let (said, remedy) = story::sentence(&verdict);

@@ -35,7 +35,18 @@ fn debian_is_installed_on_a_disk() {
     );
     assert_eq!(left.success(), "");
     // The installation, and the start from disk.
-    let stages = ["power", "DHCP, iPXE", "script", "kernel", "initial RAM disk", "installer", "script", "booted"];
+    let stages = [
+        "power",
+        "DHCP, iPXE",
+        "script",
+        "kernel",
+        "initial RAM disk",
+        "installer",
+        "postscripts",
+        "it was installed",
+        "script",
+        "booted",
+    ];
     follow_boots(&lab, 2, &stages);
     lab.run("rpower m1 off").success();
 }
