@@ -14,14 +14,8 @@ use crate::{
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Made {
-    changed: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Gone {
-    /// False where there was none.
+struct Done {
+    /// False where there was nothing to do: one to make was there, one to remove was not.
     changed: bool,
 }
 
@@ -58,7 +52,7 @@ impl Guests for Executable {
     }
 
     async fn create(&self, node: &Node, force: bool) -> Result<Created> {
-        let made: Made = self.ask("create", node, json!({ "force": force })).await?;
+        let made: Done = self.ask("create", node, json!({ "force": force })).await?;
         Ok(match (made.changed, force) {
             (false, _) => Created::Unchanged,
             (true, false) => Created::Created,
@@ -67,7 +61,7 @@ impl Guests for Executable {
     }
 
     async fn remove(&self, node: &Node, force: bool, purge: bool) -> Result<()> {
-        let gone: Gone = self.ask("remove", node, json!({ "force": force, "purge": purge })).await?;
+        let gone: Done = self.ask("remove", node, json!({ "force": force, "purge": purge })).await?;
         match gone.changed {
             true => Ok(()),
             false => Err(Error::Absent { host: node.host().map_or("this machine", Node::name).to_owned() }),

@@ -15,7 +15,7 @@ use super::contract::Proposal;
 use super::manifest::Method;
 use super::merge::{Merged, merged};
 use super::run::Call;
-use super::schema::{self, Key, Type};
+use super::schema::{self, Key, Schema, Type};
 use super::secrets::Secrets;
 use super::site::Site;
 use super::words::said;
@@ -134,8 +134,7 @@ pub(super) async fn proposed(
     let call = Call { module, method: Method::Init, request: &request, secrets: &ready.secrets };
     let mut values = call.carry_out::<Proposal>(cx, None).await?.config;
     // No nodes at all are no proposal: the config then says that some are needed.
-    let is_range = |key: &str| schema.get(key).is_some_and(|wanted| wanted.kind == Type::Noderange);
-    values.retain(|key, value| !(is_range(key) && value.as_str().is_some_and(str::is_empty)));
+    values.retain(|key, value| !(is_range(schema, key) && value.as_str().is_some_and(str::is_empty)));
     let lacking = lacking.into_iter().filter(|(key, _)| !values.contains_key(key)).map(|(_, why)| why).collect();
     for (key, range) in ranges {
         values.entry(key).or_insert(range);
@@ -151,11 +150,14 @@ fn own(text: &str, base: &str, known: &Map<String, Value>, proposed: &Map<String
     known.iter().filter(|(key, _)| is_own(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
+fn is_range(schema: &Schema, key: &str) -> bool {
+    schema.get(key).is_some_and(|wanted| wanted.kind == Type::Noderange)
+}
+
 /// A module may propose nodes that no site but its author's has: that is said now, and not only by the first plan.
 fn warn_of_ranges(cx: &Context, module: &Module, proposed: &Map<String, Value>) {
-    let is_range = |key: &str| module.manifest.config.get(key).is_some_and(|wanted| wanted.kind == Type::Noderange);
     let name = module.manifest.name();
-    for (key, value) in proposed.iter().filter(|(key, _)| is_range(key)) {
+    for (key, value) in proposed.iter().filter(|(key, _)| is_range(&module.manifest.config, key)) {
         let range = value.as_str().unwrap_or_default();
         if let Err(failure) = cx.nodes(range) {
             cx.ui.warning(&said(&format!(

@@ -42,7 +42,7 @@ pub(crate) fn refuse_other(site: &Site, part: &Part, now: &Part) -> Result<(), F
 
 /// Refuses a part when the text of its config is another one now.
 pub(crate) fn refuse_other_config(part: &Part, config: &Config) -> Result<(), Failure> {
-    made_otherwise(part, &part.version, &digest(&config.text)).map_or(Ok(()), |what| Err(old(part, &what)))
+    other_config(part, &digest(&config.text)).map_or(Ok(()), |what| Err(old(part, &what)))
 }
 
 /// What became of the nodes: a plan is for those that were asked, where they were then.
@@ -60,6 +60,10 @@ fn made_otherwise(part: &Part, version: &str, digest: &str) -> Option<String> {
     if version != part.version {
         return Some(format!("the module went from version {} to {version}", part.version));
     }
+    other_config(part, digest)
+}
+
+fn other_config(part: &Part, digest: &str) -> Option<String> {
     (digest != part.digest).then(|| "its config was changed".to_owned())
 }
 

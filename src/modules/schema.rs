@@ -147,17 +147,18 @@ impl Key {
 
     /// What stands above it in a config.
     pub(super) fn comment(&self) -> String {
-        let required = if self.required { ", required" } else { "" };
-        let secret = if self.secret { ", secret" } else { "" };
-        format!("# {} ({}{required}{secret}{})\n", self.help, self.kind, self.bounds())
+        format!("# {} ({})\n", self.help, self.terms())
     }
 
-    /// Which of the values of its type it takes, in words.
-    pub(crate) fn bounds(&self) -> String {
+    /// What it takes, in words: its type, whether it is required or secret, and which of the values of its type.
+    pub(crate) fn terms(&self) -> String {
+        let required = self.required.then(|| ", required".to_owned());
+        let secret = self.secret.then(|| ", secret".to_owned());
         let values = (!self.values.is_empty()).then(|| format!(", one of {}", self.values.join(" ")));
         let minimum = self.minimum.map(|minimum| format!(", at least {minimum}"));
         let maximum = self.maximum.map(|maximum| format!(", at most {maximum}"));
-        [values, minimum, maximum].into_iter().flatten().collect()
+        let terms: String = [required, secret, values, minimum, maximum].into_iter().flatten().collect();
+        format!("{}{terms}", self.kind)
     }
 
     /// Why a value cannot be this key's. What is secret is not repeated.

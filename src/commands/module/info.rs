@@ -73,8 +73,6 @@ fn contained(container: &Container) -> Option<String> {
 
 fn config(key: &str, wanted: &Key) -> String {
     let default = default(wanted).map(|default| format!(" [default: {default}]")).unwrap_or_default();
-    let required = if wanted.required { ", required" } else { "" };
-    let secret = if wanted.secret { ", secret" } else { "" };
     let from = wanted.from.as_ref().map(|range| format!(" of {range}")).unwrap_or_default();
     let init = match (wanted.choose, wanted.everywhere, &wanted.addresses) {
         (0, true, _) => format!(", init proposes all nodes{from}"),
@@ -82,7 +80,7 @@ fn config(key: &str, wanted: &Key) -> String {
         (0, false, Some(key)) => format!(", init fills in the addresses of {key}"),
         (number, ..) => format!(", free nodes that init chooses{from}: {number}"),
     };
-    format!("config {key}: {} ({}{required}{secret}{}{init}){default}", wanted.help, wanted.kind, wanted.bounds())
+    format!("config {key}: {} ({}{init}){default}", wanted.help, wanted.terms())
 }
 
 /// The same for scripts.
